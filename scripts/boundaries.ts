@@ -1,0 +1,49 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+
+const floors = ["kernel", "platform", "services", "cli"] as const;
+
+/**
+ * What breaks the house's rule that imports point down (docs/architecture.md), a line each; empty when nothing does.
+ *
+ * Floors: kernel ← platform ← services ← cli. A service imports another one, or a folder of the platform, only by its
+ * `index.ts`; `domain` folders import nothing above themselves but the kernel; only `platform/runtime` names a storage
+ * engine. Tests may reach anything on their own floor and below.
+ */
+export function boundaryErrors(home: string): string[] {
+  const errors: string[] = [];
+  for (const file of globSync("src/**/*.ts", { cwd: home })) {
+    const text = readFileSync(join(home, file), "utf8");
+    for (const match of text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
+      const target = relative(home, join(home, dirname(file), match[1] ?? ""));
+      const reason = whyForbidden(file, target);
+      if (reason !== undefined) errors.push(`${file}: imports ${target}: ${reason}`);
+    }
+    if (/FIXME/.test(text)) errors.push(`${file}: a FIXME does not land`);
+  }
+  return errors;
+}
+
+function whyForbidden(file: string, target: string): string | undefined {
+  const from = place(file);
+  const to = place(target);
+  if (from === undefined || to === undefined) return undefined;
+  const isTest = /\.test\.ts$|\.contract\.ts$/.test(file);
+  if (floors.indexOf(to.floor) > floors.indexOf(from.floor)) return `${from.floor} is below ${to.floor}`;
+  if (from.isDomain && !(to.floor === "kernel" || (to.room === from.room && to.isDomain)))
+    return "a domain stands on the kernel alone";
+  if (isTest) return undefined;
+  const sameRoom = to.floor === from.floor && to.room === from.room;
+  if (!sameRoom && to.floor !== "cli" && !target.endsWith(`${sep}index.ts`))
+    return "others are reached by their index.ts";
+  const isEngine = /platform\/storage\/(sqlite|memory)/.test(target);
+  if (isEngine && !/platform\/(storage|runtime)\//.test(file)) return "only platform/runtime names an engine";
+  return undefined;
+}
+
+function place(file: string) {
+  const [root, floor, room] = file.split(sep);
+  if (root !== "src") return undefined;
+  const known = floors.find((name) => name === floor);
+  return known && { floor: known, room: room ?? "", isDomain: file.split(sep).includes("domain") };
+}

@@ -1,0 +1,38 @@
+/**
+ * The gate (`npm run check`): format, lint, types, boundaries, and the tests. `--no-tests` leaves out the tests, for a
+ * caller that has just run them; `format` writes the formatting instead of checking it.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { boundaryErrors } from "./boundaries.ts";
+
+const home = fileURLToPath(new URL("..", import.meta.url));
+const biome = join(home, "tools", "node_modules", ".bin", "biome");
+const flags = new Set(process.argv.slice(2));
+
+function run(title: string, command: string, ...args: string[]): boolean {
+  process.stdout.write(`── ${title}\n`);
+  return spawnSync(command, args, { cwd: home, stdio: "inherit" }).status === 0;
+}
+
+if (!existsSync(biome) && !run("lint tools", "npm", "ci", "--prefix", "tools")) process.exit(1);
+if (flags.has("format")) process.exit(run("format", biome, "check", "--write", ".") ? 0 : 1);
+
+const tsc = join(home, "node_modules", ".bin", "tsc");
+const checks: readonly (() => boolean)[] = [
+  () => run("format and lint", biome, "check", "--error-on-warnings", "."),
+  () => run("types", tsc, "-p", "tsconfig.json"),
+  () => run("types of the pure floor", tsc, "-p", "tsconfig.pure.json"),
+  () => {
+    process.stdout.write("── boundaries\n");
+    const errors = boundaryErrors(home);
+    for (const error of errors) process.stdout.write(`${error}\n`);
+    return errors.length === 0;
+  },
+  ...(flags.has("--no-tests") ? [] : [() => run("tests", "npm", "test")]),
+];
+const failed = checks.filter((check) => !check()).length;
+process.stdout.write(failed === 0 ? "All checks passed.\n" : `${failed} of ${checks.length} checks failed.\n`);
+process.exit(failed === 0 ? 0 : 1);
