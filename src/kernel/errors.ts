@@ -1,0 +1,153 @@
+import type { Result } from "./result.ts";
+
+export interface ErrorSpec {
+  readonly http: number;
+  readonly grpc: string;
+  /** Whether the same request may succeed later without being changed. */
+  readonly retryable: boolean;
+  readonly title: string;
+}
+
+/** Every code a client can see. Codes are public and never reused; docs and OpenAPI list the same set. */
+export const catalogue = {
+  "invalid-request": { http: 400, grpc: "INVALID_ARGUMENT", retryable: false, title: "The request is malformed" },
+  "all-rejected": { http: 400, grpc: "INVALID_ARGUMENT", retryable: false, title: "Every fact was rejected" },
+  "idempotency-key-required": {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    retryable: false,
+    title: "An Idempotency-Key is needed",
+  },
+  "invalid-position": { http: 400, grpc: "INVALID_ARGUMENT", retryable: false, title: "The position can't be read" },
+  "invalid-check-digit": {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    retryable: false,
+    title: "The barcode's check digit is wrong",
+  },
+  unauthenticated: { http: 401, grpc: "UNAUTHENTICATED", retryable: false, title: "Credentials are missing or wrong" },
+  forbidden: { http: 403, grpc: "PERMISSION_DENIED", retryable: false, title: "The credential may not do this" },
+  "not-found": { http: 404, grpc: "NOT_FOUND", retryable: false, title: "Not found" },
+  "method-not-allowed": {
+    http: 405,
+    grpc: "UNIMPLEMENTED",
+    retryable: false,
+    title: "The resource has no such method",
+  },
+  "insufficient-stock": { http: 409, grpc: "FAILED_PRECONDITION", retryable: false, title: "Not enough stock" },
+  "reservation-already-confirmed": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The reservation is confirmed",
+  },
+  "reservation-already-fulfilled": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The reservation is fulfilled",
+  },
+  "reservation-already-released": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The reservation is released",
+  },
+  "reservation-already-expired": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The reservation has expired",
+  },
+  "exceeds-reservation": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "More than the reservation still holds",
+  },
+  "version-conflict": { http: 409, grpc: "ABORTED", retryable: true, title: "Others changed the same stock meanwhile" },
+  "gtin-in-use": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The barcode belongs to another item",
+  },
+  "position-from-another-history": {
+    http: 410,
+    grpc: "OUT_OF_RANGE",
+    retryable: false,
+    title: "The position is from a history that was left",
+  },
+  "payload-too-large": { http: 413, grpc: "RESOURCE_EXHAUSTED", retryable: false, title: "The request is too large" },
+  "unsupported-media-type": {
+    http: 415,
+    grpc: "INVALID_ARGUMENT",
+    retryable: false,
+    title: "The content type is not supported",
+  },
+  "idempotency-key-reused": {
+    http: 422,
+    grpc: "ALREADY_EXISTS",
+    retryable: false,
+    title: "The id was used with another body",
+  },
+  "too-many-allocations": {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The order needs too many (sku, location) pairs",
+  },
+  "too-many-requests": { http: 429, grpc: "RESOURCE_EXHAUSTED", retryable: true, title: "Too many requests" },
+  overloaded: { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "Too much is waiting" },
+  "read-side-behind": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The read side has not caught up" },
+  "storage-unavailable": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The store can't be written" },
+  "shutting-down": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The server is stopping" },
+  internal: { http: 500, grpc: "INTERNAL", retryable: false, title: "Larder is broken here" },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** Codes of a rejected item of a batch of facts; the batch itself goes on. */
+export const factRejections = {
+  "invalid-fact": "The fact is malformed: an unknown type or field, a missing field, or a value out of its range.",
+  "event-id-reused": "A fact of the same source and id was recorded with other content.",
+  "out-of-range": "A total would go beyond ±10^15.",
+  "unknown-item": "No item has this GTIN.",
+  "invalid-check-digit": "The GTIN's check digit is wrong.",
+  forbidden: "The credential may not speak for this location or source.",
+} as const satisfies Record<string, string>;
+
+export type FactRejectionCode = keyof typeof factRejections;
+
+/** A request turned down, with the numbers its caller needs. */
+export interface Rejection {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  /** Members the problem document carries beside the standard ones. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+export type Outcome<T> = Result<T, Rejection>;
+
+/** A part of the platform failed: thrown, then retried or answered as 503 by whoever stands at the rim. */
+export class PlatformError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "PlatformError";
+    this.code = code;
+  }
+}
+
+/** The code is wrong, not its input. Nobody handles it: the request fails and the alarm rings. */
+export class InvariantError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "InvariantError";
+  }
+}
+
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new InvariantError(message);
+}

@@ -1,0 +1,21 @@
+import { limits } from "./limits.ts";
+
+/**
+ * Why a text can't be an identifier, or undefined when it can: 1 to `lengthMax` characters of Unicode, no control
+ * characters or lone surrogates, no white space at either end.
+ */
+export function identifierProblem(text: string, lengthMax: number = limits.identifierLengthMax): string | undefined {
+  if (text.length === 0) return "is empty";
+  // Printable ASCII without outer spaces, the common case, needs no closer look.
+  if (text.length <= lengthMax && /^[!-~](?:[ -~]*[!-~])?$/.test(text)) return undefined;
+  if ([...text].length > lengthMax) return `is longer than ${lengthMax} characters`;
+  if (/\p{Cc}/u.test(text)) return "holds a control character";
+  if (/\p{Cs}/u.test(text)) return "holds half of a surrogate pair";
+  if (text.trim() !== text) return "begins or ends with white space";
+  return undefined;
+}
+
+/** The one form of an identifier that is stored and compared: Unicode normalisation form C. */
+export function normalise(text: string): string {
+  return /^[ -~]*$/.test(text) ? text : text.normalize("NFC");
+}

@@ -1,0 +1,48 @@
+/** Every bound of the system, with its unit and its reason. */
+export const limits = {
+  /** Units in one request or fact: far above any shipment, far below where sums lose whole numbers. */
+  quantityMax: 1e12,
+  /** Units in any total; beyond it a fact is `out-of-range`. Keeps sums of totals below 2^53. */
+  totalMax: 1e15,
+  /** Characters (code points) of a sku. */
+  skuLengthMax: 100,
+  /** Characters (code points) of a location. */
+  locationLengthMax: 64,
+  /** Characters of every other identifier a client chooses: reservation, owner, reference, lot, source, fact id. */
+  identifierLengthMax: 256,
+  /** Characters of a reason or a name. */
+  textLengthMax: 500,
+  /** Facts, skus or items in one request. */
+  batchItemsMax: 1000,
+  /** Bytes of a request body. */
+  bodyBytesMax: 1_048_576,
+  /** Lines of a reservation or an order; also (sku, location) pairs of a unit, so that it fits DynamoDB's 100 items. */
+  reservationLinesMax: 80,
+  reservationPairsMax: 80,
+  /** Seconds a hold may last: 30 days. */
+  reservationTtlSecondsMax: 2_592_000,
+  reservationTtlSecondsDefault: 900,
+  /** Rows of a page. */
+  pageRowsMax: 1000,
+  pageRowsDefault: 100,
+  /** Milliseconds a fact may be dated ahead of its receipt before it takes effect as of receipt. */
+  clockAheadMsMax: 300_000,
+  /** Characters of a position token. */
+  positionLengthMax: 2048,
+  /** Milliseconds a read waits for the read side to reach `Larder-Min-Position`. */
+  minPositionWaitMs: 2000,
+  /** Commands that wait for the ledger before more are turned away with `overloaded`. */
+  ledgerQueueMax: 50_000,
+  /** Commands decided and appended in one go: bounds the latency of the first and the memory of the append. */
+  flushCommandsMax: 4096,
+  /** Times a command is decided again after others moved its streams. */
+  conflictRetriesMax: 3,
+  /** Locations up to which `fewest-splits` looks at every combination. */
+  exactSourcingLocationsMax: 12,
+  /** Stock and reservation states kept in memory. */
+  cachedStatesMax: 200_000,
+  /** References of closed expected receipts remembered by one stock. */
+  incomingReferencesMax: 256,
+  /** Number of partitions that streams hash to. */
+  partitions: 64,
+} as const;

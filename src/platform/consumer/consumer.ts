@@ -1,0 +1,157 @@
+import type { DerivedDocument, RecordedUnit, Sequence, Storage } from "../storage/index.ts";
+
+/**
+ * Something that follows the log from its own checkpoint and keeps what it derives: a read model, an index, snapshots.
+ *
+ * Units come in the log's order, each once as far as `load` and the checkpoint tell: what was applied after the last
+ * commit comes again after a crash, on top of the documents of that commit. `apply` must not throw for any recorded
+ * unit, ignores what it does not know, and does no I/O.
+ */
+export interface Consumer {
+  readonly name: string;
+  /** Called before the first unit, with the documents of the last commit. */
+  load(documents: Iterable<DerivedDocument>): void;
+  apply(unit: RecordedUnit): void;
+  /** What changed since the last call; committed together with the checkpoint. */
+  changes(): { readonly put: readonly DerivedDocument[]; readonly remove: readonly string[] };
+}
+
+export interface FollowerOptions {
+  /** Milliseconds between commits of what was derived. */
+  readonly commitEveryMs?: number;
+  /** Called when a consumer fails; it is stopped, the others go on. */
+  readonly onFailure?: (consumer: string, error: unknown) => void;
+}
+
+interface Follower {
+  readonly consumer: Consumer;
+  applied: Sequence;
+  failed: boolean;
+}
+
+const catchUpEvents = 2000;
+const scanDocuments = 5000;
+
+/**
+ * Feeds consumers from the log: first what they have missed, then each append from the flush itself, before its callers
+ * are answered, so that a read that follows a write sees it.
+ */
+export class ConsumerHost {
+  readonly #storage: Storage;
+  readonly #followers: Follower[] = [];
+  readonly #options: FollowerOptions;
+  readonly #waiting: { readonly seq: Sequence; readonly resolve: () => void }[] = [];
+  #committed = new Map<string, Sequence>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(storage: Storage, options: FollowerOptions = {}) {
+    this.#storage = storage;
+    this.#options = options;
+  }
+
+  /** Loads the consumers' documents, catches up with the log, and follows it from then on. */
+  async start(consumers: readonly Consumer[]): Promise<void> {
+    for (const consumer of consumers) {
+      const applied = this.#storage.derived.checkpoint(consumer.name);
+      consumer.load(this.#documents(consumer.name));
+      this.#followers.push({ consumer, applied, failed: false });
+      this.#committed.set(consumer.name, applied);
+    }
+    this.#unsubscribe = this.#storage.subscribe((units) => this.#receive(units));
+    while (this.position() < this.#storage.head()) {
+      const units = await this.#storage.readLog(this.position(), catchUpEvents);
+      if (units.length === 0) break;
+      this.#receive(units);
+      if (this.#lag() > 50_000) this.commit();
+    }
+    this.commit();
+    this.#timer = setInterval(() => this.commit(), this.#options.commitEveryMs ?? 100);
+    this.#timer.unref();
+  }
+
+  /** How far every consumer has come. */
+  position(): Sequence {
+    let least = Number.POSITIVE_INFINITY;
+    for (const follower of this.#followers) if (!follower.failed && follower.applied < least) least = follower.applied;
+    return least === Number.POSITIVE_INFINITY ? this.#storage.head() : least;
+  }
+
+  /** Resolves true once every consumer has applied `seq`, false after `timeoutMs`. */
+  async reached(seq: Sequence, timeoutMs: number): Promise<boolean> {
+    if (this.position() >= seq) return true;
+    return await new Promise<boolean>((resolve) => {
+      const waiter = { seq, resolve: () => settle(true) };
+      const timer = setTimeout(() => settle(false), timeoutMs);
+      const settle = (reached: boolean) => {
+        clearTimeout(timer);
+        const index = this.#waiting.indexOf(waiter);
+        if (index >= 0) this.#waiting.splice(index, 1);
+        resolve(reached);
+      };
+      this.#waiting.push(waiter);
+    });
+  }
+
+  /** The consumers that have failed, by name. */
+  failures(): readonly string[] {
+    return this.#followers.filter((follower) => follower.failed).map((follower) => follower.consumer.name);
+  }
+
+  /** Keeps what was derived since the last commit. */
+  commit(): void {
+    const changes = [];
+    for (const { consumer, applied, failed } of this.#followers) {
+      if (failed || applied === this.#committed.get(consumer.name)) continue;
+      changes.push({ consumer: consumer.name, checkpoint: applied, ...consumer.changes() });
+      this.#committed.set(consumer.name, applied);
+    }
+    if (changes.length > 0) this.#storage.derived.commit(changes);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#unsubscribe?.();
+    this.commit();
+  }
+
+  #lag(): number {
+    return Math.max(
+      ...this.#followers.map(({ consumer, applied }) => applied - (this.#committed.get(consumer.name) ?? 0)),
+    );
+  }
+
+  #receive(units: readonly RecordedUnit[]): void {
+    for (const follower of this.#followers) if (!follower.failed) this.#feed(follower, units);
+    const position = this.position();
+    for (const waiter of [...this.#waiting]) if (waiter.seq <= position) waiter.resolve();
+  }
+
+  /** Applies the units that come next for this consumer; a gap is left for the catch-up loop to fill. */
+  #feed(follower: Follower, units: readonly RecordedUnit[]): void {
+    try {
+      for (const unit of units) {
+        const first = unit.events[0];
+        const last = unit.events[unit.events.length - 1];
+        if (first === undefined || last === undefined || last.seq <= follower.applied) continue;
+        if (first.seq !== follower.applied + 1) return;
+        follower.consumer.apply(unit);
+        follower.applied = last.seq;
+      }
+    } catch (error) {
+      follower.failed = true;
+      this.#options.onFailure?.(follower.consumer.name, error);
+    }
+  }
+
+  *#documents(name: string): Iterable<DerivedDocument> {
+    let after = "";
+    for (;;) {
+      const documents = this.#storage.derived.scan(name, after, scanDocuments);
+      yield* documents;
+      const last = documents[documents.length - 1];
+      if (last === undefined || documents.length < scanDocuments) return;
+      after = last.id;
+    }
+  }
+}

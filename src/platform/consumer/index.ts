@@ -1,0 +1,1 @@
+export { type Consumer, ConsumerHost, type FollowerOptions } from "./consumer.ts";

@@ -1,0 +1,18 @@
+export type {
+  AppendOutcome,
+  AppendUnit,
+  Claim,
+  ClaimRecord,
+  DerivedChanges,
+  DerivedDocument,
+  DerivedStore,
+  Epoch,
+  FactMeta,
+  NewEvent,
+  RecordedEvent,
+  RecordedUnit,
+  Sequence,
+  Storage,
+  StorageStats,
+  UnitMeta,
+} from "./port.ts";

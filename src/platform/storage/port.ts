@@ -1,0 +1,206 @@
+/**
+ * The storage port: what Larder asks of an engine. `storage.contract.ts` says it again as tests, which every engine
+ * passes.
+ *
+ * The log is a sequence of units. A unit is what one command appended: one or more events, over one or more streams,
+ * all or none of them. Beside the log an engine keeps what can be rebuilt from it: the derived store.
+ */
+import type { Instant } from "../../kernel/index.ts";
+
+/**
+ * Where an event stands in the log: 1, 2, 3, … without gaps, in an order that never changes within an epoch. The unit's
+ * place is that of its first event.
+ */
+export type Sequence = number;
+
+/** What a unit says of itself beside its events. Opaque ids only: personal data does not belong in the log. */
+export interface UnitMeta {
+  /** The id of the command; after an unknown outcome it tells whether the unit was appended. */
+  readonly command: string;
+  /** When the store recorded the unit; never runs backwards. */
+  readonly recordedAt: Instant;
+  /** Who: the id of a credential, or the name of a consumer in `system:…`. */
+  readonly actor: string;
+  /** The fact that caused it. */
+  readonly fact?: FactMeta;
+}
+
+export interface FactMeta {
+  readonly source: string;
+  readonly id: string;
+  /** The CloudEvents type of the fact. */
+  readonly type: string;
+  /** When the fact says it happened, as received; absent when it did not say. */
+  readonly time?: Instant;
+}
+
+export interface NewEvent {
+  readonly stream: string;
+  /** Past tense: `StockReserved`. */
+  readonly type: string;
+  /** The version of the shape of `data`, from 1. */
+  readonly schema: number;
+  readonly data: object;
+}
+
+/**
+ * A name that can be taken once, for ever: a fact's (source, id), or an order's. `key` is 32 hexadecimal digits,
+ * `print` 16 of them: a digest of the content, so that the same fact can be told from another one under its name.
+ */
+export interface Claim {
+  readonly key: string;
+  readonly print: string;
+}
+
+/** One atomic append. */
+export interface AppendUnit {
+  readonly meta: UnitMeta;
+  /**
+   * The version that each stream must have: that of its last event, 0 when it has none. Every stream of `events` is
+   * listed; others may be, as guards.
+   */
+  readonly expected: readonly { readonly stream: string; readonly version: number }[];
+  readonly events: readonly NewEvent[];
+  /** Names that the unit takes; it fails when one of them is taken. */
+  readonly claims?: readonly Claim[];
+}
+
+export type AppendOutcome =
+  | { readonly ok: true; readonly seq: Sequence }
+  /** A stream has another version than expected, or a claim is taken; nothing of the unit was appended. */
+  | { readonly ok: false; readonly conflict: { readonly stream: string } | { readonly claim: string } };
+
+export interface RecordedEvent {
+  readonly seq: Sequence;
+  readonly stream: string;
+  /** 1 for the first event of its stream, then one more for each. */
+  readonly version: number;
+  readonly type: string;
+  readonly schema: number;
+  readonly data: object;
+  readonly unit: UnitMeta;
+}
+
+export interface RecordedUnit {
+  readonly meta: UnitMeta;
+  readonly events: readonly RecordedEvent[];
+  readonly claims: readonly Claim[];
+  /** The unit as it is stored; seals hash these bytes. */
+  readonly bytes: Uint8Array;
+}
+
+export interface ClaimRecord {
+  readonly print: string;
+  /** The first event of the unit that took the claim. */
+  readonly seq: Sequence;
+}
+
+/** A stretch of history between two restores. */
+export interface Epoch {
+  /** 1 for the first, then one more for each restore or migration. */
+  readonly number: number;
+  /** Random, so that two restores of one backup are told apart. */
+  readonly id: string;
+  /** The last sequence that it shares with the epoch before it; 0 for the first epoch. */
+  readonly startsAfter: Sequence;
+}
+
+export interface Storage {
+  /** The epochs of this log, the current one last. */
+  readonly epochs: readonly Epoch[];
+  /** Whether everything outgoing waits for `larder resume`: so after a restore. Kept by the engine. */
+  readonly outgoingPaused: boolean;
+  setOutgoingPaused(paused: boolean): Promise<void>;
+
+  /**
+   * Appends units in order, in one durable write: when it resolves, the accepted ones survive a loss of power. Each
+   * unit succeeds or fails by itself; a later one sees the earlier ones.
+   *
+   * Throws `PlatformError("storage-unavailable")` when nothing at all was appended (a full disk). Any other throw means
+   * that the outcome is unknown: the caller looks its commands up by `findCommands` before it decides again.
+   */
+  append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]>;
+
+  /** The sequence of the last durable event; 0 when the log is empty. Readers never see beyond it. */
+  head(): Sequence;
+
+  /** The recording time of the last durable unit; 0 when the log is empty. */
+  lastRecordedAt(): Instant;
+
+  /** The events of one stream with a version above `after`, in order. */
+  readStream(stream: string, after?: number): Promise<readonly RecordedEvent[]>;
+
+  /** The version of each stream, 0 for one without events. */
+  versions(streams: readonly string[]): Promise<readonly number[]>;
+
+  /**
+   * Whole units that begin after `after`, in order, at most `limit` events beyond the first unit. A position inside a
+   * unit gives the rest of that unit first, its other events left out.
+   */
+  readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]>;
+
+  /** The last unit that was recorded at or before an instant: the sequence of its last event, 0 when there is none. */
+  sequenceAt(instant: Instant): Promise<Sequence>;
+
+  /** Who took each claim, or undefined. */
+  findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]>;
+
+  /** For each command id whether its unit is in the log, looking at units after `after`. */
+  findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]>;
+
+  /**
+   * Calls `listener` with the units of each append, after they are durable and in the log's order, before `append`
+   * resolves. Returns the way to stop it. A listener must not throw and must not block.
+   */
+  subscribe(listener: (units: readonly RecordedUnit[]) => void): () => void;
+
+  readonly derived: DerivedStore;
+
+  /** Figures of the engine for metrics and `doctor`. */
+  stats(): StorageStats;
+
+  close(): Promise<void>;
+}
+
+export interface StorageStats {
+  readonly engine: string;
+  readonly events: number;
+  /** Bytes on disk, of the log and of what is derived from it. */
+  readonly logBytes: number;
+  readonly derivedBytes: number;
+}
+
+/** A document of a read model. `tags` are what it can be listed by. */
+export interface DerivedDocument {
+  readonly id: string;
+  readonly body: string;
+  readonly tags?: readonly string[];
+}
+
+/** One atomic step of a consumer: what it derived, and how far in the log it has come by it. */
+export interface DerivedChanges {
+  /** The consumer, which is also the name of its documents. */
+  readonly consumer: string;
+  /** All events up to here are in what is kept. */
+  readonly checkpoint: Sequence;
+  readonly put: readonly DerivedDocument[];
+  readonly remove: readonly string[];
+}
+
+/**
+ * What consumers keep beside the log: checkpoints, snapshots, read models. All of it can be rebuilt, so a commit need
+ * not survive a loss of power; but a checkpoint never survives without what it stands for. Emptied by the engine when
+ * the epoch changes or the files are damaged.
+ */
+export interface DerivedStore {
+  /** How far a consumer has come; 0 when it has not begun. */
+  checkpoint(consumer: string): Sequence;
+  commit(changes: readonly DerivedChanges[]): void;
+  get(consumer: string, id: string): DerivedDocument | undefined;
+  /** All documents of a consumer, by id; `after` is an id. */
+  scan(consumer: string, after: string, limit: number): readonly DerivedDocument[];
+  /** The documents with a tag, by id, newest first where ids are ordered by time; `before` is an id. */
+  tagged(consumer: string, tag: string, before: string | undefined, limit: number): readonly DerivedDocument[];
+  /** Forgets all that a consumer has kept, its checkpoint too. */
+  reset(consumer: string): void;
+}

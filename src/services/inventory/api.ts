@@ -1,0 +1,141 @@
+/**
+ * The inventory's published interface: what gateways and other services may ask of it, in this process or, later, over
+ * gRPC. Every method may throw `PlatformError` (storage unavailable, overloaded); what a caller did wrong or asks too
+ * much comes back as a rejection.
+ */
+import type { Outcome } from "../../kernel/index.ts";
+import type {
+  Availability,
+  FactsReceipt,
+  FulfilLine,
+  Item,
+  ItemBody,
+  ItemsReceipt,
+  LocationBody,
+  LocationView,
+  Page,
+  PolicyBody,
+  PolicyView,
+  RecordedCloudEvent,
+  Reservation,
+  ReservationLine,
+  ReservationStatus,
+  ReserveRequest,
+  SourcingPlan,
+  StockEvents,
+  StockView,
+} from "./wire.ts";
+
+/** Who asks, and what of the inventory they may see. Scopes were checked by the gateway. */
+export interface Caller {
+  /** The id of the credential; recorded as `actor`. */
+  readonly id: string;
+  /** Only these locations exist for the caller; undefined is all. */
+  readonly locations?: ReadonlySet<string>;
+  /** Sources the caller may speak for; undefined is all. */
+  readonly sources?: ReadonlySet<string>;
+  /** Whether it sees only the reservations it made. */
+  readonly ownReservations: boolean;
+}
+
+export interface StockOptions {
+  readonly lots?: boolean;
+  /** RFC 3339: what was there at that time, by what is known now. */
+  readonly at?: string;
+  /** RFC 3339: what Larder would have answered at that time. */
+  readonly knownAt?: string;
+}
+
+export interface ReservationQuery {
+  readonly owner?: string;
+  readonly reference?: string;
+  readonly sku?: string;
+  readonly status?: ReservationStatus;
+  readonly cursor?: string;
+  readonly limit: number;
+}
+
+export interface ChangesFilter {
+  readonly skus?: ReadonlySet<string>;
+  readonly locations?: ReadonlySet<string>;
+  readonly types?: ReadonlySet<string>;
+}
+
+/** A step of the change feed: matching events, and how far the feed has looked (also past events that did not match). */
+export interface ChangesStep {
+  readonly events: readonly RecordedCloudEvent[];
+  readonly position: string;
+  /** Whether the feed has reached the present. */
+  readonly caughtUp: boolean;
+}
+
+export interface Inventory {
+  /** Records facts; each item is judged by itself, whatever it is. At most `limits.batchItemsMax` items. */
+  recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt>;
+
+  /** `created` is false when the request was answered before. */
+  reserve(
+    request: ReserveRequest,
+    caller: Caller,
+    idempotencyKey?: string,
+  ): Promise<Outcome<{ readonly created: boolean; readonly reservation: Reservation }>>;
+  plan(request: ReserveRequest, caller: Caller): Promise<Outcome<SourcingPlan>>;
+  extend(id: string, ttlSeconds: number, caller: Caller): Promise<Outcome<Reservation>>;
+  amend(id: string, lines: readonly ReservationLine[], caller: Caller): Promise<Outcome<Reservation>>;
+  confirm(id: string, options: { readonly reacquire?: boolean }, caller: Caller): Promise<Outcome<Reservation>>;
+  fulfil(
+    id: string,
+    lines: readonly FulfilLine[] | undefined,
+    caller: Caller,
+    idempotencyKey?: string,
+  ): Promise<Outcome<Reservation>>;
+  release(id: string, caller: Caller): Promise<Outcome<Reservation>>;
+  reservation(id: string, caller: Caller): Promise<Outcome<Reservation>>;
+  reservations(query: ReservationQuery, caller: Caller): Promise<Outcome<Page<Reservation>>>;
+
+  /** From the read side; with `minPosition`, waits for it (≤ `limits.minPositionWaitMs`). */
+  availability(
+    skus: readonly string[],
+    locations: readonly string[] | undefined,
+    caller: Caller,
+    minPosition?: string,
+  ): Promise<Outcome<Availability>>;
+  stock(sku: string, options: StockOptions, caller: Caller): Promise<Outcome<StockView>>;
+  stockEvents(
+    sku: string,
+    query: { readonly location?: string; readonly cursor?: string; readonly limit: number },
+    caller: Caller,
+  ): Promise<Outcome<StockEvents>>;
+
+  /**
+   * Every recorded event after a position (from the beginning of the log when undefined), in order, for ever: ends only
+   * when `signal` is aborted. Yields at least every `heartbeatMs`, then possibly without events. Rejects a position that
+   * can't be read or is from another history.
+   */
+  changes(
+    after: string | undefined,
+    filter: ChangesFilter,
+    caller: Caller,
+    options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
+  ): Outcome<AsyncIterable<ChangesStep>>;
+
+  putItem(sku: string, body: ItemBody, caller: Caller): Promise<Outcome<Item>>;
+  /** Items as `{sku, ...ItemBody}`; each is judged by itself, whatever it is. */
+  putItems(items: readonly unknown[], caller: Caller): Promise<ItemsReceipt>;
+  item(sku: string): Promise<Outcome<Item>>;
+  itemsByGtin(gtin: string): Promise<Outcome<Page<Item>>>;
+  items(query: { readonly cursor?: string; readonly limit: number }): Promise<Outcome<Page<Item>>>;
+
+  setPolicy(sku: string, body: PolicyBody, caller: Caller): Promise<Outcome<PolicyView>>;
+  policy(sku: string, caller: Caller): Promise<Outcome<PolicyView>>;
+
+  putLocation(id: string, body: LocationBody, caller: Caller): Promise<Outcome<LocationView>>;
+  location(id: string, caller: Caller): Promise<Outcome<LocationView>>;
+  locations(
+    query: { readonly cursor?: string; readonly limit: number },
+    caller: Caller,
+  ): Promise<Outcome<Page<LocationView>>>;
+
+  /** How far the log has come. */
+  position(): string;
+}

@@ -1,0 +1,22 @@
+export type { Caller, ChangesFilter, ChangesStep, Inventory, ReservationQuery, StockOptions } from "./api.ts";
+export type {
+  Availability,
+  FactsReceipt,
+  FulfilLine,
+  Item,
+  ItemBody,
+  ItemsReceipt,
+  LocationBody,
+  LocationView,
+  Page,
+  PolicyBody,
+  PolicyView,
+  RecordedCloudEvent,
+  Reservation,
+  ReservationLine,
+  ReserveRequest,
+  SourcingPlan,
+  StockEvents,
+  StockView,
+} from "./wire.ts";
+export * as wire from "./wire.ts";

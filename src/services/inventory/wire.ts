@@ -1,0 +1,382 @@
+/**
+ * What clients of the inventory send and get, as JSON Schemas that validate, type and document at once. contract.md's
+ * names; every change here is a change of the public API.
+ */
+import Type, { type Static, type TSchema } from "typebox";
+import { limits } from "../../kernel/index.ts";
+
+const closed = { additionalProperties: false } as const;
+
+export const Sku = Type.String({
+  minLength: 1,
+  maxLength: limits.skuLengthMax,
+  description: "The merchant's code for one stocked kind.",
+});
+export const LocationId = Type.String({
+  minLength: 1,
+  maxLength: limits.locationLengthMax,
+  description: "A place that holds stock.",
+});
+export const Identifier = Type.String({ minLength: 1, maxLength: limits.identifierLengthMax });
+export const Quantity = Type.Integer({
+  minimum: 1,
+  maximum: limits.quantityMax,
+  description: "Whole units of the SKU's base unit (each, g, ml).",
+});
+export const CalendarDate = Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}$", description: "A date, as 2026-11-21." });
+export const Time = Type.String({ maxLength: 64, description: "RFC 3339, as 2026-11-21T09:30:00Z." });
+export const Position = Type.String({
+  maxLength: limits.positionLengthMax,
+  description: "Opaque: how far the log has been seen. Store it and hand it back; never compare.",
+});
+export const Coordinates = Type.Object(
+  { lat: Type.Number({ minimum: -90, maximum: 90 }), lon: Type.Number({ minimum: -180, maximum: 180 }) },
+  closed,
+);
+
+const total = (description: string) => Type.Integer({ description });
+
+export const quantities = {
+  available: total(
+    "onHand − unavailable − reserved − committed − safetyStock; below zero when facts left less than was promised.",
+  ),
+  onHand: total("Physically at the location, whatever its condition or promises."),
+  unavailable: total("On hand but not sellable: damaged, in quarantine, expired."),
+  reserved: total("Held for carts and quotes; lapses by itself."),
+  committed: total("Promised to confirmed orders, not yet handed over."),
+  safetyStock: total("Withheld from promising."),
+  incoming: total("Expected from suppliers or in transit from other locations."),
+};
+
+// Reservations
+
+export const ReservationLine = Type.Object(
+  {
+    sku: Sku,
+    quantity: Quantity,
+    location: Type.Optional(LocationId),
+    locations: Type.Optional(
+      Type.Array(LocationId, { minItems: 1, maxItems: 1000, description: "Served from these, in this order." }),
+    ),
+    sellableUntil: Type.Optional(CalendarDate),
+    lot: Type.Optional(Identifier),
+  },
+  closed,
+);
+export type ReservationLine = Static<typeof ReservationLine>;
+
+const lines = Type.Array(ReservationLine, { minItems: 1, maxItems: limits.reservationLinesMax });
+
+export const strategyNames = ["priority", "fewest-splits", "most-stock", "nearest", "earliest-expiry"] as const;
+export const StrategyName = Type.Enum([...strategyNames], {
+  description: "How locations are chosen for lines that name none; default `priority`.",
+});
+
+export const ReserveRequest = Type.Object(
+  {
+    id: Type.Optional(Identifier),
+    owner: Type.Optional(Identifier),
+    reference: Type.Optional(Identifier),
+    ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.reservationTtlSecondsMax })),
+    allowPartial: Type.Optional(Type.Boolean()),
+    strategy: Type.Optional(StrategyName),
+    near: Type.Optional(Coordinates),
+    lines,
+  },
+  closed,
+);
+export type ReserveRequest = Static<typeof ReserveRequest>;
+
+export const ExtendRequest = Type.Object(
+  { ttlSeconds: Type.Integer({ minimum: 1, maximum: limits.reservationTtlSecondsMax }) },
+  closed,
+);
+export const AmendRequest = Type.Object({ lines }, closed);
+export const ConfirmRequest = Type.Object({ reacquire: Type.Optional(Type.Boolean()) }, closed);
+export const FulfilLine = Type.Object({ sku: Sku, location: Type.Optional(LocationId), quantity: Quantity }, closed);
+export type FulfilLine = Static<typeof FulfilLine>;
+export const FulfilRequest = Type.Object(
+  { lines: Type.Optional(Type.Array(FulfilLine, { minItems: 1, maxItems: limits.reservationLinesMax })) },
+  closed,
+);
+
+export const reservationStatuses = [
+  "active",
+  "confirmed",
+  "partly-fulfilled",
+  "fulfilled",
+  "released",
+  "expired",
+] as const;
+export const ReservationStatus = Type.Enum([...reservationStatuses]);
+export type ReservationStatus = (typeof reservationStatuses)[number];
+
+export const AllocatedLine = Type.Object({
+  sku: Type.String(),
+  location: Type.String(),
+  quantity: Type.Integer({
+    description: "Units allocated; when released or fulfilled in part, see the other members.",
+  }),
+  lineIndex: Type.Integer({ description: "Which line of the request it serves; lines that ask for the same are one." }),
+  fulfilled: Type.Optional(Type.Integer({ description: "Units of it handed over so far; absent when none." })),
+  sellableUntil: Type.Optional(Type.String()),
+  lot: Type.Optional(Type.String()),
+});
+
+export const Reservation = Type.Object({
+  id: Type.String(),
+  status: ReservationStatus,
+  createdAt: Time,
+  expiresAt: Type.Union([Time, Type.Null()], { description: "Null once it no longer expires." }),
+  owner: Type.Union([Type.String(), Type.Null()]),
+  reference: Type.Union([Type.String(), Type.Null()]),
+  lines: Type.Array(AllocatedLine),
+  releasedLines: Type.Optional(
+    Type.Array(
+      Type.Object({ sku: Type.String(), location: Type.String(), quantity: Type.Integer(), lineIndex: Type.Integer() }),
+    ),
+  ),
+  position: Position,
+});
+export type Reservation = Static<typeof Reservation>;
+
+export const SourcingPlan = Type.Object({
+  feasible: Type.Boolean(),
+  lines: Type.Array(
+    Type.Object({
+      sku: Type.String(),
+      location: Type.String(),
+      quantity: Type.Integer(),
+      lineIndex: Type.Integer(),
+      because: Type.String({ description: "Why this location, in plain words." }),
+    }),
+  ),
+  short: Type.Array(
+    Type.Object({
+      sku: Type.String(),
+      location: Type.Optional(Type.String()),
+      requested: Type.Integer(),
+      available: Type.Integer(),
+    }),
+  ),
+  notes: Type.Array(Type.String()),
+  position: Position,
+});
+export type SourcingPlan = Static<typeof SourcingPlan>;
+
+// Reading
+
+export const AvailabilityItem = Type.Object({
+  sku: Type.String(),
+  location: Type.Optional(Type.String({ description: "Absent for an unknown sku." })),
+  known: Type.Optional(Type.Literal(false)),
+  ...Object.fromEntries(Object.entries(quantities).map(([name, schema]) => [name, Type.Optional(schema)])),
+  updatedAt: Type.Optional(Time),
+  version: Type.Optional(Type.Integer()),
+});
+
+export const Availability = Type.Object({ items: Type.Array(AvailabilityItem), position: Position });
+
+/** One row of availability; without `location` the sku is unknown. */
+export type AvailabilityItem = StockQuantities & {
+  readonly sku: string;
+  readonly location: string;
+  readonly updatedAt: string;
+  readonly version: number;
+};
+export interface UnknownSku {
+  readonly sku: string;
+  readonly known: false;
+}
+export interface Availability {
+  readonly items: readonly (AvailabilityItem | UnknownSku)[];
+  readonly position: string;
+}
+
+export interface StockQuantities {
+  readonly available: number;
+  readonly onHand: number;
+  readonly unavailable: number;
+  readonly reserved: number;
+  readonly committed: number;
+  readonly safetyStock: number;
+  readonly incoming: number;
+}
+
+export const AvailabilityBatchRequest = Type.Object(
+  {
+    skus: Type.Array(Sku, { minItems: 1, maxItems: limits.batchItemsMax }),
+    locations: Type.Optional(Type.Array(LocationId, { minItems: 1, maxItems: limits.batchItemsMax })),
+  },
+  closed,
+);
+
+export const LotView = Type.Object({
+  lot: Type.String(),
+  expiresOn: Type.Union([Type.String(), Type.Null()]),
+  quantity: Type.Integer(),
+  sellable: Type.Integer({ description: "Units of it that are neither held back nor expired." }),
+});
+export const StockView = Type.Object({
+  sku: Type.String(),
+  locations: Type.Array(
+    Type.Object({
+      location: Type.String(),
+      ...quantities,
+      version: Type.Integer(),
+      updatedAt: Time,
+      lots: Type.Optional(Type.Array(LotView)),
+    }),
+  ),
+  totals: Type.Object(quantities),
+  position: Position,
+});
+export type StockView = Static<typeof StockView>;
+
+/** A recorded event as clients see it: CloudEvents 1.0, with Larder's `position`. */
+export const RecordedCloudEvent = Type.Object({
+  specversion: Type.Literal("1.0"),
+  id: Type.String(),
+  source: Type.String(),
+  type: Type.String(),
+  time: Time,
+  subject: Type.Optional(Type.String()),
+  datacontenttype: Type.Literal("application/json"),
+  position: Position,
+  data: Type.Record(Type.String(), Type.Unknown()),
+});
+export type RecordedCloudEvent = Static<typeof RecordedCloudEvent>;
+
+export const StockEvents = Type.Object({
+  events: Type.Array(RecordedCloudEvent),
+  next: Type.Optional(Type.String()),
+  position: Position,
+});
+export type StockEvents = Static<typeof StockEvents>;
+
+// Facts
+
+export const FactsReceipt = Type.Object({
+  accepted: Type.Integer(),
+  duplicates: Type.Integer(),
+  rejected: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      id: Type.Union([Type.String(), Type.Null()]),
+      code: Type.String(),
+      detail: Type.String(),
+    }),
+  ),
+  position: Position,
+});
+export type FactsReceipt = Static<typeof FactsReceipt>;
+
+// Items, policies, locations
+
+export const units = ["each", "g", "ml"] as const;
+
+export const ItemBody = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: limits.textLengthMax }),
+    unit: Type.Enum([...units]),
+    gtins: Type.Optional(
+      Type.Array(Type.String({ maxLength: 32 }), {
+        maxItems: 100,
+        description: "GTINs of 8, 12, 13 or 14 digits; kept as 14.",
+      }),
+    ),
+    plu: Type.Optional(
+      Type.String({ maxLength: 8, description: "Price look-up code of fresh produce, 4 or 5 digits." }),
+    ),
+  },
+  closed,
+);
+export type ItemBody = Static<typeof ItemBody>;
+export const Item = Type.Object({
+  sku: Type.String(),
+  name: Type.String(),
+  unit: Type.Enum([...units]),
+  gtins: Type.Array(Type.String()),
+  plu: Type.Union([Type.String(), Type.Null()]),
+  updatedAt: Time,
+});
+export type Item = Static<typeof Item>;
+export const ItemsBatchRequest = Type.Object(
+  { items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: limits.batchItemsMax }) },
+  closed,
+);
+export const ItemsReceipt = Type.Object({
+  accepted: Type.Integer(),
+  unchanged: Type.Integer(),
+  rejected: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      sku: Type.Union([Type.String(), Type.Null()]),
+      code: Type.String(),
+      detail: Type.String(),
+    }),
+  ),
+  position: Position,
+});
+export type ItemsReceipt = Static<typeof ItemsReceipt>;
+
+export const PolicyBody = Type.Object(
+  {
+    location: Type.Optional(LocationId),
+    safetyStock: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.quantityMax })),
+    lowAt: Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: limits.quantityMax }), Type.Null()])),
+    backorderLimit: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.quantityMax })),
+  },
+  closed,
+);
+export type PolicyBody = Static<typeof PolicyBody>;
+const policyFields = {
+  safetyStock: Type.Union([Type.Integer(), Type.Null()]),
+  lowAt: Type.Union([Type.Integer(), Type.Null()]),
+  backorderLimit: Type.Union([Type.Integer(), Type.Null()]),
+};
+export const PolicyView = Type.Object({
+  sku: Type.String(),
+  general: Type.Object(policyFields),
+  locations: Type.Array(Type.Object({ location: Type.String(), ...policyFields })),
+  position: Position,
+});
+export type PolicyView = Static<typeof PolicyView>;
+
+export const locationKinds = ["warehouse", "store", "dark-store", "supplier", "virtual"] as const;
+export const LocationBody = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: limits.textLengthMax }),
+    kind: Type.Enum([...locationKinds]),
+    group: Type.Optional(Identifier),
+    priority: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000, description: "Lower is served from first; default 100." }),
+    ),
+    position: Type.Optional(Coordinates),
+    timeZone: Type.Optional(Type.String({ maxLength: 64, description: "IANA name, as Europe/London; default UTC." })),
+    authority: Type.Optional(Type.Enum(["ours", "theirs"])),
+  },
+  closed,
+);
+export type LocationBody = Static<typeof LocationBody>;
+export const LocationView = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  kind: Type.Enum([...locationKinds]),
+  group: Type.Union([Type.String(), Type.Null()]),
+  priority: Type.Integer(),
+  position: Type.Union([Coordinates, Type.Null()]),
+  timeZone: Type.String(),
+  authority: Type.Enum(["ours", "theirs"]),
+  updatedAt: Time,
+});
+export type LocationView = Static<typeof LocationView>;
+
+/** A page of a list: hand `next` back as `cursor` while there is one. */
+export const page = <T extends TSchema>(item: T) =>
+  Type.Object({ items: Type.Array(item), next: Type.Optional(Type.String()), position: Position });
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+  readonly position: string;
+}
