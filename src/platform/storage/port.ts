@@ -17,7 +17,7 @@ export type Sequence = number;
 export interface UnitMeta {
   /** The id of the command; after an unknown outcome it tells whether the unit was appended. */
   readonly command: string;
-  /** When the store recorded the unit; never runs backwards. */
+  /** When the store recorded the unit. Never runs backwards: an append raises it to that of the unit before it. */
   readonly recordedAt: Instant;
   /** Who: the id of a credential, or the name of a consumer in `system:…`. */
   readonly actor: string;
@@ -134,8 +134,9 @@ export interface Storage {
   versions(streams: readonly string[]): Promise<readonly number[]>;
 
   /**
-   * Whole units that begin after `after`, in order, at most `limit` events beyond the first unit. A position inside a
-   * unit gives the rest of that unit first, its other events left out.
+   * Whole units that begin after `after`, in order: the first one however large, then more while all their events are
+   * at most `limit`. A position inside a unit gives the rest of that unit first, its other events left out; its meta,
+   * claims and bytes are those of the whole unit.
    */
   readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]>;
 

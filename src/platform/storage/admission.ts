@@ -1,0 +1,93 @@
+import { type Instant, invariant } from "../../kernel/index.ts";
+import type { AppendOutcome, AppendUnit, ClaimRecord, Sequence } from "./port.ts";
+import { recordUnit, type StoredUnit } from "./unit.ts";
+
+/** What the log says so far; engines with one writer answer it from memory and their own index. */
+export interface Books {
+  readonly head: Sequence;
+  readonly lastRecordedAt: Instant;
+  /** The version of a stream, 0 when it has no events. */
+  version(stream: string): number;
+  isClaimed(key: string): boolean;
+}
+
+/** What an append comes to: an outcome for each unit asked for, and the accepted ones as they will be stored. */
+export interface Admission {
+  readonly outcomes: readonly AppendOutcome[];
+  readonly units: readonly StoredUnit[];
+  /** The head, versions and claims once these units are durable. */
+  readonly head: Sequence;
+  readonly lastRecordedAt: Instant;
+  readonly versions: ReadonlyMap<string, number>;
+  readonly claims: ReadonlyMap<string, ClaimRecord>;
+}
+
+/**
+ * Decides which units may be appended, in order, each seeing the accepted ones before it. Writes nothing. The recording
+ * time of a unit is raised to that of the unit before it, so that time never runs backwards in the log.
+ */
+export function admit(asked: readonly AppendUnit[], books: Books): Admission {
+  const outcomes: AppendOutcome[] = [];
+  const units: StoredUnit[] = [];
+  const versions = new Map<string, number>();
+  const claims = new Map<string, ClaimRecord>();
+  let head = books.head;
+  let lastRecordedAt = books.lastRecordedAt;
+
+  const known = (stream: string) => versions.get(stream) ?? books.version(stream);
+  const isClaimed = (key: string) => claims.has(key) || books.isClaimed(key);
+
+  for (const unit of asked) {
+    checkShape(unit);
+    const conflict = findConflict(unit, known, isClaimed);
+    if (conflict !== undefined) {
+      outcomes.push({ ok: false, conflict });
+      continue;
+    }
+    const meta = unit.meta.recordedAt >= lastRecordedAt ? unit.meta : { ...unit.meta, recordedAt: lastRecordedAt };
+    const seq = head + 1;
+    const stored = recordUnit(unit, meta, seq, (stream) => {
+      const version = known(stream) + 1;
+      versions.set(stream, version);
+      return version;
+    });
+    for (const { key, print } of stored.claims) claims.set(key, { print, seq });
+    head = stored.lastSeq;
+    lastRecordedAt = meta.recordedAt;
+    units.push(stored);
+    outcomes.push({ ok: true, seq });
+  }
+  return { outcomes, units, head, lastRecordedAt, versions, claims };
+}
+
+function findConflict(
+  unit: AppendUnit,
+  known: (stream: string) => number,
+  isClaimed: (key: string) => boolean,
+): { readonly stream: string } | { readonly claim: string } | undefined {
+  for (const { stream, version } of unit.expected) {
+    if (known(stream) !== version) return { stream };
+  }
+  for (const { key } of unit.claims ?? []) {
+    if (isClaimed(key)) return { claim: key };
+  }
+  return undefined;
+}
+
+function checkShape({ meta, events, expected, claims = [] }: AppendUnit): void {
+  invariant(events.length > 0, "a unit has at least one event");
+  invariant(Number.isSafeInteger(meta.recordedAt), "a unit's recording time is in whole milliseconds");
+  for (const { stream } of events) {
+    invariant(
+      expected.some((guard) => guard.stream === stream),
+      "a unit says which version it expects of each of its streams",
+    );
+  }
+  for (const { key, print } of claims) {
+    invariant(/^[0-9a-f]{32}$/.test(key) && /^[0-9a-f]{16}$/.test(print), "a claim is 32 and 16 hexadecimal digits");
+  }
+  invariant(
+    claims.length < 2 || new Set(claims.map(({ key }) => key)).size === claims.length,
+    "a unit takes a name once",
+  );
+}

@@ -1,0 +1,144 @@
+/**
+ * The stored form of a unit: one JSON text, legible to a person, written once and never changed. Seals hash its bytes,
+ * so a member is added at the end and never renamed; `unit.test.ts` holds a sample of each released form.
+ *
+ * ```json
+ * {"at": 1763719200000, "cmd": "…", "by": "…",
+ *  "fact": {"source": "…", "id": "…", "type": "…", "time": 1763719199000},
+ *  "events": [{"stream": "…", "v": 3, "type": "StockSold", "schema": 1, "data": {…}}],
+ *  "claims": {"<key>": "<print>"}}
+ * ```
+ *
+ * `at` is the recording time in milliseconds, `cmd` the command, `by` the actor, `v` the version within the stream.
+ * `fact`, its `time`, and `claims` are left out when there are none. Readers pass over members that they do not know.
+ */
+import { type Instant, invariant } from "../../kernel/index.ts";
+import type { AppendUnit, Claim, FactMeta, RecordedEvent, RecordedUnit, Sequence, UnitMeta } from "./port.ts";
+
+interface Body {
+  readonly at: Instant;
+  readonly cmd: string;
+  readonly by: string;
+  readonly fact?: FactMeta;
+  readonly events: readonly BodyEvent[];
+  readonly claims?: Readonly<Record<string, string>>;
+}
+
+interface BodyEvent {
+  readonly stream: string;
+  readonly v: number;
+  readonly type: string;
+  readonly schema: number;
+  readonly data: object;
+}
+
+/** A unit of the log with its stored form; the bytes are made when they are asked for. */
+export class StoredUnit implements RecordedUnit {
+  readonly meta: UnitMeta;
+  readonly events: readonly RecordedEvent[];
+  readonly claims: readonly Claim[];
+  readonly body: string;
+
+  constructor(meta: UnitMeta, events: readonly RecordedEvent[], claims: readonly Claim[], body: string) {
+    this.meta = meta;
+    this.events = events;
+    this.claims = claims;
+    this.body = body;
+  }
+
+  get bytes(): Uint8Array {
+    return new TextEncoder().encode(this.body);
+  }
+
+  /** The sequence of the first event that is here. */
+  get seq(): Sequence {
+    return this.events[0]?.seq ?? 0;
+  }
+
+  /** The sequence of the last event. */
+  get lastSeq(): Sequence {
+    return this.events.at(-1)?.seq ?? 0;
+  }
+
+  /** The unit without its events up to `after`; meta, claims and bytes stay those of the whole. */
+  after(after: Sequence): StoredUnit {
+    if (this.seq > after) return this;
+    const rest = this.events.filter((event) => event.seq > after);
+    return new StoredUnit(this.meta, rest, this.claims, this.body);
+  }
+}
+
+/**
+ * The unit as it is recorded from `seq` on; `versionAfter` counts a stream's version up by one. The data are those of
+ * the caller, not copied: whoever appends gives them away.
+ */
+export function recordUnit(
+  unit: AppendUnit,
+  meta: UnitMeta,
+  seq: Sequence,
+  versionAfter: (stream: string) => number,
+): StoredUnit {
+  const { claims = [] } = unit;
+  const recorded: RecordedEvent[] = [];
+  const stored: BodyEvent[] = [];
+  for (const { stream, type, schema, data } of unit.events) {
+    const version = versionAfter(stream);
+    recorded.push({ seq: seq + recorded.length, stream, version, type, schema, data, unit: meta });
+    stored.push({ stream, v: version, type, schema, data });
+  }
+  const body: Body = {
+    at: meta.recordedAt,
+    cmd: meta.command,
+    by: meta.actor,
+    ...(meta.fact && { fact: storedFact(meta.fact) }),
+    events: stored,
+    ...(claims.length > 0 && { claims: Object.fromEntries(claims.map(({ key, print }) => [key, print])) }),
+  };
+  return new StoredUnit(meta, recorded, claims, JSON.stringify(body));
+}
+
+/** Reads a stored unit whose first event has `seq`. Throws `InvariantError` when the text is not a unit. */
+export function readUnit(seq: Sequence, text: string): StoredUnit {
+  const body = parseBody(seq, text);
+  const meta: UnitMeta = {
+    command: body.cmd,
+    recordedAt: body.at,
+    actor: body.by,
+    ...(body.fact && { fact: storedFact(body.fact) }),
+  };
+  const events = body.events.map(
+    ({ stream, v, type, schema, data }, index): RecordedEvent => ({
+      seq: seq + index,
+      stream,
+      version: v,
+      type,
+      schema,
+      data,
+      unit: meta,
+    }),
+  );
+  const claims = Object.entries(body.claims ?? {}).map(([key, print]): Claim => ({ key, print }));
+  return new StoredUnit(meta, events, claims, text);
+}
+
+function parseBody(seq: Sequence, text: string): Body {
+  let body: Partial<Body>;
+  try {
+    body = JSON.parse(text) ?? {};
+  } catch {
+    body = {};
+  }
+  invariant(
+    Array.isArray(body.events) &&
+      body.events.length > 0 &&
+      Number.isSafeInteger(body.at) &&
+      typeof body.cmd === "string",
+    `what the log holds at ${seq} is no unit`,
+  );
+  return body as Body;
+}
+
+/** One order of members, whatever the order in which the caller set them. */
+function storedFact({ source, id, type, time }: FactMeta): FactMeta {
+  return time === undefined ? { source, id, type } : { source, id, type, time };
+}
