@@ -34,6 +34,7 @@ export const catalogue = {
     retryable: false,
     title: "The resource has no such method",
   },
+  "request-timeout": { http: 408, grpc: "DEADLINE_EXCEEDED", retryable: true, title: "The request came too slowly" },
   "insufficient-stock": { http: 409, grpc: "FAILED_PRECONDITION", retryable: false, title: "Not enough stock" },
   "reservation-already-confirmed": {
     http: 409,
@@ -97,6 +98,7 @@ export const catalogue = {
     retryable: false,
     title: "The order needs too many (sku, location) pairs",
   },
+  "headers-too-large": { http: 431, grpc: "RESOURCE_EXHAUSTED", retryable: false, title: "The headers are too large" },
   "too-many-requests": { http: 429, grpc: "RESOURCE_EXHAUSTED", retryable: true, title: "Too many requests" },
   overloaded: { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "Too much is waiting" },
   "read-side-behind": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The read side has not caught up" },

@@ -31,6 +31,37 @@ export const limits = {
   positionLengthMax: 2048,
   /** Milliseconds a read waits for the read side to reach `Larder-Min-Position`. */
   minPositionWaitMs: 2000,
+  /** Characters of an `Idempotency-Key`. */
+  idempotencyKeyLengthMax: 256,
+  /** Characters of an `X-Request-Id` that is taken over; a longer one is replaced. */
+  requestIdLengthMax: 128,
+  /** Characters of a path parameter, still percent-encoded: 256 code points of 4 bytes, 3 characters each. */
+  pathParameterLengthMax: 3072,
+  /** Characters of a bearer token: far above a signed token with many claims. */
+  tokenLengthMax: 8192,
+  /** Findings listed in the `errors` of one problem. */
+  problemErrorsMax: 20,
+  /** Bytes of a body that is looked through for every finding instead of the first: bounds the work for a bad one. */
+  allFindingsBytesMax: 16_384,
+  /** Characters of a secret that an operator chooses: shorter ones can be guessed. */
+  adminKeyLengthMin: 20,
+  /** Requests of one credential that are being answered; beyond it `too-many-requests`, so that others get through. */
+  credentialInFlightMax: 1000,
+  /** Requests that are being answered; beyond it `overloaded`. */
+  inFlightMax: 5000,
+  /** Open change feeds of one credential, and of all together. */
+  credentialFeedsMax: 100,
+  feedsMax: 1000,
+  /** Milliseconds between signs of life on a quiet change feed: below the idle limit of common proxies (30 s and up). */
+  feedHeartbeatMs: 15_000,
+  /** Milliseconds a reader of a change feed may leave its buffer full before it is cut off. */
+  feedStallMs: 60_000,
+  /** Bytes that may wait in a WebSocket before the feed stops reading the log for it. */
+  socketBufferBytesMax: 1_048_576,
+  /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
+  drainMs: 8000,
+  /** Seconds in `Retry-After`. */
+  retryAfterSeconds: 1,
   /** Commands that wait for the ledger before more are turned away with `overloaded`. */
   ledgerQueueMax: 50_000,
   /** Commands decided and appended in one go: bounds the latency of the first and the memory of the append. */

@@ -1,0 +1,1 @@
+export { type Authenticator, allows, type Credential, type Scope, scopes } from "./credential.ts";
