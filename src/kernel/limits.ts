@@ -39,6 +39,8 @@ export const limits = {
   pathParameterLengthMax: 3072,
   /** Characters of a bearer token: far above a signed token with many claims. */
   tokenLengthMax: 8192,
+  /** Levels a large body may nest: far above any request, far below what recursion can walk. */
+  jsonDepthMax: 64,
   /** Findings listed in the `errors` of one problem. */
   problemErrorsMax: 20,
   /** Bytes of a body that is looked through for every finding instead of the first: bounds the work for a bad one. */

@@ -1,0 +1,53 @@
+import { isUtf8 } from "node:buffer";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { limits } from "../../kernel/index.ts";
+import { isTooDeep, jsonFaultOffset, lineAndColumn } from "./json.ts";
+import { RequestError } from "./problem.ts";
+
+/**
+ * Takes JSON of these media types, and says where a text that is none goes wrong. Keys that would reach into the
+ * prototype (`__proto__`, `constructor.prototype`) are refused. An empty body is undefined.
+ */
+export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[]): void {
+  const parse = server.getDefaultJsonParser("error", "error");
+
+  server.addContentTypeParser([...mediaTypes], { parseAs: "buffer" }, (request, body: Buffer, done) => {
+    try {
+      checkCoding(request);
+      if (!isUtf8(body)) throw new RequestError("invalid-request", "The body is not UTF-8.");
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    if (body.length === 0) {
+      done(null, undefined);
+      return;
+    }
+    const text = body.toString("utf8");
+    if (isTooDeep(text, limits.jsonDepthMax)) {
+      done(new RequestError("invalid-request", `The body nests deeper than ${limits.jsonDepthMax} levels.`));
+      return;
+    }
+    // The default parser calls back at once; its own error does not say where.
+    parse(request, text, (error, value) => done(error && parseError(text), value));
+  });
+}
+
+function checkCoding({ headers }: FastifyRequest): void {
+  const coding = headers["content-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "identity")
+    throw new RequestError("unsupported-media-type", "Encoded bodies are not taken; send it without Content-Encoding.");
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(headers["content-type"] ?? "")?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    throw new RequestError("unsupported-media-type", "JSON is taken in UTF-8 only.");
+}
+
+function parseError(text: string): RequestError {
+  const offset = jsonFaultOffset(text);
+  return offset === undefined
+    ? new RequestError(
+        "invalid-request",
+        "The body holds a key that is not allowed (`__proto__`, or `prototype` in `constructor`).",
+      )
+    : new RequestError("invalid-request", `The body is not JSON: it goes wrong at ${lineAndColumn(text, offset)}.`);
+}

@@ -1,0 +1,4 @@
+export { acceptJson } from "./body.ts";
+export { InFlight } from "./in-flight.ts";
+export { type Finding, problemType, RequestError, sendProblem } from "./problem.ts";
+export { createHttpServer, type HttpServer, type RequestObserver } from "./server.ts";
