@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { flagOf, loadSettings, settingNames, shownValue, variableOf } from "./index.ts";
+
+const settingsOf = (sources: Partial<Parameters<typeof loadSettings>[0]>) => {
+  const loaded = loadSettings({ env: {}, flags: {}, ...sources });
+  if (!loaded.ok) throw new Error(loaded.rejection.join("\n"));
+  return loaded.value;
+};
+const problemsOf = (sources: Partial<Parameters<typeof loadSettings>[0]>) => {
+  const loaded = loadSettings({ env: {}, flags: {}, ...sources });
+  return loaded.ok ? [] : loaded.rejection;
+};
+const file = (members: unknown) => ({ path: "larder.json", text: JSON.stringify(members) });
+
+describe("settings", () => {
+  it("are the documented defaults when nothing is given", () => {
+    const { settings, origins } = settingsOf({});
+    expect(settings).toMatchObject({ port: 8080, host: "127.0.0.1", data: "./data", store: "sqlite:", adminKey: null });
+    expect(new Set(Object.values(origins))).toEqual(new Set(["default"]));
+  });
+
+  it("rise from file over environment to flag, and say where each came from", () => {
+    const { settings, origins } = settingsOf({
+      file: file({ port: 1, host: "::", logLevel: "debug" }),
+      env: { LARDER_PORT: "2", LARDER_HOST: "0.0.0.0" },
+      flags: { port: "3" },
+    });
+    expect(settings).toMatchObject({ port: 3, host: "0.0.0.0", logLevel: "debug" });
+    expect(origins).toMatchObject({
+      port: "flag (--port)",
+      host: "environment (LARDER_HOST)",
+      logLevel: "file (larder.json)",
+      data: "default",
+    });
+  });
+
+  it("are public names: a change here breaks the operators' files", () => {
+    expect(settingNames.map((name) => [name, variableOf(name), flagOf(name)])).toEqual([
+      ["port", "LARDER_PORT", "--port"],
+      ["host", "LARDER_HOST", "--host"],
+      ["data", "LARDER_DATA", "--data"],
+      ["store", "LARDER_STORE", "--store"],
+      ["adminKey", "LARDER_ADMIN_KEY", "--admin-key"],
+      ["logLevel", "LARDER_LOG_LEVEL", "--log-level"],
+      ["logFormat", "LARDER_LOG_FORMAT", "--log-format"],
+      ["target", "LARDER_TARGET", "--target"],
+      ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
+    ]);
+  });
+
+  it("refuse what is not allowed, with name, value and what is allowed", () => {
+    expect(problemsOf({ env: { LARDER_PORT: "80a" } })).toEqual([
+      'LARDER_PORT is "80a", and must be a whole number from 0 to 65535.',
+    ]);
+    expect(problemsOf({ flags: { port: "-1" } })).toHaveLength(1);
+    expect(problemsOf({ env: { LARDER_LOG_LEVEL: "loud" } })[0]).toContain("one of trace, debug, info");
+    expect(problemsOf({ file: file({ port: "8080" }) })[0]).toContain("larder.json: port");
+  });
+
+  it("refuse names that do not exist, and say what was meant", () => {
+    expect(problemsOf({ env: { LARDER_PROT: "1" } })).toEqual(["LARDER_PROT is no setting. Did you mean LARDER_PORT?"]);
+    expect(problemsOf({ file: file({ loglevel: "info" }) })).toEqual([
+      "larder.json: loglevel is no setting. Did you mean logLevel?",
+    ]);
+    expect(problemsOf({ env: { LARDER_SOMETHING_ELSE_ENTIRELY: "1" } })).toEqual([
+      "LARDER_SOMETHING_ELSE_ENTIRELY is no setting.",
+    ]);
+  });
+
+  it("report every problem at once", () => {
+    expect(problemsOf({ env: { LARDER_PORT: "x", LARDER_STORE: "oracle:" }, file: file({ hots: 1 }) })).toHaveLength(3);
+  });
+
+  it("refuse engines that are not there yet, in words of their own", () => {
+    for (const store of ["postgres://db/larder", "dynamodb://eu-west-1/larder"]) {
+      expect(problemsOf({ env: { LARDER_STORE: store } })[0]).toContain("comes later");
+    }
+  });
+
+  it("never show a secret, not even a wrong one", () => {
+    const { settings } = settingsOf({ env: { LARDER_ADMIN_KEY: "correct horse battery staple" } });
+    expect(shownValue("adminKey", settings)).toBe("(secret)");
+    expect(problemsOf({ env: { LARDER_ADMIN_KEY: "hunter2" } })[0]).not.toContain("hunter2");
+  });
+
+  it("leave the client's variables alone, and take an empty one as absent", () => {
+    expect(settingsOf({ env: { LARDER_URL: "http://x", LARDER_KEY: "k", LARDER_PORT: "" } }).settings.port).toBe(8080);
+  });
+
+  it("say why a file can't be read", () => {
+    expect(problemsOf({ file: { path: "l.json", text: "{" } })[0]).toContain("l.json is not valid JSON");
+    expect(problemsOf({ file: { path: "l.json", text: "[]" } })[0]).toContain("holds no JSON object");
+    expect(problemsOf({ file: { path: "l.json", text: '{"__proto__": 1, "constructor": 2}' } })).toHaveLength(2);
+  });
+
+  it("never throw, whatever the environment and the file hold", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.string()), fc.anything(), (variables, members) => {
+        const env = Object.fromEntries(Object.entries(variables).map(([name, value]) => [`LARDER_${name}`, value]));
+        loadSettings({ env, flags: {}, file: { path: "f", text: String(JSON.stringify(members)) } });
+      }),
+    );
+  });
+});

@@ -1,0 +1,16 @@
+export { type Loaded, loadSettings, type Sources, shownValue } from "./load.ts";
+export { didYouMean } from "./nearest.ts";
+export { configurationReference } from "./reference.ts";
+export {
+  flagOf,
+  isSecret,
+  logFormats,
+  logLevels,
+  otherVariables,
+  type SettingName,
+  type Settings,
+  settingNames,
+  settingOf,
+  variableOf,
+} from "./settings.ts";
+export { allowed } from "./value.ts";

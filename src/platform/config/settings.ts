@@ -1,0 +1,117 @@
+/**
+ * Every setting of a server, once: type, default, meaning. Its names follow from the member's: `logLevel` is `logLevel`
+ * in the file, `LARDER_LOG_LEVEL` in the environment and `--log-level` on the command line. Names are public and never
+ * reused; `docs/reference/configuration.md` is written from here.
+ */
+import Type, { type Static, type TSchema } from "typebox";
+import { limits } from "../../kernel/index.ts";
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export const logFormats = ["auto", "json", "pretty"] as const;
+
+interface Setting {
+  readonly type: TSchema;
+  readonly default: unknown;
+  readonly description: string;
+  /** Whether its value is never shown. */
+  readonly secret?: boolean;
+  /** What is allowed, in words; made from the type when absent. */
+  readonly allowed?: string;
+  /** Why a value that fits the type is refused all the same. */
+  readonly check?: (value: unknown) => string | undefined;
+}
+
+export const schema = {
+  port: {
+    type: Type.Integer({ minimum: 0, maximum: 65_535 }),
+    default: 8080,
+    description: "TCP port of the API. 0 takes a free one, which is printed.",
+  },
+  host: {
+    type: Type.String({ minLength: 1 }),
+    default: "127.0.0.1",
+    description:
+      "Address to listen on. Set `0.0.0.0` or `::` to be reached from other machines; put TLS in front of it then.",
+  },
+  data: {
+    type: Type.String({ minLength: 1 }),
+    default: "./data",
+    description: "Folder of the embedded store. One server at a time may open it.",
+  },
+  store: {
+    type: Type.String(),
+    default: "sqlite:",
+    description: "Engine of the log: `sqlite:` keeps it in the data folder; `memory:` forgets everything at the stop.",
+    allowed: "`sqlite:` or `memory:`",
+    check: storeProblem,
+  },
+  adminKey: {
+    type: Type.Union([
+      Type.Null(),
+      Type.String({ minLength: limits.adminKeyLengthMin, maxLength: limits.tokenLengthMax }),
+    ]),
+    default: null,
+    description:
+      "Key of the administrator; a changed one replaces the former. Without it the first start makes a key and prints it once.",
+    secret: true,
+    allowed: `a text of at least ${limits.adminKeyLengthMin} characters`,
+  },
+  logLevel: {
+    type: Type.Enum([...logLevels]),
+    default: "info",
+    description: "Least severity that is logged (to standard error). `debug` has a line for each request.",
+    allowed: `one of ${logLevels.join(", ")}`,
+  },
+  logFormat: {
+    type: Type.Enum([...logFormats]),
+    default: "auto",
+    description: "Form of the log: `json` lines or `pretty` for people; `auto` is pretty on a terminal, else json.",
+    allowed: `one of ${logFormats.join(", ")}`,
+  },
+  target: {
+    type: Type.String({ minLength: 1 }),
+    default: "all",
+    description: "Modules to run, by comma; `all` is every one. `larder serve --list-targets` lists them.",
+  },
+  cachedStates: {
+    type: Type.Integer({ minimum: 100, maximum: 100_000_000 }),
+    default: limits.cachedStatesMax,
+    description:
+      "Stocks and reservations kept in memory to decide on. More costs memory (about 1 kB each), fewer more reads of the log.",
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof schema;
+export type Settings = { readonly [Name in SettingName]: Static<(typeof schema)[Name]["type"]> };
+
+export const settingNames = Object.keys(schema) as readonly SettingName[];
+
+export function settingOf(name: SettingName): Setting {
+  return schema[name];
+}
+
+export function isSecret(name: SettingName): boolean {
+  return settingOf(name).secret === true;
+}
+
+/** Variables that begin with LARDER_ and are no setting of the server; they never stop its start. */
+export const otherVariables = {
+  LARDER_CONFIG: "Path of the settings file, as `--config`.",
+  LARDER_URL: "The server that the commands of the client talk to, as `--url`.",
+  LARDER_KEY: "The API key that the commands of the client use, as `--key`.",
+  LARDER_SHARED_DATA: "Folder of the real data sets that the project's own checks import.",
+} as const;
+
+export function variableOf(name: SettingName): string {
+  return `LARDER_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function storeProblem(store: unknown): string | undefined {
+  if (store === "sqlite:" || store === "memory:") return undefined;
+  const comesLater = /^(postgres|postgresql|dynamodb):/.test(String(store));
+  return `\`sqlite:\` or \`memory:\`${comesLater ? "; that engine comes later" : ""}`;
+}

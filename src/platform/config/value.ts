@@ -1,0 +1,35 @@
+import type { TSchema } from "typebox";
+import Value from "typebox/value";
+import { isSecret, type SettingName, settingOf } from "./settings.ts";
+
+/** What a source gives: a typed value from the file, a text from everywhere else. */
+export type Given = { readonly text: string } | { readonly json: unknown };
+
+export type Parsed = { readonly value: unknown } | { readonly problem: string };
+
+/** Checks what a source gives for a setting; the problem says what it was and what is allowed. */
+export function parseValue(name: SettingName, given: Given): Parsed {
+  const { type, check } = settingOf(name);
+  const value = "text" in given ? fromText(type, given.text) : given.json;
+  const problem = Value.Check(type, value) ? check?.(value) : allowed(name);
+  if (problem === undefined) return { value };
+  const shown = "text" in given ? given.text : String(JSON.stringify(given.json));
+  return { problem: isSecret(name) ? `is not what it must be: ${problem}` : `is "${shown}", and must be ${problem}` };
+}
+
+/** What a setting may be, in words. */
+export function allowed(name: SettingName): string {
+  const setting = settingOf(name);
+  if (setting.allowed !== undefined) return setting.allowed;
+  if (!isInteger(setting.type)) return "a text that is not empty";
+  const { minimum, maximum } = setting.type as { minimum?: number; maximum?: number };
+  return `a whole number from ${minimum} to ${maximum}`;
+}
+
+function fromText(type: TSchema, text: string): unknown {
+  return isInteger(type) && /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
+function isInteger(type: TSchema): boolean {
+  return "type" in type && type.type === "integer";
+}
