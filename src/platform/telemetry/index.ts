@@ -1,0 +1,12 @@
+export { createLogger, type Logger, type LoggerOptions, silentLogger } from "./logger.ts";
+export { type MetricName, metricList, metricsReference } from "./metric-list.ts";
+export {
+  type Counter,
+  createMetrics,
+  type Gauge,
+  type Histogram,
+  type Metrics,
+  type MetricsRegistry,
+  noMetrics,
+} from "./metrics.ts";
+export { watchProcess } from "./process-metrics.ts";

@@ -1,0 +1,235 @@
+/**
+ * Every metric, once; `docs/reference/metrics.md` is written from here. Names begin with the module that counts, units
+ * are seconds and bytes. Names and labels are public: dashboards and alarms are made of them. No metric is labelled by
+ * sku, location or client: those grow without bound.
+ */
+interface MetricSpec {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram's buckets, in its unit. */
+  readonly buckets?: readonly number[];
+}
+
+/** Seconds: from half a millisecond, below which no client notices, to the 10 s after which they give up. */
+const latencies = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
+
+export const metricList = {
+  requests: {
+    name: "larder_gateway_requests_total",
+    kind: "counter",
+    help: "HTTP requests answered, by route, method and status.",
+    labels: ["route", "method", "status"],
+  },
+  requestSeconds: {
+    name: "larder_gateway_request_seconds",
+    kind: "histogram",
+    help: "Seconds from receiving a request to its answer. Change feeds are left out: they last as long as their reader.",
+    labels: ["route", "method"],
+    buckets: latencies,
+  },
+  openFeeds: {
+    name: "larder_gateway_open_feeds",
+    kind: "gauge",
+    help: "Change feeds being read now.",
+    labels: [],
+  },
+  reservations: {
+    name: "larder_inventory_reservations_total",
+    kind: "counter",
+    help: "Requests about reservations, by operation (reserve, extend, amend, confirm, fulfil, release) and outcome: accepted, repeated, or the code of the refusal.",
+    labels: ["operation", "outcome"],
+  },
+  facts: {
+    name: "larder_inventory_facts_total",
+    kind: "counter",
+    help: "Facts judged, by type and outcome: accepted, duplicate, or the code of the rejection. Types that do not exist count as unknown.",
+    labels: ["type", "outcome"],
+  },
+  appendUnits: {
+    name: "larder_inventory_append_units",
+    kind: "histogram",
+    help: "Units in one append: commands that shared one durable write.",
+    labels: [],
+    buckets: sizes,
+  },
+  appendSeconds: {
+    name: "larder_inventory_append_seconds",
+    kind: "histogram",
+    help: "Seconds of one append, until it was durable.",
+    labels: [],
+    buckets: latencies,
+  },
+  eventsAppended: {
+    name: "larder_inventory_events_appended_total",
+    kind: "counter",
+    help: "Events that are durable in the log.",
+    labels: [],
+  },
+  queueLength: {
+    name: "larder_inventory_queue_length",
+    kind: "gauge",
+    help: "Commands that wait for the ledger.",
+    labels: [],
+  },
+  decidedAgain: {
+    name: "larder_inventory_decided_again_total",
+    kind: "counter",
+    help: "Commands decided again because what they were decided on had changed, or their append failed.",
+    labels: [],
+  },
+  stateCache: {
+    name: "larder_inventory_state_cache_total",
+    kind: "counter",
+    help: "Look-ups of states in memory, by result: hit, or miss (read from snapshot and log).",
+    labels: ["result"],
+  },
+  cachedStates: {
+    name: "larder_inventory_cached_states",
+    kind: "gauge",
+    help: "Stocks and reservations in memory.",
+    labels: [],
+  },
+  snapshotsWritten: {
+    name: "larder_inventory_snapshots_written_total",
+    kind: "counter",
+    help: "Snapshots of states written.",
+    labels: [],
+  },
+  snapshotsDiscarded: {
+    name: "larder_inventory_snapshots_discarded_total",
+    kind: "counter",
+    help: "Snapshots that were not believed, by reason: damaged, stale, or older-shape.",
+    labels: ["reason"],
+  },
+  projectionLagSeconds: {
+    name: "larder_inventory_projection_lag_seconds",
+    kind: "gauge",
+    help: "Seconds that the slowest consumer of the log is behind: the age of the first event it has not seen; 0 when it has seen all.",
+    labels: [],
+  },
+  projectionLagEvents: {
+    name: "larder_inventory_projection_lag_events",
+    kind: "gauge",
+    help: "Events that the slowest consumer of the log has not seen.",
+    labels: [],
+  },
+  availabilityReads: {
+    name: "larder_inventory_availability_reads_total",
+    kind: "counter",
+    help: "Reads of availability; a batch is one.",
+    labels: [],
+  },
+  stockOuts: {
+    name: "larder_inventory_stock_outs_total",
+    kind: "counter",
+    help: "Times that available of a sku at a location went from above 0 to 0 or below.",
+    labels: [],
+  },
+  shortfalls: {
+    name: "larder_inventory_shortfalls_total",
+    kind: "counter",
+    help: "Facts that left less than was promised.",
+    labels: [],
+  },
+  holdsExpired: {
+    name: "larder_inventory_holds_expired_total",
+    kind: "counter",
+    help: "Expired holds recorded.",
+    labels: [],
+  },
+  holdExpiryDelaySeconds: {
+    name: "larder_inventory_hold_expiry_delay_seconds",
+    kind: "histogram",
+    help: "Seconds from the end of a hold to its being recorded.",
+    labels: [],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60],
+  },
+  storageBytes: {
+    name: "larder_storage_bytes",
+    kind: "gauge",
+    help: "Bytes on disk, by part: log (the record) or derived (can be rebuilt).",
+    labels: ["part"],
+  },
+  storageEvents: {
+    name: "larder_storage_events",
+    kind: "gauge",
+    help: "Events in the log.",
+    labels: [],
+  },
+  outgoingPaused: {
+    name: "larder_storage_outgoing_paused",
+    kind: "gauge",
+    help: "1 while everything outgoing waits for `larder resume`, as after a restore; else 0.",
+    labels: [],
+  },
+  ready: {
+    name: "larder_runtime_ready",
+    kind: "gauge",
+    help: "1 while /readyz answers 200; else 0.",
+    labels: [],
+  },
+  eventLoopDelay: {
+    name: "larder_runtime_event_loop_delay_seconds",
+    kind: "gauge",
+    help: "Seconds by which timers came late since the last scrape, by quantile: 0.5, 0.99, or 1 for the longest.",
+    labels: ["quantile"],
+  },
+  build: {
+    name: "larder_build_info",
+    kind: "gauge",
+    help: "Always 1; the labels say what runs.",
+    labels: ["version", "node", "sqlite", "engine"],
+  },
+  cpuSeconds: {
+    name: "process_cpu_seconds_total",
+    kind: "counter",
+    help: "Seconds of processor time used, by the program and for it by the kernel.",
+    labels: [],
+  },
+  residentBytes: {
+    name: "process_resident_memory_bytes",
+    kind: "gauge",
+    help: "Bytes of memory in use.",
+    labels: [],
+  },
+  heapBytes: {
+    name: "larder_runtime_heap_bytes",
+    kind: "gauge",
+    help: "Bytes of the JavaScript heap in use.",
+    labels: [],
+  },
+  startSeconds: {
+    name: "process_start_time_seconds",
+    kind: "gauge",
+    help: "When the process started, in seconds since 1970.",
+    labels: [],
+  },
+} as const satisfies Record<string, MetricSpec>;
+
+export type MetricName = keyof typeof metricList;
+
+export function metricSpec(name: MetricName): MetricSpec {
+  return metricList[name];
+}
+
+/** The text of `docs/reference/metrics.md`. */
+export function metricsReference(): string {
+  const rows = Object.values(metricList as Record<string, MetricSpec>).map(({ name, kind, help, labels, buckets }) => {
+    const labelled = labels.map((label) => `\`${label}\``).join(", ");
+    return `| \`${name}\` | ${kind} | ${labelled} | ${help}${buckets ? ` Buckets: ${buckets.join(", ")}.` : ""} |`;
+  });
+  return `# Metrics
+
+<!-- Written by scripts/reference.ts from src/platform/telemetry/metric-list.ts; edit that, then run \`node bin/larder.js --tool scripts/reference.ts\`. -->
+
+\`GET /metrics\` answers in the OpenMetrics text format: open to callers on the same machine, by any valid API key to
+others. No metric is labelled by sku or location, so their number stays the same however large the shop is.
+
+| metric | kind | labels | meaning |
+| --- | --- | --- | --- |
+${rows.join("\n")}
+`;
+}

@@ -1,0 +1,87 @@
+import prometheus from "prom-client";
+import { type MetricName, metricList, metricSpec } from "./metric-list.ts";
+
+type LabelsOf<Name extends MetricName> = (typeof metricList)[Name]["labels"][number];
+/** The labels a call has to give; none where the metric has none. */
+type At<Label extends string> = [Label] extends [never] ? [] : [labels: Readonly<Record<Label, string>>];
+
+export interface Counter<Label extends string = never> {
+  inc(by: number, ...at: At<Label>): void;
+}
+export interface Gauge<Label extends string = never> {
+  set(value: number, ...at: At<Label>): void;
+}
+export interface Histogram<Label extends string = never> {
+  observe(value: number, ...at: At<Label>): void;
+}
+
+interface Instruments<Label extends string> {
+  readonly counter: Counter<Label>;
+  readonly gauge: Gauge<Label>;
+  readonly histogram: Histogram<Label>;
+}
+
+/** All metrics by their name in the list, each with what its kind can do. Services take a `Pick` of it. */
+export type Metrics = {
+  readonly [Name in MetricName]: Instruments<LabelsOf<Name>>[(typeof metricList)[Name]["kind"]];
+};
+
+export interface MetricsRegistry {
+  readonly metrics: Metrics;
+  readonly contentType: string;
+  /** Has `read` called before each scrape, to set gauges that nobody keeps up otherwise. It must be quick. */
+  beforeScrape(read: () => void): void;
+  /** The text of a scrape. */
+  scrape(): Promise<string>;
+}
+
+export function createMetrics(): MetricsRegistry {
+  const registry = new prometheus.Registry<prometheus.OpenMetricsContentType>();
+  registry.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE);
+  const readers: (() => void)[] = [];
+  return {
+    metrics: instruments((name) => register(name, registry)),
+    contentType: prometheus.Registry.OPENMETRICS_CONTENT_TYPE,
+    beforeScrape: (read) => void readers.push(read),
+    scrape: async () => {
+      for (const read of readers) read();
+      return await registry.metrics();
+    },
+  };
+}
+
+/** Metrics that count nothing: the default of whoever takes some. */
+export const noMetrics: Metrics = instruments(() => {
+  const ignore = () => {};
+  return { inc: ignore, set: ignore, observe: ignore };
+});
+
+type AnyInstrument = Record<"inc" | "set" | "observe", (value: number, labels?: Record<string, string>) => void>;
+
+function instruments(make: (name: MetricName) => AnyInstrument): Metrics {
+  const names = Object.keys(metricList) as MetricName[];
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as unknown as Metrics;
+}
+
+function register(name: MetricName, registry: prometheus.Registry<prometheus.OpenMetricsContentType>): AnyInstrument {
+  const spec = metricSpec(name);
+  const shared = { name: spec.name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
+  const misused = () => {
+    throw new TypeError(`${spec.name} is a ${spec.kind}`);
+  };
+  const unusable: AnyInstrument = { inc: misused, set: misused, observe: misused };
+  switch (spec.kind) {
+    case "counter": {
+      const counter = new prometheus.Counter(shared);
+      return { ...unusable, inc: (by, labels = {}) => counter.inc(labels, by) };
+    }
+    case "gauge": {
+      const gauge = new prometheus.Gauge(shared);
+      return { ...unusable, set: (value, labels = {}) => gauge.set(labels, value) };
+    }
+    case "histogram": {
+      const histogram = new prometheus.Histogram({ ...shared, buckets: [...(spec.buckets ?? [])] });
+      return { ...unusable, observe: (value, labels = {}) => histogram.observe(labels, value) };
+    }
+  }
+}
