@@ -74,8 +74,22 @@ export const limits = {
   exactSourcingLocationsMax: 12,
   /** Stock and reservation states kept in memory. */
   cachedStatesMax: 200_000,
+  /** Versions of streams kept in memory by an engine with one writer: about 100 bytes each. */
+  versionsCachedMax: 200_000,
   /** References of closed expected receipts remembered by one stock. */
   incomingReferencesMax: 256,
+  /** Characters of a row of an imported file, and of a line: more is a quote left open, or not a table at all. */
+  importRowCharsMax: 1_048_576,
+  /** Ids an import remembers to tell repeated rows: 12 bytes each, at most 384 MiB. */
+  importIdsRememberedMax: 24_000_000,
+  /** Rows of a lookup table, which is held in memory. */
+  importLookupRowsMax: 1_000_000,
+  /** Items of one import, which are held in memory until every row of the file has been merged. */
+  importItemsMax: 500_000,
+  /** Batches an import has under way: one is read while another is recorded. */
+  importBatchesInFlight: 2,
+  /** Milliseconds an import goes on asking a server that is busy or out of reach before it gives up. */
+  importRetryMsMax: 120_000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

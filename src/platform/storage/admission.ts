@@ -38,7 +38,6 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
   const isClaimed = (key: string) => claims.has(key) || books.isClaimed(key);
 
   for (const unit of asked) {
-    checkShape(unit);
     const conflict = findConflict(unit, known, isClaimed);
     if (conflict !== undefined) {
       outcomes.push({ ok: false, conflict });
@@ -74,7 +73,12 @@ function findConflict(
   return undefined;
 }
 
-function checkShape({ meta, events, expected, claims = [] }: AppendUnit): void {
+/** Throws `InvariantError` for a unit that no caller may ask for; engines call it before anything else. */
+export function checkUnits(units: readonly AppendUnit[]): void {
+  for (const unit of units) checkUnit(unit);
+}
+
+function checkUnit({ meta, events, expected, claims = [] }: AppendUnit): void {
   invariant(events.length > 0, "a unit has at least one event");
   invariant(Number.isSafeInteger(meta.recordedAt), "a unit's recording time is in whole milliseconds");
   for (const { stream } of events) {

@@ -1,5 +1,5 @@
 import { type Instant, PlatformError } from "../../../kernel/index.ts";
-import { type Admission, admit } from "../admission.ts";
+import { type Admission, admit, checkUnits } from "../admission.ts";
 import type {
   AppendOutcome,
   AppendUnit,
@@ -74,7 +74,8 @@ export class MemoryStorage implements Storage {
     this.#outgoingPaused = paused;
   }
 
-  append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]> {
+  async append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]> {
+    checkUnits(units);
     const fault = this.#faults.shift();
     const appended = this.#lastAppend.then(() => this.#append(units, fault));
     this.#lastAppend = appended.catch(() => undefined);

@@ -1,0 +1,100 @@
+import { Worker } from "node:worker_threads";
+import type { CheckpointReply, CheckpointRequest } from "./checkpoint-worker.ts";
+
+/** Copies WALs into their databases on another thread, which is started when it is first needed. */
+export class Checkpointer {
+  #worker: Worker | undefined;
+  #nextId = 1;
+  readonly #waiting = new Map<number, (reply: CheckpointReply) => void>();
+
+  /** Copies what it can without waiting for anybody. Never throws: what could not be copied is tried again later. */
+  run(path: string): Promise<CheckpointReply> {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const { promise, resolve } = Promise.withResolvers<CheckpointReply>();
+    this.#waiting.set(id, resolve);
+    const request: CheckpointRequest = { id, path };
+    const worker = this.#start();
+    // The process stays for work under way, and for nothing else.
+    worker.ref();
+    worker.postMessage(request);
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#waiting.keys()].map((id) => this.#settled(id)));
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  #settled(id: number): Promise<void> {
+    return new Promise((resolve) => {
+      const answer = this.#waiting.get(id);
+      this.#waiting.set(id, (reply) => {
+        answer?.(reply);
+        resolve();
+      });
+    });
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = new Worker(new URL("./checkpoint-worker.ts", import.meta.url));
+    worker.on("message", (reply: CheckpointReply) => this.#answer(reply));
+    worker.on("error", (error) => {
+      this.#worker = undefined;
+      for (const id of [...this.#waiting.keys()]) this.#answer({ id, frames: 0, copied: 0, error: String(error) });
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  #answer(reply: CheckpointReply): void {
+    const answer = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    answer?.(reply);
+  }
+}
+
+/**
+ * Keeps one WAL from growing without bound. Once it is long, most of it is copied beside the writer; then the writer
+ * waits once while the little that came meanwhile is copied, and begins the file anew with its next write.
+ */
+export class WalKeeper {
+  readonly #checkpointer: Checkpointer;
+  readonly #path: string;
+  readonly #framesMax: number;
+  #frames = 0;
+  #copying: Promise<void> | undefined;
+  #isRestDue = false;
+
+  constructor(checkpointer: Checkpointer, path: string, framesMax: number) {
+    this.#checkpointer = checkpointer;
+    this.#path = path;
+    this.#framesMax = framesMax;
+  }
+
+  /** To be told after each write: about how many frames it took. Starts copying when the WAL has become long. */
+  wrote(frames: number): void {
+    this.#frames += frames;
+    if (this.#frames < this.#framesMax || this.#copying !== undefined || this.#isRestDue) return;
+    this.#copying = this.#checkpointer.run(this.#path).then(({ error }) => {
+      this.#copying = undefined;
+      this.#isRestDue = error === undefined;
+      if (error !== undefined) this.#frames = 0;
+    });
+  }
+
+  /** Whether the writer should wait for `copyRest` before it writes again. */
+  get isRestDue(): boolean {
+    return this.#isRestDue;
+  }
+
+  /** Copies what is left. When a reader still needs old frames, it is tried again when the WAL has grown as much again. */
+  async copyRest(): Promise<void> {
+    await this.#checkpointer.run(this.#path);
+    this.#isRestDue = false;
+    this.#frames = 0;
+  }
+}

@@ -1,0 +1,86 @@
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { PlatformError } from "../../../kernel/index.ts";
+
+/** Before 3.51.3 a WAL could lose frames when one connection checkpointed while another restarted it (sqlite.org/wal.html). */
+const oldestSqlite = "3.51.3";
+
+/** The size of a page of every database here, so that what reads a WAL by itself knows it beforehand. */
+export const pageBytes = 4096;
+
+export interface DatabaseOptions {
+  readonly readOnly?: boolean;
+  /** Milliseconds to wait for a lock that another connection holds. */
+  readonly waitMs?: number;
+}
+
+/** Opens a database file. Throws `PlatformError("storage-unavailable")` when this runtime's SQLite is too old. */
+export function openDatabase(path: string, { readOnly = false, waitMs = 0 }: DatabaseOptions = {}): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly, timeout: waitMs });
+  const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.["version"]);
+  if (!isAtLeast(version, oldestSqlite)) {
+    database.close();
+    throw new PlatformError(
+      "storage-unavailable",
+      `SQLite ${version} has a fault that can lose data; ${oldestSqlite} or newer is needed: use the runtime that the project brings`,
+    );
+  }
+  return database;
+}
+
+export function isAtLeast(version: string, wanted: string): boolean {
+  const [have, need] = [version, wanted].map((text) => text.split(".").map(Number));
+  for (const [index, part] of (need ?? []).entries()) {
+    const own = have?.[index] ?? 0;
+    if (own !== part) return own > part;
+  }
+  return true;
+}
+
+/** Runs `work` in one transaction: all of it or, when it throws, none. */
+export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const value = work();
+    database.exec("COMMIT");
+    return value;
+  } catch (error) {
+    // SQLite itself has rolled back after some errors, such as a full disk.
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+const sqliteBusy = 5;
+const sqliteCorrupt = 11;
+const sqliteNotADatabase = 26;
+
+export function isBusy(error: unknown): boolean {
+  return primaryCode(error) === sqliteBusy;
+}
+
+/** Whether the file is not what SQLite wrote. */
+export function isDamage(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === sqliteCorrupt || code === sqliteNotADatabase;
+}
+
+function primaryCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error)) return undefined;
+  return Number(error.errcode) & 0xff;
+}
+
+/** Makes the names in a folder survive a loss of power: a file is found again only when its folder is on disk too. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The first column of the first row, or undefined. */
+export function firstValue(database: DatabaseSync, sql: string, ...values: (string | number)[]): unknown {
+  return Object.values(database.prepare(sql).get(...values) ?? {})[0];
+}

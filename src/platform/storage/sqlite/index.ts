@@ -1,0 +1,1 @@
+export { openSqliteStorage, SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";

@@ -1,0 +1,188 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, fdatasync, openSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { promisify } from "node:util";
+import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import type { Epoch, Sequence } from "../port.ts";
+import { readUnit, type StoredUnit } from "../unit.ts";
+import { openDatabase, pageBytes, syncFolder, transaction } from "./database.ts";
+
+/** The form of `log.db`; a newer one is refused by what only knows this. */
+const format = "1";
+
+/**
+ * One row for each unit, under the sequence of its first event; a unit of n events takes n sequences. No index but the
+ * key, so rows are only ever written at the end.
+ */
+const schema = `
+  CREATE TABLE log (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
+
+/** What the log says of itself beside its units. */
+export interface LogMeta {
+  readonly storeId: string;
+  readonly epochs: readonly Epoch[];
+  readonly outgoingPaused: boolean;
+}
+
+/** Opens `log.db` for writing, and makes it when it is not there. What is written later is synced by `DiskSync`, not by SQLite. */
+export function openLog(folder: string): DatabaseSync {
+  const path = join(folder, "log.db");
+  const database = openDatabase(path, { waitMs: 1000 });
+  try {
+    database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
+    database.exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; PRAGMA wal_autocheckpoint = 0");
+    // Large enough for any append, so that no page reaches the WAL before its transaction is whole.
+    database.exec("PRAGMA cache_size = -64000");
+    if (!hasLog(database)) createLog(database);
+    checkFormat(database, path);
+    syncFolder(folder);
+    syncFolder(dirname(folder));
+    database.exec("PRAGMA synchronous = NORMAL");
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function hasLog(database: DatabaseSync): boolean {
+  return database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'log'").get() !== undefined;
+}
+
+function createLog(database: DatabaseSync): void {
+  const epoch: Epoch = { number: 1, id: randomUUID(), startsAfter: 0 };
+  transaction(database, () => {
+    database.exec(schema);
+    putMeta(database, "format", format);
+    putMeta(database, "store", randomUUID());
+    putMeta(database, "epochs", JSON.stringify([epoch]));
+    putMeta(database, "outgoing-paused", "0");
+  });
+}
+
+export function checkFormat(database: DatabaseSync, path: string): void {
+  const found = getMeta(database, "format");
+  if (found !== format) {
+    throw new PlatformError(
+      "storage-unavailable",
+      `${path} has form ${found}; this version of Larder reads form ${format}`,
+    );
+  }
+}
+
+export function readMeta(database: DatabaseSync): LogMeta {
+  return {
+    storeId: getMeta(database, "store"),
+    epochs: JSON.parse(getMeta(database, "epochs")),
+    outgoingPaused: getMeta(database, "outgoing-paused") === "1",
+  };
+}
+
+export function getMeta(database: DatabaseSync, key: string): string {
+  return String(database.prepare("SELECT value FROM meta WHERE key = ?").get(key)?.["value"] ?? "");
+}
+
+export function putMeta(database: DatabaseSync, key: string, value: string): void {
+  database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)").run(key, value);
+}
+
+/** Reads units of a log, never beyond a head that the caller knows to be durable. */
+export class LogRows {
+  readonly #exact: StatementSync;
+  readonly #holding: StatementSync;
+  readonly #range: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#exact = database.prepare("SELECT seq, body FROM log WHERE seq = ?");
+    this.#holding = database.prepare("SELECT seq, at FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1");
+    this.#range = database.prepare("SELECT seq, body FROM log WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?");
+  }
+
+  /** The unit whose first event is `seq`. */
+  unit(seq: Sequence): StoredUnit | undefined {
+    const row = this.#exact.get(seq);
+    return row && unitOf(row);
+  }
+
+  /** The last unit, or undefined in an empty log. */
+  last(): StoredUnit | undefined {
+    const row = this.#holding.get(Number.MAX_SAFE_INTEGER);
+    return row && this.unit(Number(row["seq"]));
+  }
+
+  /** As `Storage.readLog`, up to `head`. */
+  read(after: Sequence, limit: number, head: Sequence): StoredUnit[] {
+    if (after >= head) return [];
+    const first = this.#holding.get(after + 1)?.["seq"] ?? 1;
+    const found: StoredUnit[] = [];
+    let events = 0;
+    for (const row of this.#range.iterate(Number(first), head, Math.max(1, Math.min(limit, rowsMax)))) {
+      const unit = unitOf(row).after(after);
+      events += unit.events.length;
+      if (found.length > 0 && events > limit) break;
+      found.push(unit);
+    }
+    return found;
+  }
+
+  /** As `Storage.sequenceAt`, up to `head`. Times never run backwards along the log, so it is searched by halves. */
+  sequenceAt(instant: Instant, head: Sequence): Sequence {
+    let [known, beyond] = [0, head + 1];
+    while (known + 1 < beyond) {
+      const middle = Math.floor((known + beyond) / 2);
+      const row = this.#holding.get(middle);
+      if (row !== undefined && Number(row["at"]) <= instant) known = middle;
+      else beyond = row === undefined ? middle : Number(row["seq"]);
+    }
+    return known;
+  }
+}
+
+const rowsMax = 2 ** 31;
+
+function unitOf(row: Record<string, unknown>): StoredUnit {
+  return readUnit(Number(row["seq"]), String(row["body"]));
+}
+
+const fdatasyncAsync = promisify(fdatasync);
+
+/** Puts on disk what has been written to the log. */
+export interface DiskSync {
+  /** Resolves when all that was written before the call survives a loss of power. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
+/** Syncs the log's WAL through a descriptor of its own, in libuv's threads. */
+export class WalSync implements DiskSync {
+  readonly #descriptor: number;
+
+  constructor(folder: string) {
+    this.#descriptor = openSync(walOf(folder), "r+");
+  }
+
+  sync(): Promise<void> {
+    return fdatasyncAsync(this.#descriptor);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+export function walOf(folder: string): string {
+  return join(folder, "log.db-wal");
+}
+
+export function logBytes(folder: string): number {
+  const sizes = [join(folder, "log.db"), walOf(folder)].map(
+    (path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+export function hasLogFile(folder: string): boolean {
+  return existsSync(join(folder, "log.db"));
+}
