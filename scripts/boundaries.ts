@@ -8,7 +8,7 @@ const floors = ["kernel", "platform", "services", "cli"] as const;
  *
  * Floors: kernel ← platform ← services ← cli. A service imports another one, or a folder of the platform, only by its
  * `index.ts`; `domain` folders import nothing above themselves but the kernel; only `platform/runtime` names a storage
- * engine. Tests may reach anything on their own floor and below.
+ * engine, and it alone on its floor reaches up to the services, to put the house together; no service knows of it. Tests may reach anything on their own floor and below.
  */
 export function boundaryErrors(home: string): string[] {
   const errors: string[] = [];
@@ -29,7 +29,11 @@ function whyForbidden(file: string, target: string): string | undefined {
   const to = place(target);
   if (from === undefined || to === undefined) return undefined;
   const isTest = /\.test\.ts$|\.contract\.ts$/.test(file);
-  if (floors.indexOf(to.floor) > floors.indexOf(from.floor)) return `${from.floor} is below ${to.floor}`;
+  const isRuntime = from.floor === "platform" && from.room === "runtime";
+  const isUpward = floors.indexOf(to.floor) > floors.indexOf(from.floor);
+  if (isUpward && !(isRuntime && to.floor === "services")) return `${from.floor} is below ${to.floor}`;
+  if (from.floor === "services" && to.floor === "platform" && to.room === "runtime")
+    return "a service can't tell what else runs";
   if (from.isDomain && !(to.floor === "kernel" || (to.room === from.room && to.isDomain)))
     return "a domain stands on the kernel alone";
   if (isTest) return undefined;
