@@ -1,11 +1,12 @@
 import { limits } from "../../../../kernel/index.ts";
-import { type Chosen, Coverage, given, type Need } from "./coverage.ts";
+import { type Chosen, Coverage, met, type Need } from "./coverage.ts";
 import type { Option, Order } from "./order.ts";
 import { byPriority } from "./place-order.ts";
+import { singleLocation } from "./single.ts";
 import type { Preference } from "./strategy.ts";
 
 interface Choice {
-  readonly chosen: Chosen;
+  readonly locations: readonly string[];
   /** Whether no smaller set does. */
   readonly isLeast: boolean;
   readonly notes: readonly string[];
@@ -16,17 +17,13 @@ interface Choice {
  * all that there is.
  *
  * Up to `limits.exactSourcingLocationsMax` candidates every set is looked at, by size, then by sum of priorities. Among
- * more, a single location that does is found as well; otherwise the set is chosen greedily (set cover: the location
- * that adds the most lines or parts of lines comes next), and a note says so.
+ * more, a single location that serves the whole order is found as well; otherwise the set is chosen greedily (set
+ * cover: the location that adds the most lines or parts of lines comes next), and a note says so.
  */
 export function fewestSplits(order: Order): Preference {
-  const coverage = new Coverage(order);
-  // An order that will be refused is judged by all its locations.
-  const isRefused = !coverage.isWhole && !order.allowPartial;
-  const choice = isRefused ? everywhere(coverage) : choose(coverage);
-  const places = choice.chosen.flatMap((index) => coverage.candidates[index] ?? []);
+  const choice = choose(order);
   return {
-    within: new Set(places.map(({ location }) => location)),
+    within: new Set(choice.locations),
     // The largest part first leaves each line in the fewest pieces.
     compare: (a, b) => b.reach - a.reach || byPriority(a.place, b.place),
     because: (option) => because(option, order, choice),
@@ -34,37 +31,45 @@ export function fewestSplits(order: Order): Preference {
   };
 }
 
-function because({ place }: Option, order: Order, { chosen, isLeast }: Choice): string {
-  if (chosen.length === 1) return "serves the whole order by itself";
-  const whole = order.lines.filter(({ demand, options }) =>
+function because({ place }: Option, { lines }: Order, { locations, isLeast }: Choice): string {
+  if (locations.length === 1) return "serves the whole order by itself";
+  const whole = lines.filter(({ demand, options }) =>
     options.some((option) => option.place.location === place.location && option.reach >= demand.quantity),
   ).length;
-  const role = isLeast ? `needed ${chosen.length} locations at least` : `one of ${chosen.length} locations chosen`;
-  return `${role}, and ${place.location} has all of ${whole} of the ${order.lines.length} lines`;
+  const role = isLeast
+    ? `needed ${locations.length} locations at least`
+    : `one of ${locations.length} locations chosen`;
+  return `${role}, and ${place.location} has all of ${whole} of the ${lines.length} lines`;
 }
 
-function choose(coverage: Coverage): Choice {
+function choose(order: Order): Choice {
+  const single = singleLocation(order);
+  if (single !== undefined) return { locations: [single.location], isLeast: true, notes: [] };
+  const coverage = new Coverage(order);
   const count = coverage.candidates.length;
-  const single = coverage.single();
-  if (single !== undefined) return { chosen: [single], isLeast: true, notes: [] };
-  // No single one does, and no line can do with fewer than its largest parts add up to.
-  const least = Math.max(2, ...coverage.needs.map(leastLocations));
-  if (count <= limits.exactSourcingLocationsMax) return { chosen: smallest(coverage, least), isLeast: true, notes: [] };
+  // An order that will be refused is judged by all its locations.
+  if (!coverage.isWhole && !order.allowPartial) return choiceOf(coverage, [...coverage.candidates.keys()], false, []);
+  if (count <= limits.exactSourcingLocationsMax) return choiceOf(coverage, smallest(coverage), true, []);
   const chosen = greedy(coverage);
-  const isLeast = chosen.length === least;
+  const isLeast = chosen.length === leastLocations(coverage);
   const verdict = isLeast ? "no fewer would do" : "fewer might do";
   const note = `${count} locations could serve this order, too many to try every combination: these ${chosen.length} were chosen greedily, and ${verdict}.`;
-  return { chosen, isLeast, notes: [note] };
+  return choiceOf(coverage, chosen, isLeast, [note]);
 }
 
-function everywhere({ candidates }: Coverage): Choice {
-  return { chosen: [...candidates.keys()], isLeast: false, notes: [] };
+function choiceOf({ candidates }: Coverage, chosen: Chosen, isLeast: boolean, notes: readonly string[]): Choice {
+  return { locations: chosen.flatMap((index) => candidates[index]?.location ?? []), isLeast, notes };
 }
 
-function leastLocations({ units, reaches }: Need): number {
+/** A number of locations that no set that serves the order stays below: no need is met with fewer than its largest parts. */
+function leastLocations({ needs }: Coverage): number {
+  return Math.max(0, ...needs.map(leastFor));
+}
+
+function leastFor({ units, parts }: Need): number {
   let missing = units;
   let count = 0;
-  for (const part of reaches.toSorted((a, b) => b - a)) {
+  for (const part of parts.toSorted((a, b) => b - a)) {
     if (missing <= 0) break;
     missing -= part;
     count += 1;
@@ -72,19 +77,19 @@ function leastLocations({ units, reaches }: Need): number {
   return count;
 }
 
-function smallest(coverage: Coverage, least: number): Chosen {
+function smallest(coverage: Coverage): Chosen {
   const count = coverage.candidates.length;
   const priorities = (set: Chosen): number =>
     set.reduce((sum, index) => sum + (coverage.candidates[index]?.priority ?? 0), 0);
-  for (let size = least; size < count; size += 1) {
+  for (let size = leastLocations(coverage); size < count; size += 1) {
     const sets = combinations(count, size).map((set) => ({ set, sum: priorities(set) }));
     const found = sets.sort((a, b) => a.sum - b.sum).find(({ set }) => coverage.serves(set));
     if (found !== undefined) return found.set;
   }
-  return everywhere(coverage).chosen;
+  return [...coverage.candidates.keys()];
 }
 
-/** All sets of `size` of the numbers below `count`, in lexicographic order. */
+/** All sets of `size` of the numbers from `from` to below `count`, in lexicographic order. */
 function combinations(count: number, size: number, from = 0): number[][] {
   if (size === 0) return [[]];
   const sets: number[][] = [];
@@ -95,35 +100,23 @@ function combinations(count: number, size: number, from = 0): number[][] {
 }
 
 function greedy(coverage: Coverage): Chosen {
-  const chosen: number[] = [];
-  while (!coverage.serves(chosen)) {
-    const gains = coverage.candidates.map((_, index) => (chosen.includes(index) ? 0 : gain(coverage, chosen, index)));
-    const best = gains.indexOf(Math.max(...gains));
-    if ((gains[best] ?? 0) > 0) chosen.push(best);
-    else chosen.push(bestForShared(coverage, chosen));
-  }
+  let chosen: Chosen = [];
+  // A set that falls short leaves a need open, which some location that is not in it can add to.
+  while (!coverage.serves(chosen)) chosen = [...chosen, mostUseful(coverage, chosen)];
   return withoutSpare(coverage, chosen);
 }
 
-/** What a candidate adds to a set, in lines; as if no two lines asked for the same units. */
-function gain({ needs }: Coverage, chosen: Chosen, candidate: number): number {
-  let lines = 0;
-  for (const need of needs) {
-    if (need.units === 0) continue;
-    lines += Math.min(need.reaches[candidate] ?? 0, need.units - given(need, chosen)) / need.units;
-  }
-  return lines;
-}
-
-/**
- * The candidate that adds the most units once lines compete. Some candidate adds one as long as the set does not serve
- * the order, because what the rest add together is at most what each of them adds by itself.
- */
-function bestForShared(coverage: Coverage, chosen: Chosen): number {
-  const units = coverage.candidates.map((_, index) =>
-    chosen.includes(index) ? -1 : coverage.sharedUnits([...chosen, index]),
+/** The candidate that adds the most to a set, in needs met; the first of equals. */
+function mostUseful({ needs, candidates }: Coverage, chosen: Chosen): number {
+  const open = needs
+    .map((need) => ({ need, missing: need.units - met(need, chosen) }))
+    .filter(({ missing }) => missing > 0);
+  const gains = candidates.map((_, index) =>
+    chosen.includes(index)
+      ? 0
+      : open.reduce((sum, { need, missing }) => sum + Math.min(need.parts[index] ?? 0, missing) / need.units, 0),
   );
-  return units.indexOf(Math.max(...units));
+  return gains.indexOf(Math.max(...gains));
 }
 
 /** Leaves out locations that later ones made needless, the least preferred first. */

@@ -1,6 +1,6 @@
-import { Coverage } from "./coverage.ts";
 import { type Line, type Option, type Order, orderOf } from "./order.ts";
 import { type Route, routeAlone, SharedRouting, type WhenShort } from "./routing.ts";
+import { singleLocation } from "./single.ts";
 import { strategies } from "./strategies.ts";
 import type { Preference } from "./strategy.ts";
 import type { Allocation, Plan, PlanRequest, Shortage } from "./types.ts";
@@ -107,15 +107,13 @@ function partialNotes(short: readonly Shortage[], { lines }: Order): readonly st
 function splitNotes(allocations: readonly Allocation[], short: readonly Shortage[], order: Order): readonly string[] {
   const used = new Set(allocations.map(({ location }) => location)).size;
   if (used < 2) return [];
-  const coverage = new Coverage(order);
-  const single = coverage.candidates[coverage.single() ?? -1]?.location;
   const split = `Split over ${used} locations`;
+  if (short.length > 0) return [`${split}.`];
   const [first, ...others] = order.lines;
-  const all =
-    others.length === 0 ? `all ${first?.demand.quantity} units` : `all ${counted(order.lines.length, "line")}`;
-  const what = short.length > 0 ? "as much" : all;
-  if (single === undefined) return [`${split}: no single one has ${what}.`];
-  return [`${split}, though ${single} alone has ${what}: others come first.`];
+  const all = others.length === 0 ? `all ${first?.demand.quantity} units` : `all ${order.lines.length} lines`;
+  const single = singleLocation(order);
+  if (single === undefined) return [`${split}: no single one has ${all}.`];
+  return [`${split}, though ${single.location} alone has ${all}: others come first.`];
 }
 
 function counted(count: number, thing: string): string {

@@ -38,3 +38,26 @@ export function narrowest({ dated }: Supply, from: number, to: number): number {
   for (let index = from; index < to; index += 1) least = Math.min(least, dated[index]?.capacity ?? 0);
   return least;
 }
+
+/** Units that a supply can give several demands together when nothing else is asked of it. */
+export function reachTogether(demands: readonly Demand[], supply: Supply): number {
+  const waiting = new Array<number>(supply.dated.length + 1).fill(0);
+  const ofLots = new Map<number, { readonly depth: number; quantity: number }>();
+  for (const demand of demands) {
+    const entry = entryOf(demand, supply);
+    if (entry === undefined) continue;
+    const { depth, lot } = entry;
+    const known = lot === undefined ? undefined : ofLots.get(lot);
+    if (lot === undefined) waiting[depth] = (waiting[depth] ?? 0) + demand.quantity;
+    else if (known === undefined) ofLots.set(lot, { depth, quantity: demand.quantity });
+    else known.quantity += demand.quantity;
+  }
+  for (const [lot, { depth, quantity }] of ofLots) {
+    waiting[depth] = (waiting[depth] ?? 0) + Math.min(quantity, supply.lots[lot]?.capacity ?? 0);
+  }
+  let units = 0;
+  for (let depth = supply.dated.length; depth > 0; depth -= 1) {
+    units = Math.min(units + (waiting[depth] ?? 0), supply.dated[depth - 1]?.capacity ?? 0);
+  }
+  return Math.max(0, Math.min(units + (waiting[0] ?? 0), supply.capacity));
+}

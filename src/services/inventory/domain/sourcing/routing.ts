@@ -67,13 +67,17 @@ export class SharedRouting {
     }));
   }
 
-  /** The most units that all lines together can get from the locations that are open. */
-  most(isOpen: (location: string) => boolean): number {
+  /**
+   * The most units that all lines together can get from the locations that are open, and by index the lines that hold
+   * it there: what those get is all that the open locations can give them together, and the others get all they ask.
+   */
+  most(isOpen: (location: string) => boolean): { readonly units: number; readonly bound: readonly number[] } {
     this.#network.reset();
     for (const [location, exit] of this.#exits) if (!isOpen(location)) this.#network.close(exit);
-    let total = 0;
-    for (const stream of this.#streams) total += stream.quantity - this.#serve(stream);
-    return total;
+    let units = 0;
+    for (const stream of this.#streams) units += stream.quantity - this.#serve(stream);
+    const hasRoom = this.#network.leadsTo(this.#sink);
+    return { units, bound: [...this.#streams.keys()].filter((index) => !hasRoom(this.#streams[index]?.node ?? 0)) };
   }
 
   /** Gives a line what it can get, and answers what it still misses. */
