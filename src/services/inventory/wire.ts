@@ -10,14 +10,17 @@ const closed = { additionalProperties: false } as const;
 export const Sku = Type.String({
   minLength: 1,
   maxLength: limits.skuLengthMax,
+  format: "identifier",
   description: "The merchant's code for one stocked kind.",
 });
 export const LocationId = Type.String({
   minLength: 1,
   maxLength: limits.locationLengthMax,
+  format: "identifier",
   description: "A place that holds stock.",
 });
-export const Identifier = Type.String({ minLength: 1, maxLength: limits.identifierLengthMax });
+/** The format `identifier`: no control characters or lone surrogates, no white space at either end. */
+export const Identifier = Type.String({ minLength: 1, maxLength: limits.identifierLengthMax, format: "identifier" });
 export const Quantity = Type.Integer({
   minimum: 1,
   maximum: limits.quantityMax,

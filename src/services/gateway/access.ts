@@ -1,0 +1,115 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { limits, type Rejection } from "../../kernel/index.ts";
+import { type Authenticator, allows, type Credential, type Scope } from "../../platform/auth/index.ts";
+import { type HttpServer, InFlight, sendProblem } from "../../platform/http/index.ts";
+
+/**
+ * Who may use a route: a credential with any of these scopes; or whoever runs the server (`operators`: a peer on the
+ * loopback interface, or any valid credential). A route that says nothing is for operators.
+ */
+export type Access = readonly Scope[] | "operators";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    readonly access?: Access;
+    /** Answers until one side leaves: counted apart from requests that end by themselves. */
+    readonly isFeed?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who asks. Set before any handler of a route with scopes runs. */
+    credential: Credential;
+  }
+}
+
+export interface AccessOptions {
+  readonly authenticator: Authenticator;
+  /** Once true, new requests are turned away with `shutting-down`. */
+  readonly isStopping: () => boolean;
+  readonly requests?: InFlight;
+  readonly feeds?: InFlight;
+}
+
+const nobody: Credential = { id: "", name: "", scopes: new Set(), ownReservations: false };
+
+/** The one hook that every request passes: who is it, may it, and is there room. */
+export function guard(server: HttpServer, options: AccessOptions): void {
+  const { authenticator, isStopping } = options;
+  const requests = options.requests ?? new InFlight();
+  const feeds = options.feeds ?? new InFlight(limits.credentialFeedsMax, limits.feedsMax);
+
+  server.decorateRequest("credential", undefined as unknown as Credential);
+  server.addHook("onRequest", (request, reply, done) => {
+    const refused = isStopping() ? stopping(reply) : admit(request, reply);
+    if (refused === undefined) done();
+    else sendProblem(reply, refused);
+  });
+
+  function admit(request: FastifyRequest, reply: FastifyReply): Rejection | undefined {
+    if (request.is404) return undefined;
+    const { access = "operators", isFeed = false } = request.routeOptions.config;
+    const token = bearerToken(request);
+    const credential = token === undefined ? undefined : authenticator.authenticate(token);
+    if (credential === undefined) {
+      if (access !== "operators" || !isLocal(request)) return unauthenticated(reply, token !== undefined);
+      request.credential = nobody;
+      return undefined;
+    }
+    if (access !== "operators" && !access.some((scope) => allows(credential, scope))) return forbidden(reply, access);
+
+    const places = isFeed ? feeds : requests;
+    const full = places.enter(credential.id);
+    if (full !== undefined) return full;
+    reply.raw.on("close", () => places.leave(credential.id));
+    request.credential = credential;
+    return undefined;
+  }
+}
+
+function stopping(reply: FastifyReply): Rejection {
+  reply.header("connection", "close");
+  return { code: "shutting-down", detail: "The server is stopping; ask again in a moment." };
+}
+
+function unauthenticated(reply: FastifyReply, hasToken: boolean): Rejection {
+  reply.header("www-authenticate", `Bearer realm="larder"${hasToken ? ', error="invalid_token"' : ""}`);
+  return {
+    code: "unauthenticated",
+    detail: hasToken
+      ? "This key is not known, was revoked, or has expired."
+      : "Send an API key as `Authorization: Bearer lk_…`.",
+  };
+}
+
+function forbidden(reply: FastifyReply, scopes: readonly Scope[]): Rejection {
+  const named = scopes.join(" ");
+  reply.header("www-authenticate", `Bearer realm="larder", error="insufficient_scope", scope="${named}"`);
+  return { code: "forbidden", detail: `This needs the scope ${scopes.join(" or ")}.`, extra: { scopes } };
+}
+
+/**
+ * The token of `Authorization: Bearer`. A browser can't set that header on a WebSocket, so there it may offer the token
+ * as a subprotocol, `larder.v1, bearer.TOKEN`: unlike a query it does not end up in logs and histories.
+ */
+function bearerToken({ headers }: FastifyRequest): string | undefined {
+  const { authorization } = headers;
+  if (authorization !== undefined) {
+    const token = authorization.slice(7).trim();
+    const isBearer = authorization.slice(0, 7).toLowerCase() === "bearer " && token.length <= limits.tokenLengthMax;
+    return isBearer ? token : "";
+  }
+  if (headers.upgrade === undefined) return undefined;
+  return /(?:^|[,\s])bearer\.([^,\s]+)/.exec(headers["sec-websocket-protocol"] ?? "")?.[1];
+}
+
+/**
+ * Whether the peer is this machine itself: it comes over the loopback interface, no proxy speaks for another, and it
+ * asked for a local name, so that a web page elsewhere can't reach in through a name that it points here.
+ */
+function isLocal({ socket, headers }: FastifyRequest): boolean {
+  const { remoteAddress = "" } = socket;
+  const isLoopback = /^(?:::ffff:)?127\.|^::1$/.test(remoteAddress);
+  const isForwarded = forwardingHeaders.some((name) => headers[name] !== undefined);
+  return isLoopback && !isForwarded && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(headers.host ?? "");
+}
+
+const forwardingHeaders = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;

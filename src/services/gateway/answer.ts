@@ -1,0 +1,24 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { limits, type Outcome } from "../../kernel/index.ts";
+import { RequestError, sendProblem } from "../../platform/http/index.ts";
+
+/** Answers with what was asked for, or with the problem that stood against it. */
+export function answer<T extends object>(reply: FastifyReply, outcome: Outcome<T>): FastifyReply {
+  return outcome.ok ? sendJson(reply, outcome.value) : sendProblem(reply, outcome.rejection);
+}
+
+export function sendJson(reply: FastifyReply, value: object): FastifyReply {
+  return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(value));
+}
+
+/** The `Idempotency-Key` of a request: any printable ASCII, as the client chose it. */
+export function idempotencyKey({ headers }: FastifyRequest): string | undefined {
+  const key = headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key === "string" && key.length <= limits.idempotencyKeyLengthMax && /^[!-~](?:[ -~]*[!-~])?$/.test(key))
+    return key;
+  const detail = `must be 1 to ${limits.idempotencyKeyLengthMax} printable ASCII characters`;
+  throw new RequestError("invalid-request", `Idempotency-Key ${detail}.`, [
+    { in: "header", pointer: "/idempotency-key", detail },
+  ]);
+}

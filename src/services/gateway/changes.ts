@@ -1,0 +1,221 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import websocket from "@fastify/websocket";
+import type { FastifyRequest } from "fastify";
+import Type, { type Static } from "typebox";
+import type { WebSocket } from "ws";
+import { limits, type Outcome } from "../../kernel/index.ts";
+import type { Authenticator, Credential } from "../../platform/auth/index.ts";
+import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
+import { type ChangesStep, type Inventory, wire } from "../inventory/index.ts";
+import { named, operation, query } from "./docs.ts";
+
+export interface ChangesOptions {
+  readonly inventory: Inventory;
+  readonly authenticator: Authenticator;
+  readonly heartbeatMs: number;
+  /** Aborted when the server stops: feeds end, and their readers resume elsewhere. */
+  readonly stopping: AbortSignal;
+}
+
+/** The subprotocol of the change feed over WebSocket. */
+export const changesProtocol = "larder.v1";
+const socketPath = "/v1/changes/ws";
+
+/** Whether an upgrade is one to the change feed; any other stays a plain request. */
+export function isChangesUpgrade({ url = "", headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket" && url.split("?", 1)[0] === socketPath;
+}
+
+/**
+ * `/v1/changes`: every recorded event once, in order, from a position on; as server-sent events, NDJSON or WebSocket.
+ *
+ * A heartbeat carries the position that the feed has looked up to, so that who resumes from it skips what did not match.
+ * A feed reads the log only as fast as its reader takes what was read; it ends when the reader's credential does.
+ */
+export function changesRoutes(server: HttpServer, options: ChangesOptions): void {
+  const { authenticator, heartbeatMs, stopping } = options;
+  const feed = { config: { access: ["stock:read"], isFeed: true } } as const;
+
+  server.get(
+    "/v1/changes",
+    { ...feed, exposeHeadRoute: false, schema: { ...documentation, querystring: changesQuery } },
+    async (request, reply) => {
+      const left = new AbortController();
+      const opened = open(options, request.query, positionOf(request), request.credential, left.signal);
+      if (!opened.ok) return sendProblem(reply, opened.rejection);
+      reply.hijack();
+      const { raw } = reply;
+      raw.on("close", () => left.abort());
+      const format = wantsLines(request) ? lines : serverSentEvents;
+      raw.writeHead(200, {
+        "content-type": format.mediaType,
+        "cache-control": "no-store",
+        // Proxies such as nginx would otherwise collect events before passing them on.
+        "x-accel-buffering": "no",
+        "x-request-id": request.id,
+      });
+      raw.write(format.opening);
+      const { follow = true } = request.query;
+      try {
+        for await (const step of opened.value) {
+          if (!authenticator.stands(request.credential)) break;
+          const text = format.encode(step, follow);
+          if (text !== "" && !raw.write(text)) await drained(raw, left.signal);
+          if (!follow && step.caughtUp) break;
+        }
+        raw.end();
+      } catch (error) {
+        if (!left.signal.aborted) request.log.warn({ requestId: request.id, err: error }, "a change feed broke");
+        raw.destroy();
+      } finally {
+        left.abort();
+      }
+    },
+  );
+
+  server.register(async (scope: HttpServer) => {
+    await scope.register(websocket, {
+      options: {
+        maxPayload: 4096, // readers have nothing to say
+        handleProtocols: (offered) => (offered.has(changesProtocol) ? changesProtocol : false),
+      },
+    });
+    scope.get(
+      socketPath,
+      { ...feed, websocket: true, exposeHeadRoute: false, schema: { querystring: socketQuery, hide: true } },
+      feedSocket,
+    );
+  });
+
+  async function feedSocket(socket: WebSocket, request: FastifyRequest): Promise<void> {
+    const left = new AbortController();
+    socket.on("close", () => left.abort());
+    const { credential } = request;
+    const asked = request.query as Static<typeof socketQuery>;
+    const opened = open(options, asked, asked.after, credential, left.signal);
+    if (!opened.ok) {
+      socket.close(closeCodes.refused, opened.rejection.code);
+      return;
+    }
+    try {
+      for await (const step of opened.value) {
+        if (!authenticator.stands(credential)) {
+          socket.close(closeCodes.unauthenticated, "unauthenticated");
+          return;
+        }
+        for (const event of step.events) socket.send(JSON.stringify(event));
+        if (step.events.length === 0) socket.send(heartbeat(step.position));
+        if (socket.bufferedAmount > limits.socketBufferBytesMax) await flushed(socket, step.position);
+      }
+      socket.close(closeCodes.goingAway, "shutting-down");
+    } catch (error) {
+      if (!left.signal.aborted) request.log.warn({ requestId: request.id, err: error }, "a change feed broke");
+      socket.terminate();
+    } finally {
+      left.abort();
+    }
+  }
+
+  function open(
+    { inventory }: ChangesOptions,
+    { sku, location, type }: Static<typeof socketQuery>,
+    after: string | undefined,
+    credential: Credential,
+    left: AbortSignal,
+  ): Outcome<AsyncIterable<ChangesStep>> {
+    const filter = {
+      ...(sku && { skus: new Set(sku) }),
+      ...(location && { locations: new Set(location) }),
+      ...(type && { types: new Set(type) }),
+    };
+    return inventory.changes(after, filter, credential, { signal: AbortSignal.any([left, stopping]), heartbeatMs });
+  }
+}
+
+/** RFC 6455 leaves 4000 and up to applications: ours are 4000 + the HTTP status that they stand for. */
+const closeCodes = { goingAway: 1001, refused: 4400, unauthenticated: 4401 } as const;
+
+interface Format {
+  readonly mediaType: string;
+  readonly opening: string;
+  readonly encode: (step: ChangesStep, follows: boolean) => string;
+}
+
+/**
+ * Server-sent events. Events have no `event:` of their own, so that `onmessage` gets them; the heartbeat has one, so
+ * that it does not, while its `id:` still moves the position that a browser resumes from.
+ */
+const serverSentEvents: Format = {
+  mediaType: "text/event-stream; charset=utf-8",
+  opening: "retry: 1000\n\n",
+  encode: ({ events, position }) => {
+    if (events.length === 0) return `event: heartbeat\nid: ${position}\ndata: ${JSON.stringify({ position })}\n\n`;
+    return events.map((event) => `id: ${event.position}\ndata: ${JSON.stringify(event)}\n\n`).join("");
+  },
+};
+
+/** One event a line. One that follows also gets heartbeats; one that ends at the present holds events alone. */
+const lines: Format = {
+  mediaType: "application/x-ndjson; charset=utf-8",
+  opening: "",
+  encode: ({ events, position }, follows) => {
+    if (events.length === 0) return follows ? `${heartbeat(position)}\n` : "";
+    return events.map((event) => `${JSON.stringify(event)}\n`).join("");
+  },
+};
+
+function heartbeat(position: string): string {
+  return JSON.stringify({ type: "heartbeat", position });
+}
+
+/** A reader that resumes says so in `Last-Event-ID`; its address still has the `after` it first began with. */
+function positionOf(request: FastifyRequest<{ Querystring: Static<typeof changesQuery> }>): string | undefined {
+  const resumed = request.headers["last-event-id"];
+  return typeof resumed === "string" && resumed !== "" ? resumed : request.query.after;
+}
+
+function wantsLines({ headers }: FastifyRequest): boolean {
+  return /\bapplication\/(?:x-)?ndjson\b/i.test(headers.accept ?? "");
+}
+
+/** Waits until a slow reader has taken what was written; gives up on one that takes nothing at all. */
+async function drained(raw: ServerResponse, left: AbortSignal): Promise<void> {
+  await once(raw, "drain", { signal: AbortSignal.any([left, AbortSignal.timeout(limits.feedStallMs)]) });
+}
+
+async function flushed(socket: WebSocket, position: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stalled = setTimeout(() => reject(new Error("the reader took nothing")), limits.feedStallMs);
+  socket.send(heartbeat(position), (error) => (error ? reject(error) : resolve()));
+  await promise.finally(() => clearTimeout(stalled));
+}
+
+const many = { minItems: 1, maxItems: limits.batchItemsMax } as const;
+const filters = {
+  after: Type.Optional(wire.Position),
+  sku: Type.Optional(Type.Array(wire.Sku, many)),
+  location: Type.Optional(Type.Array(wire.LocationId, many)),
+  type: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { ...many, description: "CloudEvents types." })),
+};
+const socketQuery = query(filters);
+const changesQuery = query({
+  ...filters,
+  follow: Type.Optional(Type.Boolean({ description: "Whether to go on past the present; default true." })),
+});
+
+const documentation = operation({
+  operationId: "followChanges",
+  tag: "Changes",
+  summary: "Follow every recorded event",
+  description:
+    "Each event once, without gaps, in order per sku and location, from the beginning or from `after`. As server-sent events (resume by `Last-Event-ID`; `event: heartbeat` carries the position in its `id`), or as NDJSON with `Accept: application/x-ndjson` (heartbeats are lines of type `heartbeat`). The same over WebSocket at `/v1/changes/ws`: each message one event; browsers, which can't set headers there, offer the subprotocols `larder.v1` and `bearer.KEY`.",
+  answers: {
+    200: {
+      description: "Events, until one side leaves.",
+      schema: named("RecordedCloudEvent", wire.RecordedCloudEvent),
+      type: "text/event-stream",
+    },
+  },
+  problems: ["invalid-position", "position-from-another-history"],
+});

@@ -1,0 +1,128 @@
+/** How routes say what they do: the words of the OpenAPI document. */
+import type { SwaggerTransform } from "@fastify/swagger";
+import type { FastifySchema } from "fastify";
+import Type, { type Static, type TSchema, type TUnsafe } from "typebox";
+import { catalogue, type ErrorCode, limits } from "../../kernel/index.ts";
+import type { Access } from "./access.ts";
+
+const closed = { additionalProperties: false } as const;
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: "Where the code is explained; relative to this server." }),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.Enum(Object.keys(catalogue) as ErrorCode[], { description: "Stable: decide by this one." }),
+    detail: Type.String({ description: "For people; may be reworded." }),
+    instance: Type.String({ description: "Names this occurrence." }),
+    requestId: Type.String(),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          in: Type.Enum(["body", "path", "query", "header"]),
+          pointer: Type.String({ description: "JSON pointer to what is wrong." }),
+          detail: Type.String(),
+        }),
+        { maxItems: limits.problemErrorsMax },
+      ),
+    ),
+  },
+  { description: "RFC 9457. Some codes carry more members, described where they occur." },
+);
+
+/** Another schema by its name in the document's components. */
+export function named<T extends TSchema>(name: string, _schema: T): TUnsafe<Static<T>> {
+  return Type.Unsafe<Static<T>>({ $ref: `${name}#` });
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  /** Codes beyond those that any route may answer. */
+  readonly problems?: readonly ErrorCode[];
+  /** Schemas of the answers by status; undefined is one without a body. */
+  readonly answers: Readonly<
+    Record<number, { readonly description: string; readonly schema?: object; readonly type?: string }>
+  >;
+}
+
+/** The part of a route's schema that only documents. */
+export function operation({
+  operationId,
+  summary,
+  description,
+  tag,
+  problems = [],
+  answers,
+}: Operation): FastifySchema {
+  const good = Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)] as const);
+  const response = Object.fromEntries([...good, ...Object.entries(problemAnswers(problems))]);
+  return { operationId, summary, ...(description !== undefined && { description }), tags: [tag], response };
+}
+
+function answerOf({ description, schema, type = "application/json" }: Operation["answers"][number]): object {
+  return schema === undefined ? { type: "null", description } : { description, content: { [type]: { schema } } };
+}
+
+function problemAnswers(codes: readonly ErrorCode[]): Record<string, object> {
+  const byStatus = Map.groupBy(new Set(codes), (code) => String(catalogue[code].http));
+  const described = [...byStatus].map(([status, group]) => {
+    const description = group.map((code) => `\`${code}\`: ${catalogue[code].title}.`).join(" ");
+    return [
+      status,
+      { description, content: { "application/problem+json": { schema: { $ref: "Problem#" } } } },
+    ] as const;
+  });
+  return Object.fromEntries(described);
+}
+
+const always = ["invalid-request", "unauthenticated", "forbidden", "too-many-requests", "overloaded"] as const;
+const withBody = ["payload-too-large", "unsupported-media-type"] as const;
+const broken = ["shutting-down", "storage-unavailable", "internal"] as const;
+
+/** Adds to each documented route what holds for all: the common problems, and who may use it. */
+export const describeAccess: SwaggerTransform = ({ schema, url, route }) => {
+  const access: Access = route.config?.access ?? "operators";
+  if (schema === undefined || schema.hide === true || schema.response === undefined)
+    return { schema: { ...schema, hide: true }, url };
+  const own = schema.response as Record<string, { readonly description: string }>;
+  const common = problemAnswers([...always, ...(schema.body === undefined ? [] : withBody), ...broken]) as typeof own;
+  const response: Record<string, object> = { ...own };
+  for (const [status, answer] of Object.entries(common)) {
+    const mine = own[status];
+    const isProblem = mine !== undefined && "content" in mine && "application/problem+json" in (mine.content as object);
+    const description = isProblem ? joined(mine.description, answer.description) : answer.description;
+    // A status that a route uses for an answer of its own (`503` of /readyz) keeps it.
+    if (mine === undefined || isProblem) response[status] = { ...answer, description };
+  }
+  const who =
+    access === "operators"
+      ? "Open on loopback; elsewhere by any key."
+      : `Needs ${access.map((scope) => `\`${scope}\``).join(" or ")}.`;
+  const description = [schema.description, who].filter((text) => text !== undefined).join("\n\n");
+  return { schema: { ...schema, description, response, security: [{ key: [] }] }, url };
+};
+
+/** Two descriptions without saying a code twice. */
+function joined(own: string, common: string): string {
+  const more = common.split(/(?<=\.) (?=`)/).filter((sentence) => !own.includes(sentence));
+  return [own, ...more].join(" ");
+}
+
+export const pageQuery = {
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: limits.pageRowsMax,
+      description: `Rows; ${limits.pageRowsDefault} when absent.`,
+    }),
+  ),
+  cursor: Type.Optional(Type.String({ maxLength: 4096, description: "The `next` of the page before." })),
+};
+
+/** A query that knows only these parameters. */
+export function query<T extends Record<string, TSchema>>(properties: T) {
+  return Type.Object(properties, closed);
+}

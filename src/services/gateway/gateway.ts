@@ -1,0 +1,87 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { TSchema } from "typebox";
+import { limits } from "../../kernel/index.ts";
+import type { Authenticator } from "../../platform/auth/index.ts";
+import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
+import type { Identity } from "../identity/index.ts";
+import type { Inventory } from "../inventory/index.ts";
+import { guard } from "./access.ts";
+import { changesRoutes, isChangesUpgrade } from "./changes.ts";
+import { factRoutes } from "./facts.ts";
+import { keyRoutes } from "./keys.ts";
+import { documentApi, namedSchemas } from "./openapi.ts";
+import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from "./operations.ts";
+import { itemRoutes, locationRoutes } from "./registry.ts";
+import { reservationRoutes } from "./reservations.ts";
+import { stockRoutes } from "./stock.ts";
+
+export interface GatewayOptions {
+  readonly inventory: Inventory;
+  readonly identity: Identity;
+  /** Recognises callers; the identity's API keys when absent. */
+  readonly authenticator?: Authenticator;
+  readonly logger: FastifyBaseLogger;
+  readonly readiness: Readiness;
+  readonly metrics?: { readonly observe: RequestObserver; readonly expose: () => Promise<MetricsPage> };
+  /** What may stand in the data of each type of fact, for the documentation. */
+  readonly factSchemas?: Readonly<Record<string, TSchema>>;
+  readonly heartbeatMs?: number;
+  readonly requestsInFlight?: InFlight;
+  readonly feedsInFlight?: InFlight;
+  readonly drainMs?: number;
+}
+
+export interface Gateway {
+  /** The routes themselves, for whoever calls them without a socket. */
+  readonly server: HttpServer;
+  /** Begins to listen and gives the address, as `http://127.0.0.1:8080`. Port 0 takes a free one. */
+  listen(host: string, port: number): Promise<string>;
+  /** Stops accepting, ends change feeds, lets requests in flight finish for up to 8 s, then cuts what is left. */
+  close(): Promise<void>;
+  /** The OpenAPI document. */
+  openapi(): object;
+}
+
+/** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { inventory, identity, logger, readiness, metrics, factSchemas = {} } = options;
+  const authenticator = options.authenticator ?? identity;
+  const stopping = new AbortController();
+  const isStopping = () => stopping.signal.aborted;
+
+  const server = createHttpServer({
+    logger,
+    ...(metrics && { observe: metrics.observe }),
+    schemas: namedSchemas,
+    mayUpgrade: isChangesUpgrade,
+  });
+  guard(server, {
+    authenticator,
+    isStopping,
+    ...(options.requestsInFlight && { requests: options.requestsInFlight }),
+    ...(options.feedsInFlight && { feeds: options.feedsInFlight }),
+  });
+  await documentApi(server);
+  errorsPage(server);
+  operationRoutes(server, { readiness, isStopping, ...(metrics && { metrics: metrics.expose }) });
+  factRoutes(server, inventory, factSchemas);
+  reservationRoutes(server, inventory);
+  stockRoutes(server, inventory);
+  itemRoutes(server, inventory);
+  locationRoutes(server, inventory);
+  keyRoutes(server, identity);
+  const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;
+  changesRoutes(server, { inventory, authenticator, heartbeatMs, stopping: stopping.signal });
+  await server.ready();
+
+  return {
+    server,
+    listen: (host, port) => server.listen({ host, port }),
+    openapi: () => server.swagger(),
+    async close() {
+      stopping.abort();
+      const cut = setTimeout(() => server.server.closeAllConnections(), options.drainMs ?? limits.drainMs);
+      await server.close().finally(() => clearTimeout(cut));
+    },
+  };
+}
