@@ -33,9 +33,12 @@ export function openLog(folder: string): DatabaseSync {
   try {
     database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
     database.exec("PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; PRAGMA wal_autocheckpoint = 0");
-    // Large enough for any append, so that no page reaches the WAL before its transaction is whole.
-    database.exec("PRAGMA cache_size = -64000");
-    if (!hasLog(database)) createLog(database);
+    // No page reaches the WAL before its transaction is whole, so that its frames come in order (wal-check.ts).
+    database.exec("PRAGMA cache_spill = OFF");
+    if (!hasLog(database)) {
+      refuseLostLog(folder, ["derived.db"]);
+      createLog(database);
+    }
     checkFormat(database, path);
     syncFolder(folder);
     syncFolder(dirname(folder));
@@ -45,6 +48,17 @@ export function openLog(folder: string): DatabaseSync {
     database.close();
     throw error;
   }
+}
+
+/** Throws when the log is not there, but files that belong to one are: a new one must not begin in its place. */
+export function refuseLostLog(folder: string, signs: readonly string[]): void {
+  const sign = signs.find((name) => existsSync(join(folder, name)));
+  if (sign === undefined) return;
+  throw new PlatformError(
+    "storage-unavailable",
+    `${join(folder, "log.db")} is missing or empty, but ${sign} is there: its log is lost. ` +
+      "Keep the folder as it is and restore the last backup into another folder",
+  );
 }
 
 function hasLog(database: DatabaseSync): boolean {
@@ -60,6 +74,8 @@ function createLog(database: DatabaseSync): void {
     putMeta(database, "epochs", JSON.stringify([epoch]));
     putMeta(database, "outgoing-paused", "0");
   });
+  // From here on the file itself says that it is a log, whatever happens to its WAL.
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 export function checkFormat(database: DatabaseSync, path: string): void {

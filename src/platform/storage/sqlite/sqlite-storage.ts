@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
@@ -16,7 +16,7 @@ import type {
 } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
 import { Checkpointer, WalKeeper } from "./checkpointer.ts";
-import { pageBytes, transaction } from "./database.ts";
+import { isDamage, pageBytes, transaction } from "./database.ts";
 import { DerivedDatabase } from "./derived-database.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import {
@@ -27,6 +27,7 @@ import {
   openLog,
   putMeta,
   readMeta,
+  refuseLostLog,
   WalSync,
   walOf,
 } from "./log-database.ts";
@@ -63,7 +64,7 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
   const lock = lockFolder(folder);
   const opened: { close(): void }[] = [];
   try {
-    if (!hasLogFile(folder)) refuseLostLog(folder);
+    if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db"]);
     checkWal(walOf(folder));
     const log = openLog(folder);
     opened.push(log);
@@ -78,7 +79,10 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
   } catch (error) {
     for (const part of opened.reverse()) part.close();
     lock.release();
-    throw error;
+    if (!isDamage(error)) throw error;
+    throw new PlatformError("storage-unavailable", `${join(folder, "log.db")} is damaged: restore the last backup`, {
+      cause: error,
+    });
   }
 }
 
@@ -396,15 +400,6 @@ function tell(listener: Listener, units: readonly RecordedUnit[]): void {
       throw error;
     });
   }
-}
-
-function refuseLostLog(folder: string): void {
-  const hasRest = ["derived.db", "log.db-wal"].some((name) => existsSync(join(folder, name)));
-  if (!hasRest) return;
-  throw new PlatformError(
-    "storage-unavailable",
-    `${join(folder, "log.db")} is missing, but files that belong to it are there: restore a backup into another folder`,
-  );
 }
 
 function refuseShortLog(folder: string, head: Sequence, derived: Sequence): void {

@@ -35,8 +35,9 @@ export interface WalContent {
  *
  * As each transaction is synced before the next is begun, only the last can be torn. So it is damage when frames of the
  * same generation that are whole follow the first bad one and some of them belong to a later transaction: another
- * transaction ends before them, or a page comes twice (a transaction writes each page once). The later frames are
- * checked from the checksum that the frame before them holds. It is damage too when the file's header is bad and whole
+ * transaction ends before them, or their page numbers stop rising (a transaction that fits the page cache writes its
+ * pages in their order, each once; ours never spill). The later frames are checked from the checksum that the frame
+ * before them holds. It is damage too when the file's header is bad and whole
  * frames of one generation follow.
  *
  * Throws `PlatformError("storage-unavailable")` with the file and the byte where the damage begins.
@@ -85,23 +86,29 @@ function checkFile(file: WalFile, path: string): WalContent {
 
 /** Whether a transaction later than the one that the bad frame belongs to follows it. */
 function isFollowed(file: WalFile, salts: Sums, begin: number, bad: number, sumsBefore: Sums): boolean {
-  const pages = new Set<number>();
-  for (let index = begin; index < bad; index += 1) pages.add(file.frameHeader(index).page);
-  const badFrame = file.frameHeader(bad);
-  let hasEnded = false;
-  if (isSame(badFrame.salts, salts)) {
-    hasEnded = badFrame.isLast;
-    pages.add(badFrame.page);
-  }
-  // When only the checksum itself is damaged, the next frame goes on from what it should have been.
+  // When only the stored checksum is damaged, the next frame goes on from what it should have been.
   const expected = file.sumsAfter(bad, sumsBefore);
+  const fits = (index: number, seed: Sums) => {
+    const { salts: own, sums } = file.frameHeader(index);
+    return isSame(own, salts) && isSame(sums, file.sumsAfter(index, seed));
+  };
+  const fitsFollowing = (index: number) =>
+    fits(index, file.frameHeader(index - 1).sums) || (index === bad + 1 && fits(index, expected));
+
+  let lastPage = begin < bad ? file.frameHeader(bad - 1).page : 0;
+  let hasEnded = false;
+  const badFrame = file.frameHeader(bad);
+  const isOfGeneration = isSame(badFrame.salts, salts) || (bad + 1 < file.frames && fitsFollowing(bad + 1));
+  if (isOfGeneration) {
+    hasEnded = badFrame.isLast;
+    // A page number that can't be right says nothing.
+    if (badFrame.page > lastPage && badFrame.page <= file.frames + lastPage) lastPage = badFrame.page;
+  }
   for (let index = bad + 1; index < file.frames; index += 1) {
+    if (!fitsFollowing(index)) continue;
     const frame = file.frameHeader(index);
-    if (!isSame(frame.salts, salts)) continue;
-    const fromStored = isSame(frame.sums, file.sumsAfter(index, file.frameHeader(index - 1).sums));
-    if (!fromStored && !(index === bad + 1 && isSame(frame.sums, file.sumsAfter(index, expected)))) continue;
-    if (hasEnded || pages.has(frame.page)) return true;
-    pages.add(frame.page);
+    if (hasEnded || frame.page <= lastPage) return true;
+    lastPage = frame.page;
     hasEnded = frame.isLast;
   }
   return false;
@@ -109,16 +116,15 @@ function isFollowed(file: WalFile, salts: Sums, begin: number, bad: number, sums
 
 /** Whether frames fit each other, or the first one fits what is left of the header. */
 function hasWholeFrames(file: WalFile, header: WalHeader): boolean {
-  if (file.frames === 0) return false;
-  const first = file.frameHeader(0);
-  for (const seed of [header.sums, header.computed]) {
-    if (isSame(first.sums, file.sumsAfter(0, seed))) return true;
-  }
-  for (let index = 1; index < file.frames; index += 1) {
-    const [before, frame] = [file.frameHeader(index - 1), file.frameHeader(index)];
-    if (isSame(before.salts, frame.salts) && isSame(frame.sums, file.sumsAfter(index, before.sums))) return true;
-  }
-  return false;
+  return [true, false].some((isLittleEndian) => {
+    file.isLittleEndian = isLittleEndian;
+    for (let index = 0; index < file.frames; index += 1) {
+      const frame = file.frameHeader(index);
+      const seeds = index === 0 ? [header.sums, file.headerSums()] : [file.frameHeader(index - 1).sums];
+      if (seeds.some((seed) => isSame(frame.sums, file.sumsAfter(index, seed)))) return true;
+    }
+    return false;
+  });
 }
 
 function damage(path: string, offset: number): PlatformError {
@@ -132,9 +138,8 @@ function damage(path: string, offset: number): PlatformError {
 interface WalHeader {
   readonly isGood: boolean;
   readonly salts: Sums;
-  /** The checksum that the header holds, and the one that its other bytes have. */
+  /** The checksum that the header holds. */
   readonly sums: Sums;
-  readonly computed: Sums;
 }
 
 class WalFile {
@@ -144,7 +149,8 @@ class WalFile {
   /** A stretch of the file, read at once. */
   #window: Buffer = Buffer.alloc(0);
   #windowAt = 0;
-  #isLittleEndian = true;
+  /** The order in which checksums read the words; the file's header says it. */
+  isLittleEndian = true;
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
@@ -156,18 +162,21 @@ class WalFile {
   /** Undefined when the file is too short to hold one. */
   header(): WalHeader | undefined {
     if (this.#bytes < headerBytes) return undefined;
-    const header = Buffer.from(this.#read(0, headerBytes));
+    const header = this.#read(0, headerBytes);
     const magic = header.readUInt32BE(0);
-    this.#isLittleEndian = magic !== magicBigEndian;
+    this.isLittleEndian = magic !== magicBigEndian;
     const sums: Sums = [header.readUInt32BE(24), header.readUInt32BE(28)];
-    const computed = addUp([0, 0], header.subarray(0, 24), this.#isLittleEndian);
     const hasKnownForm = magic === magicLittleEndian || magic === magicBigEndian;
     return {
-      isGood: hasKnownForm && header.readUInt32BE(8) === pageBytes && isSame(sums, computed),
+      isGood: hasKnownForm && header.readUInt32BE(8) === pageBytes && isSame(sums, this.headerSums()),
       salts: [header.readUInt32BE(16), header.readUInt32BE(20)],
       sums,
-      computed,
     };
+  }
+
+  /** The checksum that the header should hold. */
+  headerSums(): Sums {
+    return addUp([0, 0], this.#read(0, 24), this.isLittleEndian);
   }
 
   frameHeader(index: number): FrameHeader {
@@ -183,8 +192,8 @@ class WalFile {
   /** The checksum that a frame has when the one before it has `sums`. */
   sumsAfter(index: number, sums: Sums): Sums {
     const frame = this.#read(headerBytes + index * frameBytes, frameBytes);
-    const afterHeader = addUp(sums, frame.subarray(0, 8), this.#isLittleEndian);
-    return addUp(afterHeader, frame.subarray(frameHeaderBytes), this.#isLittleEndian);
+    const afterHeader = addUp(sums, frame.subarray(0, 8), this.isLittleEndian);
+    return addUp(afterHeader, frame.subarray(frameHeaderBytes), this.isLittleEndian);
   }
 
   #read(at: number, length: number): Buffer {
