@@ -8,7 +8,8 @@ const floors = ["kernel", "platform", "services", "cli"] as const;
  *
  * Floors: kernel ← platform ← services ← cli. A service imports another one, or a folder of the platform, only by its
  * `index.ts`; `domain` folders import nothing above themselves but the kernel; only `platform/runtime` names a storage
- * engine, and it alone on its floor reaches up to the services, to put the house together; no service knows of it. Tests may reach anything on their own floor and below.
+ * engine, and it alone on its floor reaches up to the services, to put the house together; no service knows of it.
+ * Tests may reach anything on their own floor and below.
  */
 export function boundaryErrors(home: string): string[] {
   const errors: string[] = [];

@@ -5,17 +5,13 @@
 import { didYouMean } from "../config/index.ts";
 import type { Logger } from "../telemetry/index.ts";
 
-/** One thing that has to hold before a server takes work. A warning does not make it unready. */
-export interface Check {
-  readonly name: string;
-  readonly status: "ok" | "warning" | "failed";
-  readonly detail: string;
-}
+/** Things that have to hold before a server takes work, by name; what is `ok` may still have something to say. */
+export type Checks = Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
 
 /** A started module: what it offers to others, and how it ends. */
 export interface Running<Offer> {
   readonly offer: Offer;
-  readonly checks?: () => readonly Check[];
+  readonly checks?: () => Checks;
   /** Stops taking work, finishes what it has, then resolves. */
   stop(): Promise<void>;
 }
@@ -74,7 +70,7 @@ function startOrder(
 
 export interface RunningModules<Offers> {
   readonly offers: Partial<Offers>;
-  checks(): readonly Check[];
+  checks(): Checks;
   /** Stops all, the last one started first. Goes on where one fails, and throws the first failure at the end. */
   stop(): Promise<void>;
 }
@@ -114,5 +110,5 @@ export async function startModules<Resources, Offers extends object>(
     await stop().catch(() => {});
     throw error;
   }
-  return { offers, stop, checks: () => running.flatMap(({ module }) => module.checks?.() ?? []) };
+  return { offers, stop, checks: () => Object.assign({}, ...running.map(({ module }) => module.checks?.() ?? {})) };
 }

@@ -1,0 +1,196 @@
+/**
+ * Larder's HTTP API, as the commands use it. Paths and bodies are contract.md's; answers are typed by the same schemas
+ * that the server answers from.
+ */
+
+import type { CreatedKey, KeyRequest, KeysPage } from "../services/identity/index.ts";
+import type {
+  Availability,
+  FactsReceipt,
+  FulfilLine,
+  LocationBody,
+  LocationView,
+  Reservation,
+  ReserveRequest,
+  SourcingPlan,
+  StockEvents,
+  StockView,
+} from "../services/inventory/index.ts";
+import { Failure, messageOf } from "./failure.ts";
+
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  /** Of `insufficient-stock`: every line that was short. */
+  readonly lines?: readonly { sku: string; location?: string; requested: number; available: number }[];
+}
+
+/** The server understood and said no. */
+export class Refusal extends Failure {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(sentenceOf(problem));
+    this.name = "Refusal";
+    this.problem = problem;
+  }
+}
+
+/** Nobody answers: the server is not there, or left in the middle. */
+export class Unreachable extends Failure {}
+
+type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+interface Call {
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export class Client {
+  readonly url: string;
+  readonly #key: string | undefined;
+
+  constructor(url: string, key?: string) {
+    this.url = url.replace(/\/+$/, "");
+    this.#key = key;
+  }
+
+  reserve(request: ReserveRequest): Promise<Reservation> {
+    return this.json("POST", "/v1/reservations", { body: request });
+  }
+  plan(request: ReserveRequest): Promise<SourcingPlan> {
+    return this.json("POST", "/v1/reservations:plan", { body: request });
+  }
+  reservation(id: string): Promise<Reservation> {
+    return this.json("GET", `/v1/reservations/${encodeURIComponent(id)}`);
+  }
+  confirm(id: string, reacquire: boolean): Promise<Reservation> {
+    return this.#change(id, "confirm", reacquire ? { reacquire } : {});
+  }
+  release(id: string): Promise<Reservation> {
+    return this.#change(id, "release", {});
+  }
+  extend(id: string, ttlSeconds: number): Promise<Reservation> {
+    return this.#change(id, "extend", { ttlSeconds });
+  }
+  fulfil(id: string, lines: readonly FulfilLine[] | undefined, idempotencyKey?: string): Promise<Reservation> {
+    const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
+    return this.#change(id, "fulfil", lines === undefined ? {} : { lines }, headers);
+  }
+
+  stock(sku: string, query: { lots?: boolean; at?: string; knownAt?: string }): Promise<StockView> {
+    return this.json("GET", `/v1/stock/${encodeURIComponent(sku)}`, { query });
+  }
+  stockEvents(sku: string, query: { location?: string; cursor?: string; limit?: number }): Promise<StockEvents> {
+    return this.json("GET", `/v1/stock/${encodeURIComponent(sku)}/events`, { query });
+  }
+  availability(skus: readonly string[], locations?: readonly string[]): Promise<Availability> {
+    return this.json("POST", "/v1/availability:batch", { body: { skus, ...(locations && { locations }) } });
+  }
+  recordFacts(facts: readonly object[]): Promise<FactsReceipt> {
+    return this.json("POST", "/v1/events", { body: facts, contentType: "application/cloudevents-batch+json" });
+  }
+  putLocation(id: string, body: LocationBody): Promise<LocationView> {
+    return this.json("PUT", `/v1/locations/${encodeURIComponent(id)}`, { body });
+  }
+
+  createKey(request: KeyRequest): Promise<CreatedKey> {
+    return this.json("POST", "/v1/keys", { body: request });
+  }
+  keys(cursor?: string): Promise<KeysPage> {
+    return this.json("GET", "/v1/keys", { query: { cursor } });
+  }
+  revokeKey(id: string): Promise<unknown> {
+    return this.json("DELETE", `/v1/keys/${encodeURIComponent(id)}`);
+  }
+
+  /** What `/readyz` says, whether ready or not. */
+  async readiness(): Promise<{ readonly ready: boolean; readonly body: unknown }> {
+    const response = await this.send("GET", "/readyz", { signal: AbortSignal.timeout(5000) });
+    return { ready: response.ok, body: await response.json().catch(() => undefined) };
+  }
+
+  /** Sends a request and reads the JSON of its answer. Throws `Refusal` when it is a problem. */
+  async json<T>(method: string, path: string, call: Call = {}): Promise<T> {
+    const response = await this.send(method, path, call);
+    if (!response.ok) throw new Refusal(await problemOf(response));
+    const text = await this.#reached(response.text());
+    return (text === "" ? {} : JSON.parse(text)) as T;
+  }
+
+  /** Sends a request. Throws `Unreachable` when nobody answers; any status is an answer. */
+  send(method: string, path: string, call: Call = {}): Promise<Response> {
+    const { query = {}, body, contentType = "application/json", headers = {}, signal } = call;
+    return this.#reached(
+      fetch(`${this.url}${path}${queryText(query)}`, {
+        method,
+        headers: {
+          ...(this.#key !== undefined && { authorization: `Bearer ${this.#key}` }),
+          ...(body !== undefined && { "content-type": contentType }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(signal && { signal }),
+      }),
+    );
+  }
+
+  #change(id: string, step: string, body: object, headers: Record<string, string> = {}): Promise<Reservation> {
+    return this.json("POST", `/v1/reservations/${encodeURIComponent(id)}/${step}`, { body, headers });
+  }
+
+  async #reached<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof Error && error.name === "AbortError") throw error;
+      const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      const isRefused = (reason as NodeJS.ErrnoException).code === "ECONNREFUSED";
+      const what = isRefused
+        ? `No server answers at ${this.url}.`
+        : `No answer from ${this.url}: ${messageOf(reason)}.`;
+      throw new Unreachable(`${what} Start one with \`npm start\`, or name it by --url.`);
+    }
+  }
+}
+
+function queryText(query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) parameters.append(name, String(one));
+  }
+  return parameters.size === 0 ? "" : `?${parameters}`;
+}
+
+/** The problem of an answer that is none of Larder's, too: a proxy's page, say. */
+export async function problemOf(response: Response): Promise<Problem> {
+  const text = await response.text().catch(() => "");
+  try {
+    const body = JSON.parse(text) as Problem;
+    if (typeof body.code === "string") return body;
+  } catch {
+    // Not JSON: told by its status below.
+  }
+  return { status: response.status, code: "unknown", detail: `The server answered ${response.status}.` };
+}
+
+function sentenceOf({ code, title, detail, errors = [], lines = [] }: Problem): string {
+  if (code === "unauthenticated") {
+    return `${detail ?? "The server wants an API key."} Give one by --key or LARDER_KEY; the server printed an admin key at its first start.`;
+  }
+  const findings = errors.map((error) => `\n  ${error.pointer || "/"}: ${error.detail}`).join("");
+  const short = lines
+    .map(
+      (line) =>
+        `\n  ${line.sku}${line.location ? ` at ${line.location}` : ""}: ${line.requested} asked, ${line.available} available`,
+    )
+    .join("");
+  return `${detail ?? title ?? code} (${code})${findings}${short}`;
+}

@@ -1,0 +1,3 @@
+export { type Io, processIo } from "./io.ts";
+export { larderProgram, run } from "./program.ts";
+export { cliReference } from "./reference.ts";

@@ -1,0 +1,69 @@
+import { Command, CommanderError } from "commander";
+import { PlatformError } from "../kernel/index.ts";
+import { completionCommand } from "./completion.ts";
+import { Failure, messageOf } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { keysCommand } from "./keys.ts";
+import { reserveCommand } from "./reserve.ts";
+import { stockCommand } from "./stock.ts";
+import { tailCommand } from "./tail.ts";
+import { larderVersion, versionCommand } from "./version.ts";
+
+/** The tree of all commands. Making it starts nothing. */
+export function larderProgram(io: Io): Command {
+  const program: Command = new Command("larder")
+    .description("Real-time, event-sourced inventory: the server, and the commands that work with it.")
+    .version(larderVersion())
+    .helpCommand(true)
+    .addHelpText(
+      "after",
+      "\nFirst steps: `larder demo` shows everything on a real shop's sales; `larder serve` starts a server.",
+    );
+  program.commandsGroup("A server:");
+  program.commandsGroup("Stock:");
+  program.addCommand(stockCommand(io)).addCommand(reserveCommand(io)).addCommand(tailCommand(io));
+  program.commandsGroup("Looking after it:");
+  program.addCommand(keysCommand(io));
+  program.commandsGroup("This program:");
+  program.addCommand(completionCommand(io, () => program)).addCommand(versionCommand(io));
+  quieten(program, io);
+  return program;
+}
+
+/** Runs one command line and gives its exit code: 0 when all went well, 2 for a wrong use, 1 for any failure. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    await larderProgram(io).parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    // Commander has printed what it had to say; help and version are told as errors with the code 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Failure) {
+      io.note(io.paint("red", error.message));
+      return error.exitCode;
+    }
+    const isKnown = error instanceof PlatformError || "syscall" in Object(error);
+    io.note(
+      io.paint(
+        "red",
+        isKnown ? `${messageOf(error)}.` : `larder is broken here: ${(error as Error).stack ?? messageOf(error)}`,
+      ),
+    );
+    return 1;
+  }
+}
+
+/** Errors and help of every command go through `io`, none ends the process, and each tells where help is. */
+function quieten(command: Command, io: Io): void {
+  command
+    .exitOverride()
+    // An option after a sub-command is that one's, even where both have it.
+    .enablePositionalOptions()
+    .configureOutput({ writeOut: (text) => io.raw(text), writeErr: (text) => io.note(text.trimEnd()) })
+    .showHelpAfterError(`Run \`${pathOf(command)} --help\` for how it is used.`);
+  for (const child of command.commands) quieten(child, io);
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
