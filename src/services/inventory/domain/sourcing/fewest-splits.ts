@@ -1,4 +1,4 @@
-import { limits } from "../../../../kernel/index.ts";
+import { invariant, limits } from "../../../../kernel/index.ts";
 import { type Chosen, Coverage, met, type Need } from "./coverage.ts";
 import type { Option, Order } from "./order.ts";
 import { byPriority } from "./place-order.ts";
@@ -116,7 +116,9 @@ function mostUseful({ needs, candidates }: Coverage, chosen: Chosen): number {
       ? 0
       : open.reduce((sum, { need, missing }) => sum + Math.min(need.parts[index] ?? 0, missing) / need.units, 0),
   );
-  return gains.indexOf(Math.max(...gains));
+  const most = Math.max(...gains);
+  invariant(most > 0, "a set that falls short has an open need that all candidates together meet");
+  return gains.indexOf(most);
 }
 
 /** Leaves out locations that later ones made needless, the least preferred first. */
