@@ -8,6 +8,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
   type FastifyTypeProvider,
+  LogController,
 } from "fastify";
 import type { Static, TSchema } from "typebox";
 import { catalogue, type ErrorCode, limits, PlatformError, type Rejection } from "../../kernel/index.ts";
@@ -47,7 +48,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { logger, observe, schemas = {}, mayUpgrade = () => false } = options;
   const server = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // A logger of its own for each request costs more than naming the request where something is logged.
     childLoggerFactory: (parent) => parent,
     bodyLimit: limits.bodyBytesMax,
