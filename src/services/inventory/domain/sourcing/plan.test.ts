@@ -111,6 +111,13 @@ describe("the strategies", () => {
     expect(notes).toEqual(["Split over 2 locations: no single one has all 3 lines."]);
   });
 
+  it("fewest-splits sums priorities, rather than taking the first location that fits into a set", () => {
+    const supplies = [supply("first", 3), supply("second", 5), supply("third", 5), supply("last", 7)];
+    const ranked = [1, 2, 2, 5].map((priority, index) => ({ location: supplies[index]?.location ?? "", priority }));
+    const request = { demands: [demand(10)], supplies, places: ranked, strategy: "fewest-splits" } as const;
+    expect(served(request)).toEqual(["0: 5 second", "0: 5 third"]);
+  });
+
   it("fewest-splits says when it chose greedily, and whether fewer might do", () => {
     const many = Array.from({ length: 13 }, (_, index) => supply(`bin-${String(index).padStart(2, "0")}`, index));
     const { allocations, notes } = plan({
