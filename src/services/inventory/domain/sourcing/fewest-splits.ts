@@ -1,6 +1,6 @@
 import { invariant, limits } from "../../../../kernel/index.ts";
 import { type Chosen, Coverage, met, type Need } from "./coverage.ts";
-import type { Option, Order } from "./order.ts";
+import type { Line, Option, Order } from "./order.ts";
 import { byPriority } from "./place-order.ts";
 import { singleLocation } from "./single.ts";
 import type { Preference } from "./strategy.ts";
@@ -31,15 +31,25 @@ export function fewestSplits(order: Order): Preference {
   };
 }
 
-function because({ place }: Option, { lines }: Order, { locations, isLeast }: Choice): string {
-  if (locations.length === 1) return "serves the whole order by itself";
-  const whole = lines.filter(({ demand, options }) =>
-    options.some((option) => option.place.location === place.location && option.reach >= demand.quantity),
-  ).length;
-  const role = isLeast
-    ? `needed ${locations.length} locations at least`
-    : `one of ${locations.length} locations chosen`;
-  return `${role}, and ${place.location} has all of ${whole} of the ${lines.length} lines`;
+function because(option: Option, order: Order, { locations, isLeast }: Choice): string {
+  const count = locations.length;
+  if (count === 1)
+    return singleLocation(order) ? "serves the whole order by itself" : "has all that there is for this order";
+  const role = isLeast ? `needed ${count} locations at least` : `one of ${count} locations chosen`;
+  return `${role}, and ${option.place.location} has ${shareOf(option, order)}`;
+}
+
+/** What of an order a location has by itself. */
+function shareOf({ place, reach }: Option, { lines }: Order): string {
+  const [first, ...others] = lines;
+  if (first !== undefined && others.length === 0) {
+    const { quantity } = first.demand;
+    return `${Math.min(reach, quantity)} of the ${quantity} units`;
+  }
+  const isWholeHere = ({ demand, options }: Line) =>
+    options.some((option) => option.place.location === place.location && option.reach >= demand.quantity);
+  const whole = lines.filter(isWholeHere).length;
+  return whole === 0 ? "a part of it" : `all of ${whole} of the ${lines.length} lines`;
 }
 
 function choose(order: Order): Choice {
@@ -53,7 +63,7 @@ function choose(order: Order): Choice {
   const chosen = greedy(coverage);
   const isLeast = chosen.length === leastLocations(coverage);
   const verdict = isLeast ? "no fewer would do" : "fewer might do";
-  const note = `${count} locations could serve this order, too many to try every combination: these ${chosen.length} were chosen greedily, and ${verdict}.`;
+  const note = `${count} locations could serve this order, too many to try every combination: ${chosen.length} of them were chosen greedily, and ${verdict}.`;
   return choiceOf(coverage, chosen, isLeast, [note]);
 }
 

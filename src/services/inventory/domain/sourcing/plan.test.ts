@@ -132,7 +132,7 @@ describe("the strategies", () => {
     ]);
     expect(notes).toEqual([
       "Split over 3 locations: no single one has all 30 units.",
-      "13 locations could serve this order, too many to try every combination: these 3 were chosen greedily, and no fewer would do.",
+      "13 locations could serve this order, too many to try every combination: 3 of them were chosen greedily, and no fewer would do.",
     ]);
   });
 });
@@ -241,6 +241,25 @@ describe("orders that can't be served whole", () => {
       [3, 5],
     ]);
     expect(partial.notes).toEqual(["2 of 3 lines get less than asked for.", "Split over 2 locations."]);
+  });
+
+  it("are served by fewest-splits from no more locations than have all that there is", () => {
+    const request = { supplies, strategy: "fewest-splits", allowPartial: true } as const;
+    const one = plan({
+      ...request,
+      demands: [demand(8, { locations: ["york"] }), demand(4, { line: 1, sku: "rice" })],
+    });
+    expect(one.allocations.map(({ location, because }) => [location, because])).toEqual([
+      ["york", "the order names this location"],
+      ["leeds", "needed 2 locations at least, and leeds has a part of it"],
+    ]);
+    const rice = plan({ ...request, demands: [demand(4, { sku: "rice" })] });
+    expect(rice.allocations.map(({ because }) => because)).toEqual(["has all that there is for this order"]);
+    const milk = plan({ ...request, demands: [demand(5)] });
+    expect(milk.allocations.map(({ because }) => because)).toEqual([
+      "needed 2 locations at least, and leeds has 3 of the 5 units",
+      "needed 2 locations at least, and york has 2 of the 5 units",
+    ]);
   });
 
   it("are refused by fewest-splits with the same figures, without a search", () => {
