@@ -8,6 +8,7 @@ export type {
   DerivedStore,
   Epoch,
   FactMeta,
+  LogReader,
   NewEvent,
   RecordedEvent,
   RecordedUnit,

@@ -127,8 +127,8 @@ export interface Storage {
   /** The recording time of the last durable unit; 0 when the log is empty. */
   lastRecordedAt(): Instant;
 
-  /** The events of one stream with a version above `after`, in order. */
-  readStream(stream: string, after?: number): Promise<readonly RecordedEvent[]>;
+  /** The events of one stream with a version above `after` and up to `upTo`, in order. */
+  readStream(stream: string, after?: number, upTo?: number): Promise<readonly RecordedEvent[]>;
 
   /** The version of each stream, 0 for one without events. */
   versions(streams: readonly string[]): Promise<readonly number[]>;
@@ -162,6 +162,12 @@ export interface Storage {
 
   close(): Promise<void>;
 }
+
+/** A log that is only read, as it was when it was opened: for tools beside a running server. */
+export type LogReader = Pick<
+  Storage,
+  "epochs" | "outgoingPaused" | "head" | "lastRecordedAt" | "readLog" | "sequenceAt" | "close"
+>;
 
 export interface StorageStats {
   readonly engine: string;

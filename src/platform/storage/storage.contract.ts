@@ -240,6 +240,8 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
         expect((await storage.readStream("a")).map(({ version }) => version)).toEqual(numbers(10));
         expect((await storage.readStream("a", 7)).map(({ version }) => version)).toEqual([8, 9, 10]);
         expect((await storage.readStream("b", 4)).map(place)).toEqual(["14 b5"]);
+        expect((await storage.readStream("a", 2, 5)).map(({ version }) => version)).toEqual([3, 4, 5]);
+        for (const upTo of [1, 2, 3, 9]) expect((await storage.readStream("a", 0, upTo)).at(-1)?.version).toBe(upTo);
         expect(await storage.readStream("a", 10)).toEqual([]);
         expect(await storage.readStream("a", 99)).toEqual([]);
       });

@@ -121,11 +121,11 @@ export class MemoryStorage implements Storage {
     return this.#lastRecordedAt;
   }
 
-  async readStream(stream: string, after = 0): Promise<readonly RecordedEvent[]> {
-    const rows = new Set((this.#streams.get(stream) ?? []).slice(after));
+  async readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
+    const rows = new Set((this.#streams.get(stream) ?? []).slice(after, upTo));
     return [...rows]
       .flatMap((row) => this.#unitAt(row)?.events ?? [])
-      .filter((event) => event.stream === stream && event.version > after);
+      .filter((event) => event.stream === stream && event.version > after && event.version <= upTo);
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {

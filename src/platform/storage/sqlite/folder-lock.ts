@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
 import { isBusy, openDatabase } from "./database.ts";
 
+/** Milliseconds to wait for the folder: a tool that looks at a log at rest holds it for a moment. */
+const lockWaitMs = 250;
+
 export interface FolderLock {
   release(): void;
 }
@@ -14,7 +17,7 @@ export interface FolderLock {
  * Throws `PlatformError("storage-unavailable")` when another one has the folder.
  */
 export function lockFolder(folder: string): FolderLock {
-  const database = openDatabase(join(folder, "lock.db"));
+  const database = openDatabase(join(folder, "lock.db"), { waitMs: lockWaitMs });
   const pidFile = join(folder, "lock.pid");
   try {
     database.exec("BEGIN EXCLUSIVE");

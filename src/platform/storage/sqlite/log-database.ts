@@ -28,7 +28,7 @@ export interface LogMeta {
 
 /** Opens `log.db` for writing, and makes it when it is not there. What is written later is synced by `DiskSync`, not by SQLite. */
 export function openLog(folder: string): DatabaseSync {
-  const path = join(folder, "log.db");
+  const path = logFileOf(folder);
   const database = openDatabase(path, { waitMs: 1000 });
   try {
     database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
@@ -56,7 +56,7 @@ export function refuseLostLog(folder: string, signs: readonly string[]): void {
   if (sign === undefined) return;
   throw new PlatformError(
     "storage-unavailable",
-    `${join(folder, "log.db")} is missing or empty, but ${sign} is there: its log is lost. ` +
+    `${logFileOf(folder)} is missing or empty, but ${sign} is there: its log is lost. ` +
       "Keep the folder as it is and restore the last backup into another folder",
   );
 }
@@ -193,12 +193,14 @@ export function walOf(folder: string): string {
 }
 
 export function logBytes(folder: string): number {
-  const sizes = [join(folder, "log.db"), walOf(folder)].map(
-    (path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
-  );
+  const sizes = [logFileOf(folder), walOf(folder)].map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
+export function logFileOf(folder: string): string {
+  return join(folder, "log.db");
+}
+
 export function hasLogFile(folder: string): boolean {
-  return existsSync(join(folder, "log.db"));
+  return existsSync(logFileOf(folder));
 }

@@ -24,6 +24,7 @@ import {
   hasLogFile,
   LogRows,
   logBytes,
+  logFileOf,
   openLog,
   putMeta,
   readMeta,
@@ -80,7 +81,7 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
     for (const part of opened.reverse()) part.close();
     lock.release();
     if (!isDamage(error)) throw error;
-    throw new PlatformError("storage-unavailable", `${join(folder, "log.db")} is damaged: restore the last backup`, {
+    throw new PlatformError("storage-unavailable", `${logFileOf(folder)} is damaged: restore the last backup`, {
       cause: error,
     });
   }
@@ -138,7 +139,7 @@ export class SqliteStorage implements Storage {
     this.#lastRecordedAt = last?.meta.recordedAt ?? 0;
     refuseShortLog(folder, this.#head, derived.furthestCheckpoint());
     this.#insert = log.prepare("INSERT INTO log (seq, at, body) VALUES (?, ?, ?)");
-    this.#logWal = new WalKeeper(this.#checkpointer, join(folder, "log.db"), walFramesMax);
+    this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
     this.#index = new LogIndex(derived, storeId);
     this.#readTail();
@@ -166,17 +167,20 @@ export class SqliteStorage implements Storage {
     return this.#lastRecordedAt;
   }
 
-  async readStream(stream: string, after = 0): Promise<readonly RecordedEvent[]> {
+  async readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
     const seqs: Sequence[] = [];
+    let oldestBeyond: Sequence | undefined; // a unit that ends beyond `upTo` may begin before it
     this.#index.findStream(stream, ({ seq, version }) => {
       if (version <= after) return this.#holds(seq, stream);
-      if (seqs.at(-1) !== seq) seqs.push(seq);
+      if (version <= upTo) seqs.push(seq);
+      else oldestBeyond = seq;
       return false;
     });
-    return seqs
+    const units = oldestBeyond === undefined ? seqs : [oldestBeyond, ...seqs];
+    return [...new Set(units)]
       .reverse()
       .flatMap((seq) => this.#rows.unit(seq)?.events ?? [])
-      .filter((event) => event.stream === stream && event.version > after);
+      .filter((event) => event.stream === stream && event.version > after && event.version <= upTo);
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
@@ -324,7 +328,7 @@ export class SqliteStorage implements Storage {
         for (const { key, value } of metas) putMeta(this.log, key, value);
       });
     } catch (error) {
-      throw new PlatformError("storage-unavailable", `${join(this.folder, "log.db")} can't be written`, {
+      throw new PlatformError("storage-unavailable", `${logFileOf(this.folder)} can't be written`, {
         cause: error,
       });
     }
@@ -406,7 +410,7 @@ function refuseShortLog(folder: string, head: Sequence, derived: Sequence): void
   if (derived <= head) return;
   throw new PlatformError(
     "storage-unavailable",
-    `${join(folder, "log.db")} ends at event ${head}, but ${derived} events have been there: its end was cut off. ` +
+    `${logFileOf(folder)} ends at event ${head}, but ${derived} events have been there: its end was cut off. ` +
       "Keep the folder as it is and restore the last backup into another folder",
   );
 }
@@ -414,6 +418,6 @@ function refuseShortLog(folder: string, head: Sequence, derived: Sequence): void
 function missingEvents(folder: string, seq: Sequence): PlatformError {
   return new PlatformError(
     "storage-unavailable",
-    `${join(folder, "log.db")} has no event ${seq}, but later ones: restore the last backup into another folder`,
+    `${logFileOf(folder)} has no event ${seq}, but later ones: restore the last backup into another folder`,
   );
 }

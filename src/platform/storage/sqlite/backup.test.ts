@@ -1,0 +1,222 @@
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { formatInstant } from "../../../kernel/index.ts";
+import type { RecordedUnit, Storage } from "../port.ts";
+import { claim, event, numbers, unitOf } from "../storage.contract.ts";
+import { backupStore, openSqliteReader, openSqliteStorage, restoreStore } from "./index.ts";
+
+let home: string;
+let folder: string;
+let destination: string;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "larder-backup-"));
+  folder = join(home, "data");
+  destination = join(home, "backup");
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+/** Appends `count` units of 1, 2 and 3 events in turn, recorded a second apart. */
+async function fill(storage: Storage, count: number): Promise<void> {
+  for (const _ of numbers(count)) {
+    const head = storage.head();
+    const size = 1 + (head % 3);
+    const stream = `s${head % 5}`;
+    const [version = 0] = await storage.versions([stream]);
+    const events = numbers(size).map((n) => event(stream, { n, head }));
+    await storage.append([
+      unitOf(`c${head}`, { [stream]: version }, events, { recordedAt: 1000 * (head + size), claims: [claim(head)] }),
+    ]);
+  }
+}
+
+async function unitsOf(
+  log: Pick<Storage, "readLog">,
+  upTo = Number.MAX_SAFE_INTEGER,
+): Promise<readonly RecordedUnit[]> {
+  const units = await log.readLog(0, Number.MAX_SAFE_INTEGER);
+  return units.filter((unit) => (unit.events.at(-1)?.seq ?? 0) <= upTo);
+}
+
+async function restoredUnits(into: string): Promise<readonly RecordedUnit[]> {
+  const storage = await openSqliteStorage({ folder: into });
+  const units = await unitsOf(storage);
+  await storage.close();
+  return units;
+}
+
+describe("backup and restore", () => {
+  it("bring back everything, in a new epoch, with everything outgoing paused", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 50);
+    const manifest = await backupStore({ folder, destination });
+    expect(manifest).toEqual(JSON.parse(readFileSync(join(destination, "manifest.json"), "utf8")));
+    expect(manifest).toMatchObject({
+      format: 1,
+      epoch: storage.epochs[0],
+      lastSequence: storage.head(),
+      events: storage.head(),
+      units: 50,
+      recordedAt: formatInstant(storage.lastRecordedAt()),
+    });
+    const into = join(home, "restored");
+    const { epoch } = await restoreStore({ backup: destination, folder: into });
+    const restored = await openSqliteStorage({ folder: into });
+    expect(await unitsOf(restored)).toEqual(await unitsOf(storage));
+    expect(restored.epochs).toEqual([storage.epochs[0], { number: 2, id: epoch.id, startsAfter: storage.head() }]);
+    expect(restored.outgoingPaused).toBe(true);
+    expect(storage.outgoingPaused).toBe(false);
+    expect(await restored.versions(["s0", "s1"])).toEqual(await storage.versions(["s0", "s1"]));
+    expect(await restored.findClaims([claim(0).key])).toEqual([{ print: claim(0).print, seq: 1 }]);
+    await fill(restored, 3);
+    await restored.close();
+    await storage.close();
+  });
+
+  it("are consistent while a server writes", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 20);
+    const acknowledged = storage.head();
+    const backup = backupStore({ folder, destination });
+    let isDone = false;
+    void backup.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) await fill(storage, 5);
+    const { lastSequence } = await backup;
+    expect(lastSequence).toBeGreaterThanOrEqual(acknowledged);
+    expect(lastSequence).toBeLessThanOrEqual(storage.head());
+    const all = await unitsOf(storage, lastSequence);
+    await storage.close();
+    await restoreStore({ backup: destination, folder: join(home, "restored") });
+    expect(await restoredUnits(join(home, "restored"))).toEqual(all);
+  });
+
+  it("go back to any sequence, without the unit that it falls into", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 12);
+    await backupStore({ folder, destination });
+    for (let sequence = 0; sequence <= storage.head(); sequence += 1) {
+      const into = join(home, `at-${sequence}`);
+      const expected = await unitsOf(storage, sequence);
+      const { lastSequence, epoch } = await restoreStore({ backup: destination, folder: into, upTo: { sequence } });
+      expect(lastSequence).toBe(expected.at(-1)?.events.at(-1)?.seq ?? 0);
+      expect(epoch.startsAfter).toBe(lastSequence);
+      expect(await restoredUnits(into)).toEqual(expected);
+    }
+    await storage.close();
+  });
+
+  it("go back to any instant", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 12);
+    await backupStore({ folder, destination });
+    for (const instant of [0, 999, 1000, 5500, storage.lastRecordedAt(), storage.lastRecordedAt() + 1]) {
+      const into = join(home, `at-${instant}`);
+      const { lastSequence } = await restoreStore({ backup: destination, folder: into, upTo: { instant } });
+      expect(lastSequence).toBe(await storage.sequenceAt(instant));
+      expect(await restoredUnits(into)).toEqual(await unitsOf(storage, lastSequence));
+    }
+    await storage.close();
+  });
+
+  it("can be done again and again, each in an epoch of its own", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 4);
+    await storage.close();
+    await backupStore({ folder, destination });
+    await restoreStore({ backup: destination, folder: join(home, "a"), upTo: { sequence: 3 } });
+    await backupStore({ folder: join(home, "a"), destination: join(home, "backup-a") });
+    await restoreStore({ backup: join(home, "backup-a"), folder: join(home, "b") });
+    await restoreStore({ backup: join(home, "backup-a"), folder: join(home, "c") });
+    const [b, c] = [
+      await openSqliteReader({ folder: join(home, "b") }),
+      await openSqliteReader({ folder: join(home, "c") }),
+    ];
+    expect(b.epochs.map(({ number, startsAfter }) => [number, startsAfter])).toEqual([
+      [1, 0],
+      [2, 3],
+      [3, 3],
+    ]);
+    expect(b.epochs.at(-1)?.id).not.toBe(c.epochs.at(-1)?.id);
+    await b.close();
+    await c.close();
+  });
+
+  it("work for an empty log", async () => {
+    await (await openSqliteStorage({ folder })).close();
+    const manifest = await backupStore({ folder, destination });
+    expect(manifest).toMatchObject({ lastSequence: 0, events: 0, units: 0 });
+    expect(await restoreStore({ backup: destination, folder: join(home, "b") })).toMatchObject({ lastSequence: 0 });
+    expect(await restoredUnits(join(home, "b"))).toEqual([]);
+  });
+
+  it("overwrite nothing", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 3);
+    await storage.close();
+    await backupStore({ folder, destination });
+    const before = readFileSync(join(destination, "log.db"));
+    await expect(backupStore({ folder, destination })).rejects.toThrow("overwrites nothing");
+    expect(readFileSync(join(destination, "log.db"))).toEqual(before);
+    await expect(restoreStore({ backup: destination, folder })).rejects.toThrow("has a log.db already");
+    expect((await restoredUnits(folder)).length).toBe(3);
+  });
+
+  it("refuse a backup that is not what its manifest says, or that ends too early", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 3);
+    await storage.close();
+    const { lastSequence } = await backupStore({ folder, destination });
+    const into = join(home, "restored");
+    const beyond = restoreStore({ backup: destination, folder: into, upTo: { sequence: lastSequence + 1 } });
+    await expect(beyond).rejects.toMatchObject({ code: "storage-unavailable" });
+    appendFileSync(join(destination, "log.db"), "x");
+    await expect(restoreStore({ backup: destination, folder: into })).rejects.toThrow("not what its manifest says");
+    rmSync(join(destination, "log.db"));
+    await expect(restoreStore({ backup: destination, folder: into })).rejects.toThrow("not what its manifest says");
+    writeFileSync(join(destination, "manifest.json"), '{"format": 2}');
+    await expect(restoreStore({ backup: destination, folder: into })).rejects.toThrow("no manifest");
+    await expect(restoreStore({ backup: join(home, "nowhere"), folder: into })).rejects.toThrow("no whole backup");
+    expect(existsSync(into)).toBe(false);
+    await expect(backupStore({ folder: join(home, "nowhere"), destination: into })).rejects.toThrow("no log");
+  });
+
+  it("leave nothing behind when they fail", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 3);
+    await storage.close();
+    writeFileSync(join(folder, "log.db"), "this is no database, and long enough to be looked at as one".repeat(100));
+    await expect(backupStore({ folder, destination })).rejects.toMatchObject({ code: "storage-unavailable" });
+    expect(readdirSync(destination)).toEqual([]);
+  });
+});
+
+describe("a reader beside a server", () => {
+  it("sees what was there when it was opened", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 5);
+    const reader = await openSqliteReader({ folder });
+    const units = await unitsOf(storage);
+    await fill(storage, 5);
+    expect(await unitsOf(reader)).toEqual(units);
+    expect(reader.head()).toBe(units.at(-1)?.events.at(-1)?.seq);
+    expect(reader.lastRecordedAt()).toBe(1000 * reader.head());
+    expect(await reader.sequenceAt(1000 * reader.head())).toBe(reader.head());
+    expect(await reader.readLog(reader.head(), 10)).toEqual([]);
+    await reader.close();
+    await storage.close();
+  });
+
+  it("reads a log that no server has, and says when there is none", async () => {
+    await expect(openSqliteReader({ folder })).rejects.toThrow("there is no log");
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 2);
+    await storage.close();
+    const reader = await openSqliteReader({ folder });
+    expect((await unitsOf(reader)).length).toBe(2);
+    await reader.close();
+    await (await openSqliteStorage({ folder })).close();
+  });
+});

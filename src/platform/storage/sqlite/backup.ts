@@ -1,0 +1,241 @@
+import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import {
+  closeSync,
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { pipeline } from "node:stream/promises";
+import { Worker } from "node:worker_threads";
+import { formatInstant, type Instant, PlatformError } from "../../../kernel/index.ts";
+import type { Epoch, Sequence } from "../port.ts";
+import type { CopyRequest } from "./backup-worker.ts";
+import { firstValue, isDamage, openDatabase, syncFolder, transaction } from "./database.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { checkFormat, hasLogFile, LogRows, logFileOf, putMeta, readMeta } from "./log-database.ts";
+import { syncWal } from "./reader.ts";
+
+/** What a backup says of itself, in `manifest.json` beside its `log.db`. */
+export interface BackupManifest {
+  readonly format: 1;
+  readonly store: string;
+  /** The epoch that was current. */
+  readonly epoch: Epoch;
+  readonly lastSequence: Sequence;
+  /** When the last unit was recorded, RFC 3339; absent in an empty log. */
+  readonly recordedAt?: string;
+  readonly events: number;
+  readonly units: number;
+  /** SHA-256 of `log.db`, hexadecimal. */
+  readonly sha256: string;
+}
+
+/**
+ * Copies the log of a folder into a new folder, whole and as it was at one moment, also while a server writes it; the
+ * copying is done by a thread of its own. When it resolves, the backup survives a loss of power, and so does everything
+ * in it at the place that it was taken from.
+ *
+ * Throws `PlatformError("storage-unavailable")` when there is no log, or the destination holds anything already.
+ */
+export async function backupStore(options: {
+  readonly folder: string;
+  readonly destination: string;
+}): Promise<BackupManifest> {
+  const [folder, destination] = [resolve(options.folder), resolve(options.destination)];
+  if (!hasLogFile(folder)) throw new PlatformError("storage-unavailable", `there is no log in ${folder}`);
+  if (existsSync(destination) && readdirSync(destination).length > 0) {
+    throw new PlatformError("storage-unavailable", `${destination} is not empty; a backup overwrites nothing`);
+  }
+  mkdirSync(destination, { recursive: true });
+  const copy = logFileOf(destination);
+  const manifestFile = join(destination, "manifest.json");
+  try {
+    await copyDatabase({ from: logFileOf(folder), to: copy });
+    await syncWal(folder);
+    const manifest = { ...describeLog(copy), sha256: await hashFile(copy) };
+    syncFile(copy);
+    writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`, { flag: "wx" });
+    syncFile(manifestFile);
+    syncFolder(destination);
+    syncFolder(dirname(destination));
+    return manifest;
+  } catch (error) {
+    for (const file of [copy, manifestFile]) rmSync(file, { force: true });
+    throw error;
+  }
+}
+
+/** Where a restore ends: after a sequence, or with what was recorded up to an instant. */
+export type RestorePoint = { readonly sequence: Sequence } | { readonly instant: Instant };
+
+export interface RestoredStore {
+  readonly lastSequence: Sequence;
+  readonly epoch: Epoch;
+}
+
+/**
+ * Makes a folder's log from a backup: whole, or without the units that are not wholly before a point. It begins a new
+ * epoch, with everything outgoing paused. The log appears in the folder only once it is complete and on disk.
+ *
+ * Throws `PlatformError("storage-unavailable")` when the backup is not what its manifest says, when it ends before the
+ * point, or when the folder has a log already.
+ */
+export async function restoreStore(options: {
+  readonly backup: string;
+  readonly folder: string;
+  readonly upTo?: RestorePoint;
+}): Promise<RestoredStore> {
+  const [backup, folder] = [resolve(options.backup), resolve(options.folder)];
+  const manifest = await checkBackup(backup);
+  const { upTo } = options;
+  if (upTo !== undefined && "sequence" in upTo && upTo.sequence > manifest.lastSequence) {
+    throw new PlatformError(
+      "storage-unavailable",
+      `the backup ends at event ${manifest.lastSequence}, before event ${upTo.sequence}`,
+    );
+  }
+  mkdirSync(folder, { recursive: true });
+  const lock = lockFolder(folder);
+  const made = join(folder, "log.db.restoring");
+  try {
+    const inTheWay = ["log.db", "log.db-wal", "derived.db"].find((name) => existsSync(join(folder, name)));
+    if (inTheWay !== undefined) {
+      throw new PlatformError(
+        "storage-unavailable",
+        `${folder} has a ${inTheWay} already; restore into another folder`,
+      );
+    }
+    copyFileSync(logFileOf(backup), made);
+    const restored = cutLog(made, upTo);
+    syncFile(made);
+    renameSync(made, logFileOf(folder));
+    syncFolder(folder);
+    syncFolder(dirname(folder));
+    return restored;
+  } catch (error) {
+    rmSync(made, { force: true });
+    throw error;
+  } finally {
+    lock.release();
+  }
+}
+
+/** Compares a backup with its manifest. Throws `PlatformError("storage-unavailable")`. */
+export async function checkBackup(backup: string): Promise<BackupManifest> {
+  const manifest = readManifest(backup);
+  const file = logFileOf(backup);
+  if (!existsSync(file) || (await hashFile(file)) !== manifest.sha256) {
+    throw new PlatformError("storage-unavailable", `${file} is not what its manifest says: the backup is damaged`);
+  }
+  return manifest;
+}
+
+function readManifest(backup: string): BackupManifest {
+  const file = join(backup, "manifest.json");
+  let manifest: Partial<BackupManifest>;
+  try {
+    manifest = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new PlatformError("storage-unavailable", `${file} can't be read: this is no whole backup`, { cause: error });
+  }
+  if (manifest.format !== 1 || typeof manifest.sha256 !== "string" || !Number.isSafeInteger(manifest.lastSequence)) {
+    throw new PlatformError("storage-unavailable", `${file} is no manifest that this version of Larder can read`);
+  }
+  return manifest as BackupManifest;
+}
+
+async function copyDatabase(request: CopyRequest): Promise<void> {
+  const worker = new Worker(new URL("./backup-worker.ts", import.meta.url), { workerData: request });
+  try {
+    await once(worker, "exit");
+  } catch (error) {
+    const reason = isDamage(error) ? "is damaged" : "can't be copied";
+    throw new PlatformError("storage-unavailable", `${request.from} ${reason}`, { cause: error });
+  }
+}
+
+function describeLog(path: string): Omit<BackupManifest, "sha256"> {
+  const database = openDatabase(path, { readOnly: true });
+  try {
+    checkFormat(database, path);
+    const { storeId, epochs } = readMeta(database);
+    const [epoch] = epochs.slice(-1);
+    if (epoch === undefined) throw new PlatformError("storage-unavailable", `${path} has no epoch`);
+    const last = new LogRows(database).last();
+    const lastSequence = last?.lastSeq ?? 0;
+    return {
+      format: 1,
+      store: storeId,
+      epoch,
+      lastSequence,
+      ...(last && { recordedAt: formatInstant(last.meta.recordedAt) }),
+      events: lastSequence,
+      units: Number(firstValue(database, "SELECT count(*) FROM log")),
+    };
+  } finally {
+    database.close();
+  }
+}
+
+/** Removes what is after the point from a copy of a log, and begins its new epoch. */
+function cutLog(path: string, upTo: RestorePoint | undefined): RestoredStore {
+  const database = openDatabase(path);
+  try {
+    database.exec("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL");
+    checkFormat(database, path);
+    return transaction(database, () => {
+      removeAfter(database, upTo);
+      const lastSequence = new LogRows(database).last()?.lastSeq ?? 0;
+      const { epochs } = readMeta(database);
+      const epoch: Epoch = {
+        number: (epochs.at(-1)?.number ?? 0) + 1,
+        id: randomUUID(),
+        startsAfter: lastSequence,
+      };
+      putMeta(database, "epochs", JSON.stringify([...epochs, epoch]));
+      putMeta(database, "outgoing-paused", "1");
+      return { lastSequence, epoch };
+    });
+  } finally {
+    database.close();
+  }
+}
+
+function removeAfter(database: DatabaseSync, upTo: RestorePoint | undefined): void {
+  if (upTo === undefined) return;
+  if ("instant" in upTo) {
+    database.prepare("DELETE FROM log WHERE at > ?").run(upTo.instant);
+    return;
+  }
+  database.prepare("DELETE FROM log WHERE seq > ?").run(upTo.sequence);
+  // The unit that the point falls into begins before it but ends after it.
+  const last = new LogRows(database).last();
+  if (last !== undefined && last.lastSeq > upTo.sequence)
+    database.prepare("DELETE FROM log WHERE seq = ?").run(last.seq);
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return hash.digest("hex");
+}
+
+function syncFile(path: string): void {
+  const descriptor = openSync(path, "r+");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

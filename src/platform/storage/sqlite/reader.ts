@@ -1,0 +1,98 @@
+import { resolve } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
+import { openDatabase } from "./database.ts";
+import { lockFolder } from "./folder-lock.ts";
+import { checkFormat, hasLogFile, LogRows, logFileOf, readMeta, WalSync, walOf } from "./log-database.ts";
+import { checkWal } from "./wal-check.ts";
+
+/**
+ * Opens the log of a folder for reading only, also while a server writes it: for `verify`, `export` and `backup`. It
+ * shows the log as it was at this moment, all of it durable. Close it soon: as long as it is open, the server's WAL
+ * can't begin anew and grows.
+ *
+ * Throws `PlatformError("storage-unavailable")` when there is no log, or when no server has it and it is damaged.
+ */
+export async function openSqliteReader(options: { readonly folder: string }): Promise<LogReader> {
+  const folder = resolve(options.folder);
+  if (!hasLogFile(folder)) throw new PlatformError("storage-unavailable", `there is no log in ${folder}`);
+  checkWalAtRest(folder);
+  const path = logFileOf(folder);
+  const database = openDatabase(path, { readOnly: true, waitMs: 1000 });
+  try {
+    database.exec("BEGIN");
+    checkFormat(database, path);
+    const reader = new SqliteReader(database);
+    await syncWal(folder);
+    return reader;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** A server checks its WAL when it starts, and writes it from then on; only one that nobody has can be looked at. */
+function checkWalAtRest(folder: string): void {
+  let lock: ReturnType<typeof lockFolder>;
+  try {
+    lock = lockFolder(folder);
+  } catch {
+    return;
+  }
+  try {
+    checkWal(walOf(folder));
+  } finally {
+    lock.release();
+  }
+}
+
+/** A server's last transaction can be read here before its sync is back; what was read becomes durable by a sync of our own. */
+export async function syncWal(folder: string): Promise<void> {
+  const sync = new WalSync(folder);
+  try {
+    await sync.sync();
+  } finally {
+    sync.close();
+  }
+}
+
+class SqliteReader implements LogReader {
+  readonly epochs: readonly Epoch[];
+  readonly outgoingPaused: boolean;
+  readonly #database: DatabaseSync;
+  readonly #rows: LogRows;
+  readonly #head: Sequence;
+  readonly #lastRecordedAt: Instant;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#rows = new LogRows(database);
+    const { epochs, outgoingPaused } = readMeta(database);
+    this.epochs = epochs;
+    this.outgoingPaused = outgoingPaused;
+    const last = this.#rows.last();
+    this.#head = last?.lastSeq ?? 0;
+    this.#lastRecordedAt = last?.meta.recordedAt ?? 0;
+  }
+
+  head(): Sequence {
+    return this.#head;
+  }
+
+  lastRecordedAt(): Instant {
+    return this.#lastRecordedAt;
+  }
+
+  async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
+    return this.#rows.read(after, limit, this.#head);
+  }
+
+  async sequenceAt(instant: Instant): Promise<Sequence> {
+    return this.#rows.sequenceAt(instant, this.#head);
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+}

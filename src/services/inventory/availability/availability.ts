@@ -1,0 +1,106 @@
+import { formatInstant, type Instant } from "../../../kernel/index.ts";
+import type { Consumer } from "../../../platform/consumer/index.ts";
+import type { DerivedDocument, RecordedUnit } from "../../../platform/storage/index.ts";
+import { available, type Balance, balanceOf, type Totals, totalsOfBalance } from "../domain/stock/index.ts";
+import { pairOf } from "../ledger/index.ts";
+
+/** One stock as the read side shows it. */
+export interface AvailabilityRow {
+  readonly sku: string;
+  readonly location: string;
+  totals: Totals;
+  version: number;
+  updatedAt: Instant;
+}
+
+export interface AvailabilityObserver {
+  /** Available went from above zero to zero or below. */
+  stockOut?(): void;
+  shortfall?(): void;
+}
+
+/**
+ * What is available, everywhere, in memory: fed from the log, which gives the balance with each event. Never touches
+ * the write path.
+ */
+export class AvailabilityModel implements Consumer {
+  readonly name = "availability";
+  readonly #rows = new Map<string, AvailabilityRow>();
+  readonly #bySku = new Map<string, Map<string, AvailabilityRow>>();
+  readonly #dirty = new Set<string>();
+  readonly #observer: AvailabilityObserver;
+
+  constructor(observer: AvailabilityObserver = {}) {
+    this.#observer = observer;
+  }
+
+  /** Stocks known. */
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  load(documents: Iterable<DerivedDocument>): void {
+    for (const { id, body } of documents) {
+      const [version, updatedAt, balance] = JSON.parse(body) as [number, Instant, Balance];
+      Object.assign(this.#row(id), { version, updatedAt, totals: totalsOfBalance(balance) });
+    }
+  }
+
+  apply(unit: RecordedUnit): void {
+    for (const event of unit.events) {
+      if (!event.stream.startsWith("stock-")) continue;
+      const row = this.#row(event.stream);
+      const totals = totalsOfBalance((event.data as { readonly balance: Balance }).balance);
+      if (available(row.totals) > 0 && available(totals) <= 0) this.#observer.stockOut?.();
+      if (event.type === "ShortfallFound") this.#observer.shortfall?.();
+      row.totals = totals;
+      row.version = event.version;
+      row.updatedAt = unit.meta.recordedAt;
+      this.#dirty.add(event.stream);
+    }
+  }
+
+  changes(): { put: DerivedDocument[]; remove: string[] } {
+    const put: DerivedDocument[] = [];
+    for (const id of this.#dirty) {
+      const { version, updatedAt, totals } = this.#row(id);
+      put.push({ id, body: JSON.stringify([version, updatedAt, balanceOf(totals)]) });
+    }
+    this.#dirty.clear();
+    return { put, remove: [] };
+  }
+
+  /** The stocks of a sku by location. */
+  ofSku(sku: string): ReadonlyMap<string, AvailabilityRow> {
+    return this.#bySku.get(sku) ?? none;
+  }
+
+  rows(): IterableIterator<[string, AvailabilityRow]> {
+    return this.#rows.entries();
+  }
+
+  #row(stream: string): AvailabilityRow {
+    const known = this.#rows.get(stream);
+    if (known !== undefined) return known;
+    const row = { ...pairOf(stream), totals: totalsOfBalance({}), version: 0, updatedAt: 0 };
+    this.#rows.set(stream, row);
+    const locations = this.#bySku.get(row.sku);
+    if (locations === undefined) this.#bySku.set(row.sku, new Map([[row.location, row]]));
+    else locations.set(row.location, row);
+    return row;
+  }
+}
+
+const none: ReadonlyMap<string, AvailabilityRow> = new Map();
+
+/** A row as clients see it. */
+export function availabilityItem(row: AvailabilityRow, version: number) {
+  return {
+    sku: row.sku,
+    location: row.location,
+    available: available(row.totals),
+    ...row.totals,
+    updatedAt: formatInstant(row.updatedAt),
+    version,
+  };
+}

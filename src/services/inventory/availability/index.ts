@@ -1,0 +1,6 @@
+export {
+  AvailabilityModel,
+  type AvailabilityObserver,
+  type AvailabilityRow,
+  availabilityItem,
+} from "./availability.ts";

@@ -1,0 +1,286 @@
+/** Items, locations and policies: what is known of skus and places beside their quantities. */
+import {
+  accept,
+  formatInstant,
+  identifierProblem,
+  limits,
+  normalise,
+  type Outcome,
+  reject,
+} from "../../../kernel/index.ts";
+import type { Caller } from "../api.ts";
+import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
+import { decideLocation, type LocationState } from "../domain/location/index.ts";
+import { decidePolicy, effectivePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
+import { isTimeZone } from "../facts/time-zones.ts";
+import { type Command, type Ledger, streamOf, type Transaction } from "../ledger/index.ts";
+import type { Item, ItemBody, ItemsReceipt, LocationBody, LocationView, PolicyBody, PolicyView } from "../wire.ts";
+import { itemProblem } from "./item-body.ts";
+import { Registry } from "./registry.ts";
+
+type PageOf<T> = Outcome<{ readonly items: readonly T[]; readonly next?: string }>;
+
+export class Catalog {
+  readonly items = new Registry<ItemState>("item");
+  readonly #gtins = new Registry<string | null>("gtin");
+  readonly #locations = new Registry<LocationState>("location");
+  readonly #policies = new Registry<Policy>("policy");
+  readonly #ledger: Ledger;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  get consumers() {
+    return [this.items, this.#gtins, this.#locations, this.#policies];
+  }
+
+  // Items
+
+  async putItem(sku: string, body: ItemBody, caller: Caller): Promise<Outcome<Item>> {
+    const name = normalise(sku);
+    const problem = identifierProblem(name, limits.skuLengthMax);
+    if (problem !== undefined) return reject({ code: "invalid-request", detail: `sku: ${problem}` });
+    const { value } = await this.#ledger.submit(itemCommand(name, body, caller));
+    return value.ok ? accept(itemView(name, value.value.state)) : value;
+  }
+
+  async putItems(items: readonly unknown[], caller: Caller): Promise<Omit<ItemsReceipt, "position">> {
+    const rejected: ItemsReceipt["rejected"][number][] = [];
+    let [accepted, unchanged] = [0, 0];
+    const work = items.map(async (item, index) => {
+      const problem = itemProblem(item);
+      if (problem !== undefined)
+        return rejected.push({ index, sku: skuIn(item), code: "invalid-request", detail: problem });
+      const { sku: given, ...body } = item as { sku: string } & ItemBody;
+      const sku = normalise(given);
+      const { value } = await this.#ledger.submit(itemCommand(sku, body, caller));
+      if (!value.ok) rejected.push({ index, sku, code: value.rejection.code, detail: value.rejection.detail });
+      else if (value.value.changed) accepted += 1;
+      else unchanged += 1;
+    });
+    await Promise.all(work);
+    return { accepted, unchanged, rejected: rejected.sort((a, b) => a.index - b.index) };
+  }
+
+  item(sku: string): Outcome<Item> {
+    const name = normalise(sku);
+    const state = this.items.get(name);
+    return state === undefined
+      ? reject({ code: "not-found", detail: "There is no such item." })
+      : accept(itemView(name, state));
+  }
+
+  itemsByGtin(gtin: string): PageOf<Item> {
+    const parsed = gtin14(gtin);
+    if (!parsed.ok) return reject({ code: "invalid-check-digit", detail: `gtin: ${parsed.rejection}` });
+    const sku = this.#gtins.get(parsed.value);
+    const state = sku === undefined || sku === null ? undefined : this.items.get(sku);
+    return accept({ items: sku && state ? [itemView(sku, state)] : [] });
+  }
+
+  itemPage(cursor: string | undefined, limit: number): PageOf<Item> {
+    return pageOf(this.items, cursor, limit, itemView);
+  }
+
+  // Locations
+
+  async putLocation(id: string, body: LocationBody, caller: Caller): Promise<Outcome<LocationView>> {
+    const name = normalise(id);
+    const problem = identifierProblem(name, limits.locationLengthMax);
+    if (problem !== undefined) return reject({ code: "invalid-request", detail: `location: ${problem}` });
+    if (!isVisible(name, caller)) return reject({ code: "not-found", detail: "There is no such location." });
+    const timeZone = body.timeZone ?? "UTC";
+    if (!isTimeZone(timeZone))
+      return reject({
+        code: "invalid-request",
+        detail: `/timeZone: "${timeZone}" is no time zone that this server knows.`,
+      });
+    const { group, position } = body;
+    const fields = {
+      name: body.name,
+      kind: body.kind,
+      ...(group !== undefined && { group }),
+      priority: body.priority ?? 100,
+      ...(position !== undefined && { position: { lat: position.lat, lon: position.lon } }),
+      timeZone,
+      authority: body.authority ?? "ours",
+    };
+    const stream = streamOf.location(name);
+    const { value } = await this.#ledger.submit({
+      actor: caller.id,
+      streams: [stream],
+      decide: (transaction: Transaction) => {
+        const events = decideLocation(transaction.location(name), fields);
+        if (events.length > 0) transaction.emit(stream, events);
+        return transaction.location(name);
+      },
+    });
+    return accept(locationView(name, value));
+  }
+
+  location(id: string, caller: Caller): Outcome<LocationView> {
+    const name = normalise(id);
+    const state = isVisible(name, caller) ? this.#locations.get(name) : undefined;
+    return state === undefined
+      ? reject({ code: "not-found", detail: "There is no such location." })
+      : accept(locationView(name, state));
+  }
+
+  locationPage(cursor: string | undefined, limit: number, caller: Caller): PageOf<LocationView> {
+    return pageOf(this.#locations, cursor, limit, locationView, (id) => isVisible(id, caller));
+  }
+
+  // Policies
+
+  /** Sets a policy, and applies it to each stock of the sku. */
+  async setPolicy(
+    sku: string,
+    body: PolicyBody,
+    stocked: readonly string[],
+    caller: Caller,
+  ): Promise<Outcome<Omit<PolicyView, "position">>> {
+    const name = normalise(sku);
+    const problem = identifierProblem(name, limits.skuLengthMax);
+    if (problem !== undefined) return reject({ code: "invalid-request", detail: `sku: ${problem}` });
+    const { location: given, ...fields } = body;
+    const location = given === undefined ? undefined : normalise(given);
+    // Someone limited to locations may not set what holds everywhere.
+    const isAllowed = location === undefined ? caller.locations === undefined : isVisible(location, caller);
+    if (!isAllowed) return reject({ code: "not-found", detail: "There is no such location." });
+    const stream = streamOf.policy(name);
+    await this.#ledger.submit({
+      actor: caller.id,
+      streams: [stream],
+      decide: (transaction: Transaction) => {
+        const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
+        if (events.length > 0) transaction.emit(stream, events);
+      },
+    });
+    const affected = stocked.filter((place) => location === undefined || place === location);
+    await Promise.all(affected.map((place) => this.#ledger.submit(applyPolicyCommand(name, place, caller))));
+    return this.policy(name, caller);
+  }
+
+  policy(sku: string, caller: Caller): Outcome<Omit<PolicyView, "position">> {
+    const name = normalise(sku);
+    const policy = this.#policies.get(name) ?? { general: {}, locations: {} };
+    const locations = Object.entries(policy.locations)
+      .filter(([location]) => isVisible(location, caller))
+      .map(([location, fields]) => ({ location, ...allFields(fields) }));
+    return accept({ sku: name, general: allFields(policy.general), locations });
+  }
+}
+
+/** Registers or changes an item; a GTIN belongs to one item at a time. */
+function itemCommand(
+  sku: string,
+  body: DescribeItem,
+  caller: Caller,
+): Command<Outcome<{ state: ItemState; changed: boolean }>> {
+  const stream = streamOf.item(sku);
+  return {
+    actor: caller.id,
+    streams: [stream],
+    decide: (transaction) => {
+      const state = transaction.item(sku);
+      const decided = decideItem(body, state);
+      if (!decided.ok) return decided;
+      const [event] = decided.value;
+      if (event === undefined) return accept({ state, changed: false });
+      const before = state.fields?.gtins ?? [];
+      const after = event.data.gtins;
+      transaction.want([...before, ...after].map((gtin) => streamOf.gtin(gtin)));
+      const taken = after.find((gtin) => (transaction.gtinOwner(gtin) ?? sku) !== sku);
+      if (taken !== undefined) {
+        return reject({
+          code: "gtin-in-use",
+          detail: `The GTIN ${taken} belongs to the item ${transaction.gtinOwner(taken)}.`,
+        });
+      }
+      for (const gtin of before)
+        if (!after.includes(gtin)) transaction.emit(streamOf.gtin(gtin), [{ type: "GtinFreed", data: { sku: null } }]);
+      for (const gtin of after)
+        if (!before.includes(gtin)) transaction.emit(streamOf.gtin(gtin), [{ type: "GtinAssigned", data: { sku } }]);
+      transaction.emit(stream, [event]);
+      return accept({ state: transaction.item(sku), changed: true });
+    },
+  };
+}
+
+/** Makes a stock go by the policy that holds for it now. */
+function applyPolicyCommand(sku: string, location: string, caller: Caller): Command<void> {
+  return {
+    actor: caller.id,
+    streams: [streamOf.policy(sku), streamOf.stock(location, sku)],
+    decide: (transaction) => {
+      const policy = effectivePolicy(transaction.policy(sku), location);
+      const stock = transaction.stock(location, sku);
+      const isSame =
+        stock.safetyStock === policy.safetyStock &&
+        stock.lowAt === policy.lowAt &&
+        stock.backorderLimit === policy.backorderLimit;
+      if (!isSame) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
+    },
+  };
+}
+
+function pageOf<S, V>(
+  registry: Registry<S>,
+  cursor: string | undefined,
+  limit: number,
+  view: (id: string, state: S) => V,
+  isWanted: (id: string) => boolean = () => true,
+): PageOf<V> {
+  const after = cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
+  const ids = registry.page(after, Number.MAX_SAFE_INTEGER).filter(isWanted);
+  const items = ids.slice(0, limit).flatMap((id) => {
+    const state = registry.get(id);
+    return state === undefined ? [] : [view(id, state)];
+  });
+  const last = ids[limit - 1];
+  return accept({
+    items,
+    ...(ids.length > limit && last !== undefined && { next: Buffer.from(last).toString("base64url") }),
+  });
+}
+
+function itemView(sku: string, { fields, updatedAt }: ItemState): Item {
+  const { name = sku, unit = "each", gtins = [], plu = null } = fields ?? {};
+  return { sku, name, unit, gtins: [...gtins], plu, updatedAt: formatInstant(updatedAt) };
+}
+
+function locationView(id: string, { fields, updatedAt }: LocationState): LocationView {
+  return {
+    id,
+    name: fields?.name ?? id,
+    kind: (fields?.kind ?? "store") as LocationView["kind"],
+    group: fields?.group ?? null,
+    priority: fields?.priority ?? 100,
+    position: fields?.position ?? null,
+    timeZone: fields?.timeZone ?? "UTC",
+    authority: fields?.authority ?? "ours",
+    updatedAt: formatInstant(updatedAt),
+  };
+}
+
+function allFields({
+  safetyStock = null,
+  lowAt = null,
+  backorderLimit = null,
+}: {
+  safetyStock?: number | null;
+  lowAt?: number | null;
+  backorderLimit?: number | null;
+}) {
+  return { safetyStock, lowAt, backorderLimit };
+}
+
+function isVisible(location: string, caller: Caller): boolean {
+  return caller.locations?.has(location) ?? true;
+}
+
+function skuIn(item: unknown): string | null {
+  const sku = typeof item === "object" && item !== null ? (item as { sku?: unknown }).sku : undefined;
+  return typeof sku === "string" ? sku : null;
+}

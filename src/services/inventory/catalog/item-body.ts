@@ -1,0 +1,22 @@
+import { Ajv } from "ajv";
+import Type from "typebox";
+import { identifierProblem, limits } from "../../../kernel/index.ts";
+import { ItemBody, Sku } from "../wire.ts";
+
+const validate = new Ajv({ strict: false, formats: { identifier: true } }).compile(
+  Type.Object({ sku: Sku, ...ItemBody.properties }, { additionalProperties: false }),
+);
+
+/** Why an entry of a batch of items is malformed; undefined when it is not. */
+export function itemProblem(item: unknown): string | undefined {
+  if (!validate(item)) {
+    const [error] = validate.errors ?? [];
+    const extra =
+      error?.keyword === "additionalProperties"
+        ? ` ("${String(error.params["additionalProperty"]).slice(0, 50)}")`
+        : "";
+    return `${error?.instancePath || "/"}: ${error?.message ?? "is wrong"}${extra}`;
+  }
+  const problem = identifierProblem((item as { sku: string }).sku, limits.skuLengthMax);
+  return problem && `/sku: ${problem}`;
+}

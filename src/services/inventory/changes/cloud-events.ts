@@ -1,0 +1,184 @@
+/** Recorded events as clients see them: CloudEvents 1.0. */
+import { formatInstant } from "../../../kernel/index.ts";
+import type { Epoch, RecordedEvent } from "../../../platform/storage/index.ts";
+import { available, type Balance, isFactEvent, type StockEvent, totalsOfBalance } from "../domain/stock/index.ts";
+import { idOf, kindOf, pairOf } from "../ledger/index.ts";
+import { formatPosition, publicVersion } from "../positions.ts";
+import type { RecordedCloudEvent } from "../wire.ts";
+
+/** Public types of what is no fact. A fact keeps the type it came with. */
+const publicTypes: Readonly<Record<string, string>> = {
+  StockReserved: "larder.reservation.reserved.v1",
+  HoldExtended: "larder.reservation.extended.v1",
+  HoldsAmended: "larder.reservation.amended.v1",
+  StockCommitted: "larder.reservation.confirmed.v1",
+  StockReacquired: "larder.reservation.reacquired.v1",
+  StockFulfilled: "larder.reservation.fulfilled.v1",
+  StockReleased: "larder.reservation.released.v1",
+  HoldLapsed: "larder.reservation.expired.v1",
+  LotExpired: "larder.stock.lot-expired.v1",
+  ShortfallFound: "larder.stock.shortfall.v1",
+  PolicyApplied: "larder.stock.policy-set.v1",
+  IncomingChanged: "larder.stock.incoming-changed.v1",
+  FactVoided: "larder.fact.voided.v1",
+  VoidNoted: "larder.fact.voided.v1",
+  TransferDispatched: "larder.transfer.dispatched.v1",
+  TransferArrived: "larder.transfer.arrived.v1",
+  TransferCorrected: "larder.transfer.corrected.v1",
+  PolicySet: "larder.policy.set.v1",
+  ItemRegistered: "larder.item.registered.v1",
+  ItemChanged: "larder.item.changed.v1",
+  LocationDescribed: "larder.location.described.v1",
+};
+
+/** What a reservation's own stream says: one type, with the step in `data.step`. */
+const reservationType = "larder.reservation.status-changed.v1";
+
+/** Streams whose events are of no concern to clients: keys, seals, bookkeeping. */
+const privateKinds = new Set(["key", "seal", "gtin"]);
+
+export function isPublic(event: RecordedEvent): boolean {
+  return !privateKinds.has(kindOf(event.stream));
+}
+
+export function publicTypeOf(event: RecordedEvent): string {
+  const kind = kindOf(event.stream);
+  if (kind === "reservation") return reservationType;
+  if (kind === "stock" && isFactEvent(event as { type: string }))
+    return event.unit.fact?.type ?? `larder.stock.${kebab(event.type.slice("Stock".length))}.v1`;
+  return publicTypes[event.type] ?? `larder.${kind}.${kebab(event.type)}.v1`;
+}
+
+/** Renders one event; its `position` is that after it. */
+export function toCloudEvent(event: RecordedEvent, epochs: readonly Epoch[]): RecordedCloudEvent {
+  const epoch = epochs[epochs.length - 1] ?? { number: 1, id: "", startsAfter: 0 };
+  const subject = subjectOf(event);
+  const data = kindOf(event.stream) === "stock" ? stockData(event, epochs) : otherData(event);
+  return {
+    specversion: "1.0",
+    id: `${epoch.id}-${event.seq}`,
+    source: "urn:larder:inventory",
+    type: publicTypeOf(event),
+    time: formatInstant(happenedAt(event)),
+    ...(subject !== undefined && { subject }),
+    datacontenttype: "application/json",
+    position: formatPosition(epoch, event.seq),
+    data: { ...data, recordedAt: formatInstant(event.unit.recordedAt), actor: event.unit.actor, ...causeOf(event) },
+  };
+}
+
+/** When it happened: as a fact says, else when it was recorded. */
+export function happenedAt(event: RecordedEvent): number {
+  const { at } = event.data as { readonly at?: number };
+  return at ?? event.unit.recordedAt;
+}
+
+function stockData(event: RecordedEvent, epochs: readonly Epoch[]): Record<string, unknown> {
+  const { location, sku } = pairOf(event.stream);
+  const {
+    balance,
+    at: _at,
+    fact,
+    expiresAt,
+    ...rest
+  } = event.data as { balance?: Balance; at?: number; fact?: { asOf?: number }; expiresAt?: number };
+  const totals = totalsOfBalance(balance ?? {});
+  const { asOf, ...told } = fact ?? {};
+  return {
+    sku,
+    location,
+    ...told,
+    ...(asOf !== undefined && { asOf: formatInstant(asOf) }),
+    ...(expiresAt !== undefined && { expiresAt: formatInstant(expiresAt) }),
+    ...withReadableTimes(rest),
+    balance: { available: available(totals), ...totals },
+    version: publicVersion(epochs, event.version),
+  };
+}
+
+/** `change` as stored holds instants as numbers; clients get times as texts. */
+function withReadableTimes(data: object): Record<string, unknown> {
+  const { change, ...rest } = data as { change?: StockEvent["data"] extends { change: infer C } ? C : unknown };
+  if (typeof change !== "object" || change === null) return { ...rest, ...(change !== undefined && { change }) };
+  const {
+    lots,
+    count,
+    lotCountAsOf,
+    ordered: _ordered,
+    receipt,
+    ...quantities
+  } = change as {
+    lots?: readonly { cutoff?: number }[];
+    count?: { asOf: number } | null;
+    lotCountAsOf?: number | null;
+    ordered?: boolean;
+    receipt?: object;
+  };
+  return {
+    ...rest,
+    change: {
+      ...quantities,
+      ...(lots !== undefined && {
+        lots: lots.map(({ cutoff, ...lot }) => ({
+          ...lot,
+          ...(cutoff !== undefined && { expiresAt: formatInstant(cutoff) }),
+        })),
+      }),
+      ...(receipt !== undefined && { receipt }),
+      ...(count !== undefined && { count: count === null ? null : { ...count, asOf: formatInstant(count.asOf) } }),
+      ...(typeof lotCountAsOf === "number" && { lotCountAsOf: formatInstant(lotCountAsOf) }),
+    },
+  };
+}
+
+function otherData(event: RecordedEvent): Record<string, unknown> {
+  const kind = kindOf(event.stream);
+  const { expiresAt, print: _print, ...data } = event.data as Record<string, unknown>;
+  const times = typeof expiresAt === "number" ? { expiresAt: formatInstant(expiresAt) } : {};
+  if (kind === "void") return { ...data };
+  const id = idOf(event.stream);
+  if (kind === "reservation")
+    return { reservation: id, step: kebab(event.type.slice("Reservation".length)), ...data, ...times };
+  return { [kind === "item" || kind === "policy" ? "sku" : kind]: id, ...data, ...times };
+}
+
+function causeOf(event: RecordedEvent): { cause?: unknown } {
+  const { fact } = event.unit;
+  if (fact !== undefined) return { cause: { source: fact.source, id: fact.id } };
+  const { reservation } = event.data as { readonly reservation?: string };
+  if (reservation !== undefined) return { cause: { reservation } };
+  return kindOf(event.stream) === "reservation" ? { cause: { reservation: idOf(event.stream) } } : {};
+}
+
+function subjectOf(event: RecordedEvent): string | undefined {
+  if (kindOf(event.stream) !== "stock") return idOf(event.stream);
+  const { location, sku } = pairOf(event.stream);
+  return `${location}/${sku}`;
+}
+
+/** The (sku, location) pairs an event is about: for filters, and for who may see it. */
+export function pairsIn(event: RecordedEvent): readonly { readonly sku?: string; readonly location?: string }[] {
+  switch (kindOf(event.stream)) {
+    case "stock":
+      return [pairOf(event.stream)];
+    case "reservation":
+      return (event.data as { readonly allocations?: readonly { sku: string; location: string }[] }).allocations ?? [];
+    case "transfer": {
+      const { sku, from, to, at } = event.data as { sku?: string; from?: string; to?: string; at?: string };
+      return [from, to, at].flatMap((location) =>
+        location === undefined ? [] : [{ ...(sku !== undefined && { sku }), location }],
+      );
+    }
+    case "item":
+    case "policy":
+      return [{ sku: idOf(event.stream), ...(event.data as { location?: string }) }];
+    case "location":
+      return [{ location: idOf(event.stream) }];
+    default:
+      return [];
+  }
+}
+
+function kebab(name: string): string {
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
+}

@@ -1,0 +1,2 @@
+export { Changes } from "./changes.ts";
+export { happenedAt, isPublic, pairsIn, toCloudEvent } from "./cloud-events.ts";

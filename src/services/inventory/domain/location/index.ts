@@ -1,0 +1,8 @@
+export {
+  decideLocation,
+  evolveLocation,
+  type LocationEvent,
+  type LocationFields,
+  type LocationState,
+  noLocation,
+} from "./location.ts";

@@ -1,0 +1,42 @@
+export { Deadlines } from "./deadlines.ts";
+export {
+  type Balance,
+  type Change,
+  type CountBasis,
+  type FactData,
+  type FactEvent,
+  type FactEventType,
+  type FactReference,
+  factEventTypes,
+  type HoldLine,
+  isFactEvent,
+  type LotChange,
+  type StockEvent,
+  type StockEventDraft,
+  type StockEventType,
+  type ToldFact,
+  type Totals,
+} from "./events.ts";
+export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, type StockFact } from "./facts.ts";
+export { compareDates, lotsForHold, mergeLots } from "./lots.ts";
+export { type Entry, entriesOf, factKey, type PastEvent, type Replay, replay } from "./replay.ts";
+export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
+export {
+  available,
+  balanceOf,
+  emptyStock,
+  evolve,
+  type Holding,
+  type Lot,
+  lapsedHolds,
+  lapsedLots,
+  lapses,
+  nextLapse,
+  type Stock,
+  sellable,
+  totalsAt,
+  totalsOf,
+  totalsOfBalance,
+  withBalances,
+} from "./stock.ts";
+export { type Supply, supplyOf } from "./supply.ts";

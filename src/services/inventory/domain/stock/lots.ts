@@ -1,0 +1,142 @@
+import type { Instant } from "../../../../kernel/index.ts";
+import type { LotChange } from "./events.ts";
+import { type Lot, type Stock, sellable } from "./stock.ts";
+
+/** What the choice of a lot looks at. */
+export interface LotView {
+  readonly quantity: number;
+  readonly expiresOn: string | null;
+  readonly cutoff: Instant | null;
+}
+
+/** Why units leave: a sale takes what may still be sold first; a loss takes the earliest lot, whatever its date. */
+export type Leaving = "sale" | "loss";
+
+/**
+ * The lots that give up `quantity` units when none is named: the earliest date first, then undated lots by name. What
+ * the lots don't have leaves the units without a lot, which have no entry here.
+ *
+ * Holdbacks play no part, so that the choice depends on nothing but the lots and the time.
+ */
+export function earliestFirst(
+  lots: ReadonlyMap<string, LotView>,
+  quantity: number,
+  at: Instant,
+  leaving: Leaving,
+): LotChange[] {
+  if (lots.size === 0 || quantity <= 0) return [];
+  const isPast = (lot: LotView) => lot.cutoff !== null && lot.cutoff <= at;
+  const rank = (lot: LotView) => (leaving === "sale" && isPast(lot) ? 1 : 0);
+  const order = [...lots]
+    .filter(([, lot]) => lot.quantity > 0)
+    .sort(
+      ([nameA, a], [nameB, b]) =>
+        rank(a) - rank(b) || compareDates(a.expiresOn, b.expiresOn) || (nameA < nameB ? -1 : 1),
+    );
+  return take(order, quantity);
+}
+
+/**
+ * The lots that serve a hold: the one it names, or the earliest that may be sold until its date, past what other holds
+ * have asked of those very lots as long as that is possible.
+ */
+export function lotsForHold(
+  stock: Stock,
+  hold: { readonly quantity: number; readonly sellableUntil?: string; readonly lot?: string },
+  taken: readonly LotChange[],
+  at: Instant,
+): LotChange[] {
+  if (hold.lot !== undefined) return [{ lot: hold.lot, quantity: -hold.quantity }];
+  if (stock.lots.size === 0) return [];
+  const { sellableUntil } = hold;
+  const open = [...stock.lots]
+    .filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > at))
+    .filter(([, lot]) => sellableUntil === undefined || lot.expiresOn === null || lot.expiresOn >= sellableUntil)
+    .map(([name, lot]): [string, LotView] => [name, { ...lot, quantity: sellable(lot) + takenOf(taken, name) }])
+    .sort(([nameA, a], [nameB, b]) => compareDates(a.expiresOn, b.expiresOn) || (nameA < nameB ? -1 : 1));
+  const beyondNamed = open.map(([name, lot]): [string, LotView] => [
+    name,
+    { ...lot, quantity: lot.quantity - (stock.asks.get(`lot:${name}`) ?? 0) },
+  ]);
+  const first = take(beyondNamed, hold.quantity);
+  const left = hold.quantity + sumOf(first);
+  const loose = looseUnits(stock);
+  if (left <= loose) return first;
+  const rest = open.map(([name, lot]): [string, LotView] => [
+    name,
+    { ...lot, quantity: lot.quantity + takenOf(first, name) },
+  ]);
+  return mergeLots(first, take(rest, left - Math.max(0, loose)));
+}
+
+/** Units that belong to no lot: below zero when more left than lots and loose units together had. */
+export function looseUnits(stock: Stock): number {
+  let inLots = 0;
+  for (const lot of stock.lots.values()) inLots += lot.quantity;
+  return stock.onHand - inLots;
+}
+
+/** How `unavailable` changes when lots do: by their holdbacks, and by the sellable units of those that have expired. */
+export function unavailableChange(stock: Stock, changes: readonly LotChange[]): number {
+  let total = 0;
+  for (const change of changes) {
+    const lot = stock.lots.get(change.lot);
+    total += change.heldBack ?? 0;
+    if (lot === undefined || !lot.expired) continue;
+    const after: Lot = {
+      ...lot,
+      quantity: lot.quantity + (change.quantity ?? 0),
+      heldBack: lot.heldBack + (change.heldBack ?? 0),
+    };
+    total += sellable(after) - sellable(lot);
+  }
+  return total;
+}
+
+/** One change a lot. */
+export function mergeLots(...lists: readonly (readonly LotChange[])[]): LotChange[] {
+  const merged = new Map<
+    string,
+    { lot: string; quantity?: number; heldBack?: number; expiresOn?: string; cutoff?: number }
+  >();
+  for (const change of lists.flat()) {
+    const known = merged.get(change.lot);
+    if (known === undefined) {
+      merged.set(change.lot, { ...change });
+      continue;
+    }
+    if (change.quantity !== undefined) known.quantity = (known.quantity ?? 0) + change.quantity;
+    if (change.heldBack !== undefined) known.heldBack = (known.heldBack ?? 0) + change.heldBack;
+    if (change.expiresOn !== undefined) known.expiresOn = change.expiresOn;
+    if (change.cutoff !== undefined) known.cutoff = change.cutoff;
+  }
+  return [...merged.values()];
+}
+
+/** Dates ascending, none last. */
+export function compareDates(a: string | null, b: string | null): number {
+  if (a === b) return 0;
+  if (a === null) return 1;
+  if (b === null) return -1;
+  return a < b ? -1 : 1;
+}
+
+function take(order: readonly (readonly [string, LotView])[], quantity: number): LotChange[] {
+  const changes: LotChange[] = [];
+  let left = quantity;
+  for (const [lot, { quantity: there }] of order) {
+    if (left === 0) break;
+    const units = Math.min(left, Math.max(0, there));
+    if (units > 0) changes.push({ lot, quantity: -units });
+    left -= units;
+  }
+  return changes;
+}
+
+function takenOf(taken: readonly LotChange[], name: string): number {
+  return sumOf(taken.filter((change) => change.lot === name));
+}
+
+function sumOf(changes: readonly LotChange[]): number {
+  return changes.reduce((sum, change) => sum + (change.quantity ?? 0), 0);
+}

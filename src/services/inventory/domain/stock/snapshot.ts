@@ -1,0 +1,53 @@
+import { Deadlines } from "./deadlines.ts";
+import { askKey, emptyStock, type Holding, type Lot, type Receipt, type Stock } from "./stock.ts";
+
+/** Grows with every change of what a snapshot holds; one of another shape is discarded. */
+export const stockSnapshotShape = 1;
+
+interface StockSnapshot {
+  readonly totals: Pick<Stock, "onHand" | "unavailable" | "reserved" | "committed" | "safetyStock" | "incoming">;
+  readonly policy: Pick<Stock, "lowAt" | "backorderLimit">;
+  readonly basis: Pick<Stock, "count" | "lotCountAsOf" | "latestAt" | "disordered" | "receiptsForgotten">;
+  readonly holdings: readonly (readonly [string, Holding])[];
+  readonly lots: readonly (readonly [string, Lot])[];
+  readonly receipts: readonly (readonly [string, Receipt])[];
+}
+
+export function stockSnapshot(stock: Stock): object {
+  const { onHand, unavailable, reserved, committed, safetyStock, incoming, lowAt, backorderLimit } = stock;
+  const { count, lotCountAsOf, latestAt, disordered, receiptsForgotten } = stock;
+  return {
+    totals: { onHand, unavailable, reserved, committed, safetyStock, incoming },
+    policy: { lowAt, backorderLimit },
+    basis: { count, lotCountAsOf, latestAt, disordered, receiptsForgotten },
+    holdings: [...stock.holdings],
+    lots: [...stock.lots],
+    receipts: [...stock.receipts],
+  } satisfies StockSnapshot;
+}
+
+export function stockFromSnapshot(value: object): Stock {
+  const snapshot = value as StockSnapshot;
+  const stock: Stock = {
+    ...emptyStock(),
+    ...snapshot.totals,
+    ...snapshot.policy,
+    ...snapshot.basis,
+    holdings: new Map(snapshot.holdings),
+    lots: new Map(snapshot.lots),
+    receipts: new Map(snapshot.receipts),
+    deadlines: new Deadlines(),
+  };
+  for (const [id, { expiresAt, holds }] of stock.holdings) {
+    if (expiresAt !== null) stock.deadlines.push(expiresAt, id);
+    for (const hold of holds) {
+      const key = askKey(hold);
+      if (key !== undefined) stock.asks.set(key, (stock.asks.get(key) ?? 0) + hold.quantity);
+    }
+  }
+  for (const { expired, cutoff } of stock.lots.values()) {
+    if (!expired && cutoff !== null && (stock.nextCutoff === null || cutoff < stock.nextCutoff))
+      stock.nextCutoff = cutoff;
+  }
+  return stock;
+}

@@ -1,0 +1,392 @@
+import type { Instant } from "../../../../kernel/index.ts";
+import { invariant, limits } from "../../../../kernel/index.ts";
+import { Deadlines } from "./deadlines.ts";
+import {
+  type Balance,
+  type Change,
+  type CountBasis,
+  type HoldLine,
+  isFactEvent,
+  type StockEvent,
+  type StockEventDraft,
+  type Totals,
+} from "./events.ts";
+
+export interface Lot {
+  /** May be below zero: a fact named the lot before what brought it in has arrived. */
+  readonly quantity: number;
+  readonly heldBack: number;
+  readonly expiresOn: string | null;
+  /** When `expiresOn` ends at the location. */
+  readonly cutoff: Instant | null;
+  /** Whether its units count as unavailable by now; set by `LotExpired`. */
+  readonly expired: boolean;
+}
+
+/** What one reservation claims of this stock. */
+export interface Holding {
+  /** Null once committed. */
+  readonly expiresAt: Instant | null;
+  readonly holds: readonly HoldLine[];
+  /** The sum of `holds`. */
+  readonly quantity: number;
+}
+
+export interface Receipt {
+  readonly expected: number;
+  readonly received: number;
+  /** Earlier receipts under this reference may have been forgotten. */
+  readonly partial: boolean;
+}
+
+/**
+ * The stock of one sku at one location. `evolve` changes it in place, because copying ten thousand holds for each
+ * event would make a hot sku slow (docs/adr/0002); nothing else may. A stock whose event could not be appended is
+ * thrown away and folded again.
+ */
+export interface Stock {
+  onHand: number;
+  unavailable: number;
+  reserved: number;
+  committed: number;
+  safetyStock: number;
+  incoming: number;
+  lowAt: number | null;
+  backorderLimit: number;
+  readonly holdings: Map<string, Holding>;
+  readonly deadlines: Deadlines;
+  /** Units asked for by open holds that name a date or a lot, by `askKey`. */
+  readonly asks: Map<string, number>;
+  readonly lots: Map<string, Lot>;
+  /** The earliest cutoff of a lot that has not expired yet. */
+  nextCutoff: Instant | null;
+  /** The count that on hand rests on. */
+  count: CountBasis | null;
+  lotCountAsOf: Instant | null;
+  /** The greatest time at which a movement or a count took effect. */
+  latestAt: Instant | null;
+  /** Whether something arrived out of the order of time, so that lots may be others than time would have taken. */
+  disordered: boolean;
+  readonly receipts: Map<string, Receipt>;
+  receiptsForgotten: boolean;
+}
+
+export function emptyStock(): Stock {
+  return {
+    onHand: 0,
+    unavailable: 0,
+    reserved: 0,
+    committed: 0,
+    safetyStock: 0,
+    incoming: 0,
+    lowAt: null,
+    backorderLimit: 0,
+    holdings: new Map(),
+    deadlines: new Deadlines(),
+    asks: new Map(),
+    lots: new Map(),
+    nextCutoff: null,
+    count: null,
+    lotCountAsOf: null,
+    latestAt: null,
+    disordered: false,
+    receipts: new Map(),
+    receiptsForgotten: false,
+  };
+}
+
+/**
+ * Units that may still be promised. Negative when a count or loss found fewer than were promised. The totals are kept
+ * up by `evolve`, so this costs the same for ten holds and ten thousand.
+ */
+export function available(stock: Totals): number {
+  return stock.onHand - stock.unavailable - stock.reserved - stock.committed - stock.safetyStock;
+}
+
+/** The reservations whose holds have lapsed by `now` though nothing has recorded it yet, with their units. */
+export function lapsedHolds(stock: Stock, now: Instant): { readonly reservation: string; readonly quantity: number }[] {
+  return stock.deadlines
+    .due(now, (id, time) => stock.holdings.get(id)?.expiresAt === time)
+    .map((reservation) => ({ reservation, quantity: stock.holdings.get(reservation)?.quantity ?? 0 }));
+}
+
+/** The lots whose date has passed by `now` though nothing has recorded it yet, with the units that were sellable. */
+export function lapsedLots(stock: Stock, now: Instant): { readonly lot: string; readonly quantity: number }[] {
+  if (stock.nextCutoff === null || stock.nextCutoff > now) return [];
+  const lapsed = [];
+  for (const [name, lot] of stock.lots) {
+    if (!lot.expired && lot.cutoff !== null && lot.cutoff <= now) lapsed.push({ lot: name, quantity: sellable(lot) });
+  }
+  return lapsed;
+}
+
+/** Units of a lot that may be sold while it has not expired. */
+export function sellable(lot: Lot): number {
+  return Math.max(0, lot.quantity - lot.heldBack);
+}
+
+/** When the next hold or lot lapses; undefined when none will. */
+export function nextLapse(stock: Stock): Instant | undefined {
+  const hold = stock.deadlines.next((id, time) => stock.holdings.get(id)?.expiresAt === time);
+  if (stock.nextCutoff === null) return hold;
+  return hold === undefined ? stock.nextCutoff : Math.min(hold, stock.nextCutoff);
+}
+
+/**
+ * The events that record what has lapsed by `now`. Whoever relies on it appends them first in the same unit, so that
+ * the log alone, folded without a clock, shows why a promise was good (design.md, rule 5).
+ */
+export function lapses(stock: Stock, now: Instant): StockEventDraft[] {
+  const drafts: StockEventDraft[] = lapsedHolds(stock, now).map((data) => ({ type: "HoldLapsed", data }));
+  for (const data of lapsedLots(stock, now)) drafts.push({ type: "LotExpired", data });
+  return drafts;
+}
+
+/** The totals as they are at `now`, with what has lapsed by then counted whether it is recorded or not. */
+export function totalsAt(stock: Stock, now: Instant): MutableTotals {
+  const totals = totalsOf(stock);
+  for (const { quantity } of lapsedHolds(stock, now)) totals.reserved -= quantity;
+  for (const { quantity } of lapsedLots(stock, now)) totals.unavailable += quantity;
+  return totals;
+}
+
+export type MutableTotals = { -readonly [K in keyof Totals]: number };
+
+export function totalsOf(stock: Totals): MutableTotals {
+  const { onHand, unavailable, reserved, committed, safetyStock, incoming } = stock;
+  return { onHand, unavailable, reserved, committed, safetyStock, incoming };
+}
+
+/** Gives each event the balance after it. */
+export function withBalances(stock: Totals, drafts: readonly StockEventDraft[]): StockEvent[] {
+  const totals = totalsOf(stock);
+  return drafts.map((draft) => {
+    addTotals(totals, draft);
+    return { type: draft.type, data: { ...draft.data, balance: balanceOf(totals) } } as StockEvent;
+  });
+}
+
+export function balanceOf(totals: Totals): Balance {
+  const balance: { -readonly [K in keyof Balance]: number } = {};
+  if (totals.onHand !== 0) balance.onHand = totals.onHand;
+  if (totals.unavailable !== 0) balance.unavailable = totals.unavailable;
+  if (totals.reserved !== 0) balance.reserved = totals.reserved;
+  if (totals.committed !== 0) balance.committed = totals.committed;
+  if (totals.safetyStock !== 0) balance.safetyStock = totals.safetyStock;
+  if (totals.incoming !== 0) balance.incoming = totals.incoming;
+  return balance;
+}
+
+/** The totals a balance stands for. */
+export function totalsOfBalance(balance: Balance): Totals {
+  return { onHand: 0, unavailable: 0, reserved: 0, committed: 0, safetyStock: 0, incoming: 0, ...balance };
+}
+
+/** Adds one recorded event to a stock, in place. Total: an event is a fact and is never refused. */
+export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void {
+  addTotals(stock, event);
+  switch (event.type) {
+    case "StockReserved":
+      addHolding(stock, event.data.reservation, event.data.expiresAt, event.data.holds);
+      return;
+    case "StockReacquired":
+      addHolding(stock, event.data.reservation, null, event.data.holds);
+      return;
+    case "HoldsAmended":
+      dropHolding(stock, event.data.reservation);
+      if (event.data.holds.length > 0)
+        addHolding(stock, event.data.reservation, event.data.expiresAt, event.data.holds);
+      return;
+    case "HoldExtended":
+      changeHolding(stock, event.data.reservation, (holding) => ({ ...holding, expiresAt: event.data.expiresAt }));
+      stock.deadlines.push(event.data.expiresAt, event.data.reservation);
+      return;
+    case "StockCommitted":
+      changeHolding(stock, event.data.reservation, (holding) => ({ ...holding, expiresAt: null }));
+      return;
+    case "StockFulfilled":
+      applyChange(stock, event.data.change, event.data.at);
+      if (event.data.absorbedBy !== undefined) stock.disordered = true;
+      fulfilHolds(stock, event.data.reservation, event.data.holds);
+      return;
+    case "StockReleased":
+    case "HoldLapsed":
+      dropHolding(stock, event.data.reservation);
+      return;
+    case "LotExpired":
+      changeLot(stock, event.data.lot, (lot) => ({ ...lot, expired: true }));
+      return;
+    case "PolicyApplied":
+      stock.lowAt = event.data.lowAt;
+      stock.backorderLimit = event.data.backorderLimit;
+      return;
+    case "FactVoided":
+      applyChange(stock, event.data.change, null);
+      return;
+    case "IncomingChanged":
+    case "ShortfallFound":
+      return;
+    default:
+      if (isFactEvent(event)) {
+        applyChange(stock, event.data.change, event.data.at);
+        if (event.data.absorbedBy !== undefined || event.data.flags?.includes("superseded")) stock.disordered = true;
+        return;
+      }
+      event satisfies never;
+  }
+}
+
+/** Adds an event's change of the totals. */
+export function addTotals(totals: MutableTotals, event: StockEventDraft): void {
+  switch (event.type) {
+    case "StockReserved":
+      totals.reserved += sum(event.data.holds);
+      return;
+    case "StockReacquired":
+      totals.committed += sum(event.data.holds);
+      return;
+    case "HoldsAmended":
+      totals.reserved += event.data.change;
+      return;
+    case "StockCommitted":
+      totals.reserved -= event.data.quantity;
+      totals.committed += event.data.quantity;
+      return;
+    case "StockReleased":
+      totals[event.data.from] -= event.data.quantity;
+      return;
+    case "HoldLapsed":
+      totals.reserved -= event.data.quantity;
+      return;
+    case "LotExpired":
+      totals.unavailable += event.data.quantity;
+      return;
+    case "PolicyApplied":
+      totals.safetyStock = event.data.safetyStock;
+      return;
+    case "StockFulfilled":
+      totals[event.data.from] -= event.data.quantity;
+      if (event.data.commits !== undefined) {
+        totals.reserved -= event.data.commits;
+        totals.committed += event.data.commits;
+      }
+      addChange(totals, event.data.change);
+      return;
+    case "HoldExtended":
+    case "ShortfallFound":
+      return;
+    default:
+      addChange(totals, event.data.change);
+  }
+}
+
+function addChange(totals: MutableTotals, change: Change): void {
+  totals.onHand += change.onHand ?? 0;
+  totals.unavailable += change.unavailable ?? 0;
+  totals.incoming += change.incoming ?? 0;
+}
+
+function applyChange(stock: Stock, change: Change, at: Instant | null): void {
+  if (at !== null && stock.latestAt !== null && at <= stock.latestAt) stock.disordered = true;
+  for (const part of change.lots ?? []) {
+    changeLot(stock, part.lot, (lot) => ({
+      ...lot,
+      quantity: lot.quantity + (part.quantity ?? 0),
+      heldBack: lot.heldBack + (part.heldBack ?? 0),
+      expiresOn: part.expiresOn ?? lot.expiresOn,
+      cutoff: part.cutoff ?? lot.cutoff,
+    }));
+  }
+  if (change.receipt !== undefined) addReceipt(stock, change.receipt);
+  if (change.count !== undefined) stock.count = change.count;
+  if (change.lotCountAsOf !== undefined) stock.lotCountAsOf = change.lotCountAsOf;
+  if (change.ordered) stock.disordered = false;
+  if (at !== null && (stock.latestAt === null || at > stock.latestAt)) stock.latestAt = at;
+}
+
+function addReceipt(stock: Stock, { reference, expected = 0, received = 0 }: NonNullable<Change["receipt"]>): void {
+  const known = stock.receipts.get(reference) ?? { expected: 0, received: 0, partial: stock.receiptsForgotten };
+  stock.receipts.delete(reference); // to the end: the map is in the order of use
+  stock.receipts.set(reference, { ...known, expected: known.expected + expected, received: known.received + received });
+  if (stock.receipts.size <= limits.incomingReferencesMax) return;
+  for (const [oldest, receipt] of stock.receipts) {
+    if (outstanding(receipt) > 0) continue;
+    stock.receipts.delete(oldest);
+    stock.receiptsForgotten = true;
+    return;
+  }
+}
+
+/** Units still expected under a reference. */
+export function outstanding(receipt: { readonly expected: number; readonly received: number } | undefined): number {
+  return receipt === undefined ? 0 : Math.max(0, receipt.expected - receipt.received);
+}
+
+function addHolding(stock: Stock, reservation: string, expiresAt: Instant | null, holds: readonly HoldLine[]): void {
+  invariant(!stock.holdings.has(reservation), "a reservation holds once in a stock");
+  stock.holdings.set(reservation, { expiresAt, holds, quantity: sum(holds) });
+  if (expiresAt !== null) stock.deadlines.push(expiresAt, reservation);
+  countAsks(stock, holds, 1);
+}
+
+function dropHolding(stock: Stock, reservation: string): void {
+  const holding = stock.holdings.get(reservation);
+  if (holding === undefined) return;
+  stock.holdings.delete(reservation);
+  countAsks(stock, holding.holds, -1);
+  stock.deadlines.tidy(stock.holdings.size, (id, time) => stock.holdings.get(id)?.expiresAt === time);
+}
+
+function changeHolding(stock: Stock, reservation: string, change: (holding: Holding) => Holding): void {
+  const holding = stock.holdings.get(reservation);
+  if (holding !== undefined) stock.holdings.set(reservation, change(holding));
+}
+
+function fulfilHolds(
+  stock: Stock,
+  reservation: string,
+  parts: readonly { readonly line: number; readonly quantity: number }[],
+): void {
+  const holding = stock.holdings.get(reservation);
+  if (holding === undefined) return;
+  const rest = holding.holds
+    .map((hold) => ({ ...hold, quantity: hold.quantity - sum(parts.filter((part) => part.line === hold.line)) }))
+    .filter((hold) => hold.quantity > 0);
+  dropHolding(stock, reservation);
+  if (rest.length > 0) addHolding(stock, reservation, null, rest);
+}
+
+function changeLot(stock: Stock, name: string, change: (lot: Lot) => Lot): void {
+  const lot = change(
+    stock.lots.get(name) ?? { quantity: 0, heldBack: 0, expiresOn: null, cutoff: null, expired: false },
+  );
+  if (lot.quantity === 0 && lot.heldBack === 0) stock.lots.delete(name);
+  else stock.lots.set(name, lot);
+  stock.nextCutoff = null;
+  for (const { expired, cutoff } of stock.lots.values()) {
+    if (!expired && cutoff !== null && (stock.nextCutoff === null || cutoff < stock.nextCutoff))
+      stock.nextCutoff = cutoff;
+  }
+}
+
+function countAsks(stock: Stock, holds: readonly HoldLine[], sign: 1 | -1): void {
+  for (const hold of holds) {
+    const key = askKey(hold);
+    if (key === undefined) continue;
+    const units = (stock.asks.get(key) ?? 0) + sign * hold.quantity;
+    if (units === 0) stock.asks.delete(key);
+    else stock.asks.set(key, units);
+  }
+}
+
+/** What a hold asks for beyond any unit: `lot:…` or `until:…`; undefined when any unit serves it. */
+export function askKey(hold: { readonly sellableUntil?: string; readonly lot?: string }): string | undefined {
+  if (hold.lot !== undefined) return `lot:${hold.lot}`;
+  return hold.sellableUntil === undefined ? undefined : `until:${hold.sellableUntil}`;
+}
+
+function sum(parts: readonly { readonly quantity: number }[]): number {
+  let total = 0;
+  for (const part of parts) total += part.quantity;
+  return total;
+}

@@ -1,0 +1,111 @@
+import type { Instant } from "../../../../kernel/index.ts";
+import { compareDates } from "./lots.ts";
+import { askKey, available, type Lot, type Stock, sellable, totalsAt } from "./stock.ts";
+
+/** What a stock can still promise; the shape that sourcing plans with. */
+export interface Supply {
+  readonly capacity: number;
+  readonly dated: readonly { readonly from: string; readonly capacity: number }[];
+  readonly lots: readonly { readonly lot: string; readonly from: string | undefined; readonly capacity: number }[];
+  readonly earliestExpiry: string | undefined;
+}
+
+/** Later than any lot's date: what only units without a date can serve. */
+const undated = "9999-12-31";
+
+/**
+ * What can be promised at `now`, counting what has lapsed by then as free or expired. `own` is a reservation whose
+ * holds don't count, because they are about to be replaced.
+ *
+ * A set of holds is feasible when, for every date, the units in lots sellable to that date cover the holds that ask
+ * for it (a nested family, so the condition is also sufficient); a hold that names a lot asks for that lot's date, and
+ * the lot itself must cover it.
+ */
+export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
+  const holding = own === undefined ? undefined : stock.holdings.get(own);
+  const isLapsed = holding !== undefined && holding.expiresAt !== null && holding.expiresAt <= now;
+  const freed = holding === undefined || isLapsed ? 0 : holding.quantity;
+  const capacity = Math.max(0, available(totalsAt(stock, now)) + stock.backorderLimit + freed);
+  if (stock.lots.size === 0) return { capacity, dated: [], lots: [], earliestExpiry: undefined };
+
+  const open = [...stock.lots].filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > now));
+  const asks = openAsks(stock, now, own);
+  const dates = [...new Set(open.flatMap(([, lot]) => (lot.expiresOn === null ? [] : [lot.expiresOn])))].sort();
+  dates.push(undated);
+  const demand = demandByDate(stock, asks, dates);
+  const units = unitsByDate(stock, open, dates);
+  let asked = 0;
+  let there = 0;
+  const dated = dates
+    .map((from) => ({ from, capacity: 0 }))
+    .reverse()
+    .map(({ from }) => {
+      asked += demand.get(from) ?? 0;
+      there += units.get(from) ?? 0;
+      return { from, capacity: Math.max(0, there - asked) };
+    })
+    .reverse();
+  return {
+    capacity,
+    dated,
+    lots: open.map(([lot, state]) => ({
+      lot,
+      from: state.expiresOn ?? undefined,
+      capacity: Math.max(0, sellable(state) - (asks.get(`lot:${lot}`) ?? 0)),
+    })),
+    earliestExpiry:
+      open
+        .filter(([, lot]) => sellable(lot) > 0)
+        .map(([, lot]) => lot.expiresOn)
+        .sort(compareDates)
+        .find((date) => date !== null) ?? undefined,
+  };
+}
+
+/** What open holds ask for, without those that have lapsed and without one's own. */
+function openAsks(stock: Stock, now: Instant, own: string | undefined): ReadonlyMap<string, number> {
+  if (stock.asks.size === 0) return stock.asks;
+  const asks = new Map(stock.asks);
+  const gone = stock.deadlines.due(now, (id, time) => stock.holdings.get(id)?.expiresAt === time);
+  for (const id of new Set(own === undefined ? gone : [...gone, own])) {
+    for (const hold of stock.holdings.get(id)?.holds ?? []) {
+      const key = askKey(hold);
+      if (key !== undefined) asks.set(key, (asks.get(key) ?? 0) - hold.quantity);
+    }
+  }
+  return asks;
+}
+
+function demandByDate(stock: Stock, asks: ReadonlyMap<string, number>, dates: readonly string[]): Map<string, number> {
+  const demand = new Map<string, number>();
+  for (const [key, units] of asks) {
+    const asked = key.startsWith("until:")
+      ? key.slice("until:".length)
+      : (stock.lots.get(key.slice("lot:".length))?.expiresOn ?? undated);
+    const from = dates.find((date) => date >= asked) ?? undated;
+    demand.set(from, (demand.get(from) ?? 0) + units);
+  }
+  return demand;
+}
+
+/** Sellable units by date; those without one, in lots or loose, under the last. Loose hold-backs may make that negative. */
+function unitsByDate(
+  stock: Stock,
+  open: readonly (readonly [string, Lot])[],
+  dates: readonly string[],
+): Map<string, number> {
+  const units = new Map<string, number>(dates.map((date) => [date, 0]));
+  for (const [, lot] of open) {
+    const date = lot.expiresOn ?? undated;
+    units.set(date, (units.get(date) ?? 0) + sellable(lot));
+  }
+  let inLots = 0;
+  let explained = 0;
+  for (const lot of stock.lots.values()) {
+    inLots += lot.quantity;
+    explained += lot.heldBack + (lot.expired ? sellable(lot) : 0);
+  }
+  const loose = stock.onHand - inLots - (stock.unavailable - explained);
+  units.set(undated, (units.get(undated) ?? 0) + loose);
+  return units;
+}

@@ -1,0 +1,141 @@
+import type { Instant } from "../../../kernel/index.ts";
+import type { Consumer } from "../../../platform/consumer/index.ts";
+import type { DerivedDocument, RecordedUnit } from "../../../platform/storage/index.ts";
+import { decideExpire, type ReservationEvent } from "../domain/reservation/index.ts";
+import { Deadlines, type LotChange, lapses } from "../domain/stock/index.ts";
+import { type Command, idOf, type Ledger, pairOf } from "../ledger/index.ts";
+import { emitReservation, stocksOf } from "../reservations/emit.ts";
+
+/** Commands handed to the ledger at once, so that a wave of expiries leaves room for everyone else. */
+const commandsAtOnce = 500;
+
+const actor = "system:expiry";
+
+export interface ExpiryObserver {
+  /** An expiry was recorded, this many seconds after its instant. */
+  recorded?(secondsLate: number): void;
+}
+
+/**
+ * Records what has lapsed and nobody has relied on yet: holds whose time has come, lots whose date has passed. Promises
+ * don't depend on it (whoever needs the units records that first); feeds and read models do.
+ */
+export class Expiry implements Consumer {
+  readonly name = "expiry";
+  readonly #deadlines = new Deadlines();
+  /** What is due when: reservations by their stream, lots by `lotKey`. */
+  readonly #due = new Map<string, Instant>();
+  readonly #dirty = new Set<string>();
+  readonly #gone = new Set<string>();
+  readonly #observer: ExpiryObserver;
+
+  constructor(observer: ExpiryObserver = {}) {
+    this.#observer = observer;
+  }
+
+  /** What waits. */
+  get size(): number {
+    return this.#due.size;
+  }
+
+  load(documents: Iterable<DerivedDocument>): void {
+    for (const { id, body } of documents) this.#watch(id, Number(body));
+  }
+
+  apply(unit: RecordedUnit): void {
+    for (const event of unit.events) {
+      if (event.stream.startsWith("reservation-"))
+        this.#reservation(event.stream, event as unknown as ReservationEvent);
+      else if (event.stream.startsWith("stock-")) this.#lots(event.stream, event);
+    }
+  }
+
+  changes(): { put: DerivedDocument[]; remove: string[] } {
+    const put = [...this.#dirty].map((id) => ({ id, body: String(this.#due.get(id)) }));
+    const remove = [...this.#gone];
+    this.#dirty.clear();
+    this.#gone.clear();
+    return { put, remove };
+  }
+
+  /** Records what is due by `now`; resolves when that is done. */
+  async sweep(ledger: Ledger, now: Instant): Promise<number> {
+    const due = this.#deadlines.due(now, (id, time) => this.#due.get(id) === time);
+    for (let start = 0; start < due.length; start += commandsAtOnce) {
+      await Promise.all(due.slice(start, start + commandsAtOnce).map((stream) => this.#record(ledger, stream)));
+    }
+    return due.length;
+  }
+
+  async #record(ledger: Ledger, key: string): Promise<void> {
+    const at = this.#due.get(key);
+    if (at === undefined) return;
+    const { value: late } = await ledger.submit(
+      key.startsWith("stock-") ? lotCommand(key, at) : expireCommand(key, at),
+    );
+    // Where nothing was to be recorded (the lot is gone, the hold has ended otherwise) there is nothing to wait for.
+    if (this.#due.get(key) === at) this.#forget(key);
+    if (late !== undefined) this.#observer.recorded?.(late / 1000);
+  }
+
+  #reservation(stream: string, event: ReservationEvent): void {
+    if (event.type === "ReservationPlaced" || event.type === "ReservationExtended")
+      this.#watch(stream, event.data.expiresAt);
+    else if (event.type !== "ReservationAmended") this.#forget(stream);
+  }
+
+  #lots(stream: string, event: { readonly type: string; readonly data: object }): void {
+    if (event.type === "LotExpired") this.#forget(lotKey(stream, (event.data as { readonly lot: string }).lot));
+    const { change } = event.data as { readonly change?: { readonly lots?: readonly LotChange[] } | number };
+    if (typeof change !== "object") return;
+    for (const { lot, cutoff } of change.lots ?? []) if (cutoff !== undefined) this.#watch(lotKey(stream, lot), cutoff);
+  }
+
+  #watch(stream: string, time: Instant): void {
+    this.#due.set(stream, time);
+    this.#deadlines.push(time, stream);
+    this.#deadlines.tidy(this.#due.size, (id, at) => this.#due.get(id) === at);
+    this.#dirty.add(stream);
+    this.#gone.delete(stream);
+  }
+
+  #forget(stream: string): void {
+    if (!this.#due.delete(stream)) return;
+    // A document that was never written need not be removed.
+    if (!this.#dirty.delete(stream)) this.#gone.add(stream);
+  }
+}
+
+/** A lot among what is due: its stock's stream, and the lot after a character that no name may hold. */
+function lotKey(stream: string, lot: string): string {
+  return `${stream}\u0000${lot}`;
+}
+
+/** Records that a reservation has expired; answers by how many milliseconds late, undefined when it had not. */
+function expireCommand(stream: string, due: Instant): Command<number | undefined> {
+  const id = idOf(stream);
+  return {
+    actor,
+    streams: [stream],
+    decide: (transaction) => {
+      const change = decideExpire(transaction.reservation(id), stocksOf(transaction), transaction.now);
+      emitReservation(transaction, id, change);
+      return change.reservation.length > 0 ? transaction.now - due : undefined;
+    },
+  };
+}
+
+/** Records what has lapsed in the stock of a lot whose date has passed. */
+function lotCommand(key: string, due: Instant): Command<number | undefined> {
+  const stream = key.slice(0, key.indexOf("\u0000"));
+  const { location, sku } = pairOf(stream);
+  return {
+    actor,
+    streams: [stream],
+    decide: (transaction) => {
+      const drafts = lapses(transaction.stock(location, sku), transaction.now);
+      if (drafts.length > 0) transaction.emitStock(location, sku, drafts);
+      return drafts.length > 0 ? transaction.now - due : undefined;
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export { Expiry, type ExpiryObserver } from "./expiry.ts";

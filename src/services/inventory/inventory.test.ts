@@ -1,0 +1,122 @@
+import { describe, expect, it } from "vitest";
+import { MemoryStorage } from "../../platform/storage/memory/index.ts";
+import type { Caller } from "./api.ts";
+import { startInventory } from "./inventory.ts";
+
+const caller: Caller = { id: "test", ownReservations: false };
+let counter = 0;
+
+async function open(now = { value: Date.parse("2026-01-01T12:00:00Z") }) {
+  const storage = new MemoryStorage();
+  const inventory = await startInventory({
+    storage,
+    clock: () => now.value,
+    randomId: () => {
+      counter += 1;
+      return `id${counter}`;
+    },
+    sweepEveryMs: 1_000_000,
+    sealEveryMs: 1_000_000,
+  });
+  return { storage, inventory, now };
+}
+
+let facts = 0;
+function fact(type: string, data: object, time?: string) {
+  facts += 1;
+  return {
+    specversion: "1.0",
+    id: `f${facts}`,
+    source: "till",
+    type: `larder.stock.${type}.v1`,
+    ...(time && { time }),
+    data,
+  };
+}
+
+describe("the inventory in process", () => {
+  it("takes in facts and promises what is there", async () => {
+    const { inventory } = await open();
+    const receipt = await inventory.recordFacts(
+      [fact("received", { sku: "milk", location: "leeds", quantity: 10 })],
+      caller,
+    );
+    expect(receipt).toMatchObject({ accepted: 1, duplicates: 0, rejected: [] });
+    const first = await inventory.reserve(
+      { id: "r1", lines: [{ sku: "milk", quantity: 7, location: "leeds" }] },
+      caller,
+    );
+    expect(first).toMatchObject({ ok: true, value: { created: true, reservation: { status: "active" } } });
+    const refused = await inventory.reserve({ lines: [{ sku: "milk", quantity: 4 }] }, caller);
+    expect(refused).toMatchObject({
+      ok: false,
+      rejection: { code: "insufficient-stock", extra: { lines: [{ sku: "milk", requested: 4, available: 3 }] } },
+    });
+    const again = await inventory.reserve(
+      { id: "r1", lines: [{ sku: "milk", quantity: 7, location: "leeds" }] },
+      caller,
+    );
+    expect(again).toMatchObject({ ok: true, value: { created: false } });
+    expect(await inventory.confirm("r1", {}, caller)).toMatchObject({
+      ok: true,
+      value: { status: "confirmed", expiresAt: null },
+    });
+    const stock = await inventory.stock("milk", {}, caller);
+    expect(stock).toMatchObject({
+      ok: true,
+      value: { locations: [{ onHand: 10, committed: 7, reserved: 0, available: 3 }] },
+    });
+    expect(await inventory.fulfil("r1", undefined, caller)).toMatchObject({ ok: true, value: { status: "fulfilled" } });
+    const after = await inventory.availability(["milk", "tea"], undefined, caller);
+    expect(after).toMatchObject({
+      ok: true,
+      value: {
+        items: [
+          { onHand: 3, available: 3 },
+          { sku: "tea", known: false },
+        ],
+      },
+    });
+    await inventory.stop();
+  });
+
+  it("lets a thousand buyers of one item have what there is and no more", async () => {
+    const { inventory } = await open();
+    await inventory.recordFacts([fact("received", { sku: "milk", location: "leeds", quantity: 100 })], caller);
+    const outcomes = await Promise.all(
+      Array.from({ length: 1000 }, () =>
+        inventory.reserve({ lines: [{ sku: "milk", quantity: 1, location: "leeds" }] }, caller),
+      ),
+    );
+    expect(outcomes.filter(({ ok }) => ok)).toHaveLength(100);
+    await inventory.stop();
+  });
+
+  it("frees an expired hold at its very instant, and records that", async () => {
+    const { inventory, now } = await open();
+    await inventory.recordFacts([fact("received", { sku: "milk", location: "leeds", quantity: 5 })], caller);
+    await inventory.reserve(
+      { id: "a", ttlSeconds: 10, lines: [{ sku: "milk", quantity: 5, location: "leeds" }] },
+      caller,
+    );
+    now.value += 9_999;
+    expect(
+      (await inventory.reserve({ id: "b", lines: [{ sku: "milk", quantity: 5, location: "leeds" }] }, caller)).ok,
+    ).toBe(false);
+    now.value += 1;
+    expect(
+      (await inventory.reserve({ id: "b", lines: [{ sku: "milk", quantity: 5, location: "leeds" }] }, caller)).ok,
+    ).toBe(true);
+    expect(await inventory.confirm("a", {}, caller)).toMatchObject({
+      rejection: { code: "reservation-already-expired" },
+    });
+    const trail = await inventory.stockEvents("milk", { limit: 10 }, caller);
+    expect(trail.ok && trail.value.events.map(({ type }) => type)).toEqual([
+      "larder.reservation.reserved.v1",
+      "larder.reservation.expired.v1",
+      "larder.reservation.reserved.v1",
+      "larder.stock.received.v1",
+    ]);
+    await inventory.stop();
+  });
+});

@@ -1,0 +1,465 @@
+import {
+  accept,
+  type Instant,
+  identifierProblem,
+  limits,
+  normalise,
+  type Outcome,
+  PlatformError,
+  type Rejection,
+  reject,
+} from "../../kernel/index.ts";
+import { ConsumerHost } from "../../platform/consumer/index.ts";
+import type { Sequence, Storage } from "../../platform/storage/index.ts";
+import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions } from "./api.ts";
+import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
+import { Catalog } from "./catalog/catalog.ts";
+import { Changes } from "./changes/index.ts";
+import { Expiry } from "./expiry/index.ts";
+import { parseFact } from "./facts/parse.ts";
+import { type FactOutcome, factCommand, refusalOf } from "./facts/record.ts";
+import { type Command, Ledger, SnapshotWriter } from "./ledger/index.ts";
+import { type InventoryObserver, silentObserver } from "./observer.ts";
+import { formatPosition, parsePosition, publicVersion } from "./positions.ts";
+import { pastView, presentView, stockCommand, trail } from "./reading/stock.ts";
+import {
+  amendCommand,
+  confirmCommand,
+  extendCommand,
+  fulfilCommand,
+  maySee,
+  placeCommand,
+  planCommand,
+  type ReservationAnswer,
+  readCommand,
+  releaseCommand,
+} from "./reservations/commands.ts";
+import { ReservationModel } from "./reservations/model.ts";
+import { demandsOf, fulfilRequest, placeRequest, planView, reservationView } from "./reservations/requests.ts";
+import { Sealer } from "./seals/index.ts";
+import type {
+  Availability,
+  FactsReceipt,
+  FulfilLine,
+  Page,
+  Reservation,
+  ReservationLine,
+  ReserveRequest,
+  UnknownSku,
+} from "./wire.ts";
+
+export interface InventoryOptions {
+  readonly storage: Storage;
+  /** Milliseconds since 1970. */
+  readonly clock: () => Instant;
+  /** A random id of 128 bits or more, as text. */
+  readonly randomId: () => string;
+  readonly observer?: InventoryObserver;
+  readonly cachedStatesMax?: number;
+  /** Milliseconds between looks for what has lapsed. */
+  readonly sweepEveryMs?: number;
+  /** Milliseconds between seals while there is something to seal. */
+  readonly sealEveryMs?: number;
+}
+
+/** The inventory in this process, with what its operator may ask of it. */
+export interface RunningInventory extends Inventory {
+  /** Why it is not ready, a sentence each; empty when it is. */
+  problems(): readonly string[];
+  figures(): InventoryFigures;
+  /** Finishes what it has, records what it can, and stops. The storage stays open. */
+  stop(): Promise<void>;
+}
+
+export interface InventoryFigures {
+  readonly queueLength: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly cacheSize: number;
+  readonly stocks: number;
+  readonly deadlines: number;
+  readonly openFeeds: number;
+  readonly head: number;
+  /** Events that the read side has not seen yet. */
+  readonly lagEvents: number;
+  readonly snapshotsWritten: number;
+  readonly snapshotsDiscarded: Readonly<Record<string, number>>;
+}
+
+/** Opens the inventory on a storage: loads its read models, catches up with the log, and starts its timers. */
+export async function startInventory(options: InventoryOptions): Promise<RunningInventory> {
+  const inventory = new LocalInventory(options);
+  await inventory.start();
+  return inventory;
+}
+
+class LocalInventory implements RunningInventory {
+  readonly #storage: Storage;
+  readonly #options: InventoryOptions;
+  readonly #observer: InventoryObserver;
+  readonly #ledger: Ledger;
+  readonly #host: ConsumerHost;
+  readonly #availability: AvailabilityModel;
+  readonly #reservations: ReservationModel;
+  readonly #catalog: Catalog;
+  readonly #expiry: Expiry;
+  readonly #snapshots: SnapshotWriter;
+  readonly #changes: Changes;
+  readonly #sealer: Sealer;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  #sweeping = false;
+
+  constructor(options: InventoryOptions) {
+    const { storage } = options;
+    this.#storage = storage;
+    this.#options = options;
+    this.#observer = options.observer ?? silentObserver;
+    this.#availability = new AvailabilityModel(this.#observer);
+    this.#snapshots = new SnapshotWriter((stream, version) => this.#ledger.peek(stream, version));
+    this.#ledger = new Ledger({
+      storage,
+      clock: options.clock,
+      processId: options.randomId(),
+      snapshots: this.#snapshots,
+      locationsOf: (sku) => this.#availability.ofSku(sku).keys(),
+      observe: this.#observer,
+      ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
+    });
+    this.#reservations = new ReservationModel(storage.derived);
+    this.#catalog = new Catalog(this.#ledger);
+    this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
+    this.#changes = new Changes(storage);
+    this.#sealer = new Sealer(storage, this.#ledger);
+    this.#host = new ConsumerHost(storage, { onFailure: (name, error) => this.#observer.consumerFailed(name, error) });
+  }
+
+  async start(): Promise<void> {
+    await this.#host.start([
+      this.#availability,
+      this.#reservations,
+      this.#expiry,
+      this.#snapshots,
+      ...this.#catalog.consumers,
+    ]);
+    await this.#sealer.start();
+    this.#timers.push(
+      setInterval(() => void this.#sweep(), this.#options.sweepEveryMs ?? 250),
+      setInterval(
+        () => void this.#sealer.seal().catch((error: unknown) => this.#observer.consumerFailed("seals", error)),
+        this.#options.sealEveryMs ?? 1000,
+      ),
+    );
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#changes.close();
+    await this.#sealer.stop().catch(() => undefined);
+    await this.#ledger.close();
+    this.#host.stop();
+  }
+
+  problems(): readonly string[] {
+    return this.#host.failures().map((name) => `The consumer ${name} has failed; its read model stands still.`);
+  }
+
+  figures(): InventoryFigures {
+    const cache = this.#ledger.cacheStats;
+    const { counters } = this.#snapshots;
+    return {
+      queueLength: this.#ledger.queueLength,
+      cacheHits: cache.hits,
+      cacheMisses: cache.misses,
+      cacheSize: cache.size,
+      stocks: this.#availability.size,
+      deadlines: this.#expiry.size,
+      openFeeds: this.#changes.open,
+      head: this.#storage.head(),
+      lagEvents: this.#storage.head() - this.#host.position(),
+      snapshotsWritten: counters.written,
+      snapshotsDiscarded: counters.discarded,
+    };
+  }
+
+  position(): string {
+    return this.#token(this.#storage.head());
+  }
+
+  // Facts
+
+  async recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt> {
+    const rejected: { index: number; id: string | null; code: string; detail: string }[] = [];
+    let [accepted, duplicates, seq] = [0, 0, 0];
+    const work = items.map(async (item, index) => {
+      const parsed = parseFact(item);
+      if (!parsed.ok)
+        return rejected.push({ index, id: parsed.malformed.id, code: "invalid-fact", detail: parsed.malformed.detail });
+      const { fact } = parsed;
+      const outcome =
+        factForbidden(fact, caller) ??
+        (await this.#recordFact(factCommand(fact, caller), (last) => (seq = Math.max(seq, last))));
+      if (outcome === "accepted") accepted += 1;
+      else if (outcome === "duplicate") duplicates += 1;
+      else rejected.push({ index, id: fact.id, ...outcome });
+    });
+    await Promise.all(work);
+    rejected.sort((a, b) => a.index - b.index);
+    this.#observer.factsRecorded(
+      accepted,
+      duplicates,
+      rejected.map(({ code }) => code),
+    );
+    return { accepted, duplicates, rejected, position: this.#token(seq > 0 ? seq : this.#storage.head()) };
+  }
+
+  async #recordFact(command: Command<FactOutcome>, seen: (seq: Sequence) => void): Promise<FactOutcome> {
+    try {
+      const { value, seq } = await this.#ledger.submit(command);
+      seen(seq);
+      return value;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      return refusal;
+    }
+  }
+
+  // Reservations
+
+  async reserve(
+    request: ReserveRequest,
+    caller: Caller,
+    idempotencyKey?: string,
+  ): Promise<Outcome<{ created: boolean; reservation: Reservation }>> {
+    const place = placeRequest(request, caller, idempotencyKey, this.#options.randomId());
+    if (!place.ok) return place;
+    const { value, seq } = await this.#ledger.submit(placeCommand(place.value, caller));
+    this.#observer.reservationAnswered("reserve", value.ok ? "ok" : value.rejection.code);
+    if (!value.ok) return value;
+    return accept({ created: value.value.created, reservation: reservationView(value.value, this.#token(seq)) });
+  }
+
+  async plan(request: ReserveRequest, caller: Caller) {
+    const place = placeRequest(request, caller, undefined, "plan");
+    if (!place.ok) return place;
+    const { value, seq } = await this.#ledger.submit(planCommand(place.value, caller));
+    return accept(planView(value, place.value.allowPartial, this.#token(seq)));
+  }
+
+  extend(id: string, ttlSeconds: number, caller: Caller) {
+    return this.#change("extend", extendCommand(normalise(id), ttlSeconds * 1000, caller));
+  }
+
+  async amend(id: string, lines: readonly ReservationLine[], caller: Caller): Promise<Outcome<Reservation>> {
+    const demands = demandsOf(lines, caller);
+    return demands.ok ? await this.#change("amend", amendCommand(normalise(id), demands.value, caller)) : demands;
+  }
+
+  confirm(id: string, { reacquire = false }: { readonly reacquire?: boolean }, caller: Caller) {
+    return this.#change("confirm", confirmCommand(normalise(id), reacquire, caller));
+  }
+
+  async fulfil(
+    id: string,
+    lines: readonly FulfilLine[] | undefined,
+    caller: Caller,
+    idempotencyKey?: string,
+  ): Promise<Outcome<Reservation>> {
+    if (lines !== undefined && idempotencyKey === undefined) {
+      return reject({
+        code: "idempotency-key-required",
+        detail: "Fulfilling part of a reservation needs an Idempotency-Key, so that a retry is told from another part.",
+      });
+    }
+    const request = { ...fulfilRequest(lines), ...(idempotencyKey !== undefined && { key: idempotencyKey }) };
+    return await this.#change("fulfil", fulfilCommand(normalise(id), request, caller));
+  }
+
+  release(id: string, caller: Caller) {
+    return this.#change("release", releaseCommand(normalise(id), caller));
+  }
+
+  reservation(id: string, caller: Caller) {
+    return this.#change("read", readCommand(normalise(id), caller));
+  }
+
+  async #change(operation: string, command: Command<Outcome<ReservationAnswer>>): Promise<Outcome<Reservation>> {
+    const { value, seq } = await this.#ledger.submit(command);
+    if (operation !== "read") this.#observer.reservationAnswered(operation, value.ok ? "ok" : value.rejection.code);
+    return value.ok ? accept(reservationView(value.value, this.#token(seq))) : value;
+  }
+
+  async reservations(query: ReservationQuery, caller: Caller): Promise<Outcome<Page<Reservation>>> {
+    if (query.cursor !== undefined && !/^\d{16}$/.test(query.cursor)) return unreadableCursor();
+    const now = this.#options.clock();
+    const position = this.position();
+    // Documents trail the log by a moment: what was answered before this question must be in the list.
+    this.#host.commit();
+    const { found, next } = this.#reservations.list(
+      query,
+      (state) => maySee(state, caller),
+      query.cursor,
+      query.limit,
+      now,
+    );
+    return accept({
+      items: found.map(({ id, state }) => reservationView({ id, state, now }, position)),
+      ...(next !== undefined && { next }),
+      position,
+    });
+  }
+
+  // Reading
+
+  async availability(
+    skus: readonly string[],
+    locations: readonly string[] | undefined,
+    caller: Caller,
+    minPosition?: string,
+  ): Promise<Outcome<Availability>> {
+    const behind = minPosition === undefined ? undefined : await this.#waitFor(minPosition);
+    if (behind !== undefined) return behind;
+    const wanted = locations && new Set(locations.map(normalise));
+    const items: (Availability["items"][number] | UnknownSku)[] = [];
+    for (const asked of new Set(skus)) {
+      const sku = normalise(asked);
+      let isKnown = false;
+      for (const row of this.#availability.ofSku(sku).values()) {
+        if (caller.locations !== undefined && !caller.locations.has(row.location)) continue;
+        isKnown = true;
+        if (wanted !== undefined && !wanted.has(row.location)) continue;
+        items.push(availabilityItem(row, publicVersion(this.#storage.epochs, row.version)));
+      }
+      if (!isKnown) items.push({ sku, known: false });
+    }
+    this.#observer.availabilityRead(skus.length);
+    return accept({ items, position: this.#token(this.#host.position()) });
+  }
+
+  async #waitFor(token: string): Promise<{ readonly ok: false; readonly rejection: Rejection } | undefined> {
+    const seq = parsePosition(token, this.#storage.epochs, this.#storage.head());
+    if (!seq.ok) return seq;
+    if (await this.#host.reached(seq.value, limits.minPositionWaitMs)) return undefined;
+    return reject({
+      code: "read-side-behind",
+      detail: `The read side has not reached that position within ${limits.minPositionWaitMs} ms.`,
+    });
+  }
+
+  async stock(sku: string, options: StockOptions, caller: Caller) {
+    const name = normalise(sku);
+    const locations = this.#locationsOf(name, caller);
+    const position = this.position();
+    if (options.at !== undefined || options.knownAt !== undefined) {
+      if (locations.length === 0 && this.#catalog.items.get(name) === undefined) return unknownSku(name);
+      const past = await pastView(this.#storage, name, locations, options);
+      return past.ok ? accept({ ...past.value, position }) : past;
+    }
+    const { value, seq } = await this.#ledger.submit(stockCommand(name, caller));
+    if (value.length === 0 && this.#catalog.items.get(name) === undefined) return unknownSku(name);
+    return accept({
+      ...presentView(name, value, this.#availability, this.#storage.epochs, options),
+      position: this.#token(seq),
+    });
+  }
+
+  async stockEvents(
+    sku: string,
+    query: { readonly location?: string; readonly cursor?: string; readonly limit: number },
+    caller: Caller,
+  ) {
+    const name = normalise(sku);
+    const all = this.#locationsOf(name, caller);
+    if (all.length === 0) return unknownSku(name);
+    const wanted =
+      query.location === undefined ? all : all.filter((location) => location === normalise(query.location ?? ""));
+    const found = await trail(this.#storage, name, wanted, query.cursor, query.limit);
+    return found.ok ? accept({ ...found.value, position: this.position() }) : found;
+  }
+
+  changes(
+    after: string | undefined,
+    filter: ChangesFilter,
+    caller: Caller,
+    options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
+  ) {
+    return this.#changes.follow(after, filter, caller, options);
+  }
+
+  #locationsOf(sku: string, caller: Caller): string[] {
+    return [...this.#availability.ofSku(sku).keys()].filter((location) => caller.locations?.has(location) ?? true);
+  }
+
+  // Items, policies, locations
+
+  putItem: Inventory["putItem"] = (sku, body, caller) => this.#catalog.putItem(sku, body, caller);
+  putItems: Inventory["putItems"] = async (items, caller) => ({
+    ...(await this.#catalog.putItems(items, caller)),
+    position: this.position(),
+  });
+  item: Inventory["item"] = async (sku) => this.#catalog.item(sku);
+  itemsByGtin: Inventory["itemsByGtin"] = async (gtin) => this.#paged(this.#catalog.itemsByGtin(gtin));
+  items: Inventory["items"] = async (query) => this.#paged(this.#catalog.itemPage(query.cursor, query.limit));
+  putLocation: Inventory["putLocation"] = (id, body, caller) => this.#catalog.putLocation(id, body, caller);
+  location: Inventory["location"] = async (id, caller) => this.#catalog.location(id, caller);
+  locations: Inventory["locations"] = async (query, caller) =>
+    this.#paged(this.#catalog.locationPage(query.cursor, query.limit, caller));
+  policy: Inventory["policy"] = async (sku, caller) => this.#withPosition(this.#catalog.policy(sku, caller));
+
+  setPolicy: Inventory["setPolicy"] = async (sku, body, caller) =>
+    this.#withPosition(
+      await this.#catalog.setPolicy(sku, body, [...this.#availability.ofSku(normalise(sku)).keys()], caller),
+    );
+
+  #paged<T>(page: Outcome<{ readonly items: readonly T[]; readonly next?: string }>): Outcome<Page<T>> {
+    return this.#withPosition(page);
+  }
+
+  #withPosition<T extends object>(outcome: Outcome<T>): Outcome<T & { position: string }> {
+    return outcome.ok ? accept({ ...outcome.value, position: this.position() }) : outcome;
+  }
+
+  // Upkeep
+
+  async #sweep(): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      await this.#expiry.sweep(this.#ledger, this.#options.clock());
+    } catch (error) {
+      // Tried again at the next turn; promises don't depend on it.
+      if (!(error instanceof PlatformError)) this.#observer.consumerFailed("expiry", error);
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+
+  #token(seq: Sequence): string {
+    const { epochs } = this.#storage;
+    return formatPosition(epochs[epochs.length - 1] ?? { number: 1, id: "", startsAfter: 0 }, seq);
+  }
+}
+
+function unknownSku(sku: string): Outcome<never> {
+  const problem = identifierProblem(sku, limits.skuLengthMax);
+  if (problem !== undefined) return reject({ code: "invalid-request", detail: `sku: ${problem}` });
+  return reject({ code: "not-found", detail: "No location has ever had this sku." });
+}
+
+function unreadableCursor(): Outcome<never> {
+  return reject({ code: "invalid-request", detail: "The cursor can't be read: hand back one that Larder has given." });
+}
+
+/** Whether a credential may not speak for a fact's source or locations. */
+function factForbidden(fact: Parameters<typeof factCommand>[0], caller: Caller): FactOutcome | undefined {
+  if (caller.sources !== undefined && !caller.sources.has(fact.source)) {
+    return { code: "forbidden", detail: "The credential may not speak for this source." };
+  }
+  const { locations } = caller;
+  if (locations === undefined || fact.data.kind === "void") return undefined;
+  const named = fact.data.kind === "stock" ? [fact.data.location] : fact.data.lines.map(({ location }) => location);
+  return named.every((location) => locations.has(location))
+    ? undefined
+    : { code: "forbidden", detail: "The credential may not speak for this location." };
+}

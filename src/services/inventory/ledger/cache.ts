@@ -1,0 +1,68 @@
+export interface CacheStats {
+  readonly size: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
+interface Entry {
+  readonly version: number;
+  readonly state: unknown;
+}
+
+/**
+ * The states of streams in use, bounded. Two generations: what is used moves to the young one, and when that has grown
+ * to half of the bound the old one is forgotten. Cheaper than a list of uses, and nearly as fair.
+ */
+export class StateCache {
+  readonly #max: number;
+  #young = new Map<string, Entry>();
+  #old = new Map<string, Entry>();
+  #hits = 0;
+  #misses = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get stats(): CacheStats {
+    return { size: this.#young.size + this.#old.size, hits: this.#hits, misses: this.#misses };
+  }
+
+  has(stream: string): boolean {
+    const isHit = this.#young.has(stream) || this.#old.has(stream);
+    if (isHit) this.#hits += 1;
+    else this.#misses += 1;
+    return isHit;
+  }
+
+  get(stream: string): Entry | undefined {
+    const young = this.#young.get(stream);
+    if (young !== undefined) return young;
+    const old = this.#old.get(stream);
+    if (old !== undefined) this.#keep(stream, old);
+    return old;
+  }
+
+  /** As `get`, without counting as a use. */
+  peek(stream: string): Entry | undefined {
+    return this.#young.get(stream) ?? this.#old.get(stream);
+  }
+
+  set(stream: string, version: number, state: unknown): void {
+    this.#keep(stream, { version, state });
+  }
+
+  drop(stream: string): void {
+    this.#young.delete(stream);
+    this.#old.delete(stream);
+  }
+
+  #keep(stream: string, entry: Entry): void {
+    if (this.#young.size >= this.#max / 2 && !this.#young.has(stream)) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(stream, entry);
+    this.#old.delete(stream);
+  }
+}

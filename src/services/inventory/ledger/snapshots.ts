@@ -1,0 +1,139 @@
+/**
+ * Snapshots of stocks with long histories, so that a cold one is folded from a few events instead of all. A snapshot is
+ * a shortcut, never a source: what is damaged, of another shape, or not of this log is discarded and counted.
+ */
+import { createHash } from "node:crypto";
+import type { Consumer } from "../../../platform/consumer/index.ts";
+import type { DerivedDocument, RecordedUnit, Storage } from "../../../platform/storage/index.ts";
+import { type Stock, stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "../domain/stock/index.ts";
+import { familyOf } from "./families.ts";
+
+const consumerName = "snapshots";
+
+/** Events of a stock after which another snapshot of it is worth its bytes. */
+const eventsBetween = 200;
+
+export type DiscardReason = "damaged" | "other-shape" | "stale";
+
+export interface SnapshotCounters {
+  written: number;
+  readonly discarded: Record<DiscardReason, number>;
+}
+
+export interface SnapshotReader {
+  readonly counters: SnapshotCounters;
+}
+
+interface SnapshotBody {
+  readonly shape: number;
+  readonly version: number;
+  /** Where the last event it contains stands in the log: another place means another history. */
+  readonly seq: number;
+  readonly digest: string;
+  readonly state: string;
+}
+
+/** The state of a stream from its newest usable snapshot and the events after it. */
+export async function loadState(
+  storage: Storage,
+  { counters }: SnapshotReader,
+  stream: string,
+): Promise<{ readonly version: number; readonly state: unknown }> {
+  const family = familyOf(stream);
+  const snapshot = stream.startsWith("stock-")
+    ? readSnapshot(storage.derived.get(consumerName, stream), counters)
+    : undefined;
+  // One event more than needed, to see that the snapshot's last one is where it says.
+  const events = await storage.readStream(stream, snapshot === undefined ? 0 : snapshot.version - 1);
+  const first = events[0];
+  const fits =
+    snapshot !== undefined && first !== undefined && first.version === snapshot.version && first.seq === snapshot.seq;
+  if (snapshot !== undefined && !fits) {
+    counters.discarded.stale += 1;
+    storage.derived.commit([
+      { consumer: consumerName, checkpoint: storage.derived.checkpoint(consumerName), put: [], remove: [stream] },
+    ]);
+    return fold(family, family.empty(), 0, await storage.readStream(stream, 0));
+  }
+  if (snapshot === undefined) return fold(family, family.empty(), 0, events);
+  return fold(family, snapshot.stock, snapshot.version, events.slice(1));
+}
+
+function fold(
+  family: ReturnType<typeof familyOf>,
+  start: unknown,
+  version: number,
+  events: Awaited<ReturnType<Storage["readStream"]>>,
+): { version: number; state: unknown } {
+  let state = start;
+  for (const event of events) state = family.evolve(state, event, event.unit);
+  return { version: version + events.length, state };
+}
+
+function readSnapshot(
+  document: DerivedDocument | undefined,
+  counters: SnapshotCounters,
+): { readonly version: number; readonly seq: number; readonly stock: Stock } | undefined {
+  if (document === undefined) return undefined;
+  try {
+    const body = JSON.parse(document.body) as SnapshotBody;
+    if (digestOf(document.id, body) !== body.digest) throw new Error("digest");
+    if (body.shape !== stockSnapshotShape) {
+      counters.discarded["other-shape"] += 1;
+      return undefined;
+    }
+    return { version: body.version, seq: body.seq, stock: stockFromSnapshot(JSON.parse(body.state)) };
+  } catch {
+    counters.discarded.damaged += 1;
+    return undefined;
+  }
+}
+
+function digestOf(stream: string, { shape, version, seq, state }: Omit<SnapshotBody, "digest">): string {
+  return createHash("sha256")
+    .update(JSON.stringify([stream, shape, version, seq, state]))
+    .digest("base64url");
+}
+
+/** Writes snapshots of the stocks that have moved most, from the states that the ledger has in memory. */
+export class SnapshotWriter implements Consumer, SnapshotReader {
+  readonly name = consumerName;
+  readonly counters: SnapshotCounters = { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } };
+  readonly #peek: (stream: string, version: number) => unknown;
+  readonly #moved = new Map<string, { events: number; version: number; seq: number }>();
+
+  constructor(peek: (stream: string, version: number) => unknown) {
+    this.#peek = peek;
+  }
+
+  load(): void {
+    // Snapshots are read one by one, when a stock is asked for.
+  }
+
+  apply(unit: RecordedUnit): void {
+    for (const { stream, version, seq } of unit.events) {
+      if (!stream.startsWith("stock-")) continue;
+      const moved = this.#moved.get(stream);
+      if (moved === undefined) this.#moved.set(stream, { events: 1, version, seq });
+      else Object.assign(moved, { events: moved.events + 1, version, seq });
+    }
+  }
+
+  changes(): { put: DerivedDocument[]; remove: string[] } {
+    const put: DerivedDocument[] = [];
+    for (const [stream, { events, version, seq }] of this.#moved) {
+      if (events < eventsBetween) continue;
+      // The state may be ahead of the log while an append is under way: then it waits for the next turn.
+      const stock = this.#peek(stream, version) as Stock | undefined;
+      if (stock === undefined || events < stock.holdings.size) continue;
+      const state = JSON.stringify(stockSnapshot(stock));
+      const body = { shape: stockSnapshotShape, version, seq, state };
+      put.push({ id: stream, body: JSON.stringify({ ...body, digest: digestOf(stream, body) }) });
+      this.#moved.delete(stream);
+      this.counters.written += 1;
+    }
+    // What is forgotten here is only counted anew.
+    if (this.#moved.size > 100_000) this.#moved.clear();
+    return { put, remove: [] };
+  }
+}

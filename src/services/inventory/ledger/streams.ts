@@ -1,0 +1,55 @@
+/**
+ * The names of streams. They are stored: a name, once used, never changes its meaning.
+ *
+ * A stock's stream is `stock-{location}/{sku}`, with `%` and `/` of the location percent-encoded, so that no two pairs
+ * share a name (a location `a-b` with sku `c` would meet location `a` with sku `b-c` if both were joined by `-`).
+ */
+import { fnv1a, limits } from "../../../kernel/index.ts";
+
+export const streamOf = {
+  stock: (location: string, sku: string) => `stock-${encodePart(location)}/${sku}`,
+  reservation: (id: string) => `reservation-${id}`,
+  transfer: (id: string) => `transfer-${id}`,
+  policy: (sku: string) => `policy-${sku}`,
+  item: (sku: string) => `item-${sku}`,
+  location: (id: string) => `location-${id}`,
+  /** A void that came before its fact. */
+  void: (claim: string) => `void-${claim}`,
+  /** Ownership of a GTIN, so that two items can't claim it at once. */
+  gtin: (gtin: string) => `gtin-${gtin}`,
+  seal: (lane: number) => `seal-${lane}`,
+} as const;
+
+export type StreamKind = keyof typeof streamOf;
+
+/** The kind of a stream: the word before its first `-`. */
+export function kindOf(stream: string): string {
+  const end = stream.indexOf("-");
+  return end < 0 ? stream : stream.slice(0, end);
+}
+
+/** The location and sku of a stock's stream. */
+export function pairOf(stream: string): { readonly location: string; readonly sku: string } {
+  const slash = stream.indexOf("/");
+  const location = stream.slice("stock-".length, slash);
+  return { location: location.includes("%") ? decodePart(location) : location, sku: stream.slice(slash + 1) };
+}
+
+/** What follows the kind: the id of a reservation, a transfer, and so on. */
+export function idOf(stream: string): string {
+  return stream.slice(stream.indexOf("-") + 1);
+}
+
+/** The partition of a stream: by sku for stocks, by its own id for others. */
+export function partitionOf(stream: string): number {
+  const key = stream.startsWith("stock-") ? stream.slice(stream.indexOf("/") + 1) : idOf(stream);
+  return fnv1a(key) % limits.partitions;
+}
+
+function encodePart(location: string): string {
+  return /[%/]/.test(location) ? location.replaceAll("%", "%25").replaceAll("/", "%2F") : location;
+}
+
+function decodePart(text: string): string {
+  return text.replaceAll("%2F", "/").replaceAll("%25", "%");
+}

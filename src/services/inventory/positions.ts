@@ -1,0 +1,44 @@
+/** Positions and versions as clients hold them: opaque, and bound to a history. */
+import { accept, limits, type Outcome, reject } from "../../kernel/index.ts";
+import type { Epoch, Sequence } from "../../platform/storage/index.ts";
+
+/**
+ * The token of a place in the log: base64url of `1.{epoch id}.{sequence}`. Its first character names the form, so that
+ * an engine without a total order can have another one later.
+ */
+export function formatPosition(epoch: Epoch, seq: Sequence): string {
+  return Buffer.from(`1.${epoch.id}.${seq}`, "latin1").toString("base64url");
+}
+
+/** The place a token names in this history; what lies after a restore point in an older history is gone. */
+export function parsePosition(token: string, epochs: readonly Epoch[], head: Sequence): Outcome<Sequence> {
+  if (token.length > limits.positionLengthMax || !/^[\w-]+$/.test(token)) return unreadable();
+  const match = /^1\.([\w-]+)\.(\d{1,15})$/.exec(Buffer.from(token, "base64url").toString("latin1"));
+  if (match === null) return unreadable();
+  const [, id, digits] = match;
+  const seq = Number(digits);
+  const index = epochs.findIndex((epoch) => epoch.id === id);
+  // A history that was left shares what came before the first later epoch began.
+  const shared = Math.min(head, ...epochs.slice(index + 1).map((epoch) => epoch.startsAfter));
+  if (index >= 0 && seq <= shared) return accept(seq);
+  return reject({
+    code: "position-from-another-history",
+    detail:
+      "The position is from a history that was left by a restore. Read the present state and follow from its position.",
+  });
+}
+
+function unreadable(): Outcome<never> {
+  return reject({
+    code: "invalid-position",
+    detail: "The position can't be read: hand back one that Larder has given.",
+  });
+}
+
+/** Versions of one epoch lie above all of the epochs before it, so that they grow through a restore. */
+const versionsPerEpoch = 2 ** 40;
+
+/** The version of a stock as clients see it. */
+export function publicVersion(epochs: readonly Epoch[], version: number): number {
+  return ((epochs[epochs.length - 1]?.number ?? 1) - 1) * versionsPerEpoch + version;
+}

@@ -1,0 +1,346 @@
+/** What can be asked of reservations: each a command of the ledger, decided against the truth. */
+import { accept, type Instant, limits, type Outcome, reject } from "../../../kernel/index.ts";
+import type { Caller } from "../api.ts";
+import {
+  type Allocation,
+  alreadyEnded,
+  decideAmend,
+  decideConfirm,
+  decideExtend,
+  decideFulfil,
+  decidePlace,
+  decideReacquire,
+  decideRelease,
+  openStatus,
+  pairsOf,
+  partsOf,
+  type Reservation,
+  type ReservationChange,
+} from "../domain/reservation/index.ts";
+import { type Demand, type Plan, planSourcing, type StrategyName } from "../domain/sourcing/index.ts";
+import { supplyOf } from "../domain/stock/index.ts";
+import { historyFor } from "../facts/record.ts";
+import { type Command, streamOf, type Transaction } from "../ledger/index.ts";
+import { emitReservation, stocksOf } from "./emit.ts";
+
+/** A reservation as it was when a command was answered. */
+export interface ReservationAnswer {
+  readonly id: string;
+  readonly state: Reservation;
+  readonly now: Instant;
+  /** Whether this very command made it. */
+  readonly created: boolean;
+}
+
+export interface PlaceRequest {
+  readonly id: string;
+  readonly owner?: string;
+  readonly reference?: string;
+  readonly ttlMs: number;
+  readonly allowPartial: boolean;
+  readonly strategy: StrategyName;
+  readonly near?: { readonly lat: number; readonly lon: number };
+  readonly demands: readonly Demand[];
+  readonly print: string;
+}
+
+const notFound = reject({ code: "not-found", detail: "There is no such reservation." } as const);
+
+export function placeCommand(request: PlaceRequest, caller: Caller): Command<Outcome<ReservationAnswer>> {
+  const { id, demands } = request;
+  return {
+    actor: caller.id,
+    streams: [streamOf.reservation(id), ...namedStocks(demands)],
+    decide: (transaction) => {
+      const state = transaction.reservation(id);
+      if (state.status !== undefined) {
+        const isSame = state.print === request.print && mayUse(state, caller);
+        if (!isSame)
+          return reject({
+            code: "idempotency-key-reused",
+            detail: "This id belongs to a reservation with another body.",
+          });
+        return accept({ id, state, now: transaction.now, created: false });
+      }
+      const allocations = allocate(transaction, request, caller);
+      if (!allocations.ok) return allocations;
+      const sourcing = { strategy: request.strategy, ...(request.near !== undefined && { near: request.near }) };
+      const chosen = demands.some(({ locations }) => locations === undefined) ? { sourcing } : {};
+      const change = decidePlace(
+        id,
+        { ...request, ...chosen },
+        allocations.value,
+        stocksOf(transaction),
+        transaction.now,
+      );
+      emitReservation(transaction, id, change);
+      return accept({ id, state: transaction.reservation(id), now: transaction.now, created: true });
+    },
+  };
+}
+
+/** What would be chosen for a request; holds nothing. */
+export function planCommand(request: PlaceRequest, caller: Caller): Command<Plan> {
+  return {
+    actor: caller.id,
+    streams: namedStocks(request.demands),
+    decide: (transaction) => plan(transaction, request, caller, undefined),
+  };
+}
+
+export function readCommand(id: string, caller: Caller): Command<Outcome<ReservationAnswer>> {
+  return {
+    actor: caller.id,
+    streams: [streamOf.reservation(id)],
+    decide: (transaction) => {
+      const state = transaction.reservation(id);
+      return maySee(state, caller) ? accept({ id, state, now: transaction.now, created: false }) : notFound;
+    },
+  };
+}
+
+export function extendCommand(id: string, ttlMs: number, caller: Caller): Command<Outcome<ReservationAnswer>> {
+  return changeCommand(id, caller, (transaction, state) =>
+    decideExtend(id, state, ttlMs, stocksOf(transaction), transaction.now),
+  );
+}
+
+export function confirmCommand(id: string, reacquire: boolean, caller: Caller): Command<Outcome<ReservationAnswer>> {
+  return changeCommand(id, caller, (transaction, state) => {
+    const stockOf = stocksOf(transaction);
+    const status = openStatus(id, state, stockOf, transaction.now);
+    if (status !== "expired" || !reacquire) return decideConfirm(id, state, stockOf, transaction.now);
+    const demands = state.allocations.map(({ line, sku, location, quantity, sellableUntil, lot }) => ({
+      line,
+      sku,
+      quantity,
+      locations: [location],
+      ...(sellableUntil !== undefined && { sellableUntil }),
+      ...(lot !== undefined && { lot }),
+    }));
+    const planned = plan(transaction, { demands, allowPartial: false, strategy: "priority" }, caller, id);
+    return planned.short.length > 0
+      ? insufficient(planned)
+      : accept(decideReacquire(id, state, stockOf, transaction.now));
+  });
+}
+
+export function releaseCommand(id: string, caller: Caller): Command<Outcome<ReservationAnswer>> {
+  return changeCommand(id, caller, (transaction, state) =>
+    decideRelease(id, state, stocksOf(transaction), transaction.now),
+  );
+}
+
+export function fulfilCommand(
+  id: string,
+  request: {
+    readonly lines?: readonly { readonly sku: string; readonly location?: string; readonly quantity: number }[];
+    readonly key?: string;
+    readonly print?: string;
+  },
+  caller: Caller,
+): Command<Outcome<ReservationAnswer>> {
+  return changeCommand(id, caller, (transaction, state) => {
+    const { lines, key, print } = request;
+    const known = key !== undefined && Object.hasOwn(state.fulfilments, key) ? state.fulfilments[key] : undefined;
+    if (known !== undefined) {
+      return known === print
+        ? accept({ reservation: [], stocks: [] })
+        : reject({ code: "idempotency-key-reused", detail: "This Idempotency-Key was used with another body." });
+    }
+    const stockOf = stocksOf(transaction);
+    const status = openStatus(id, state, stockOf, transaction.now);
+    const isOpen = status === "active" || status === "confirmed" || status === "partly-fulfilled";
+    if (!isOpen && !(status === "fulfilled" && lines === undefined)) return alreadyEnded(status);
+    const parts = partsOf(state, lines);
+    if (!parts.ok) return parts;
+    const at = transaction.now;
+    const keyed =
+      lines === undefined ? {} : { ...(key !== undefined && { key }), ...(print !== undefined && { print }) };
+    return decideFulfil(
+      id,
+      state,
+      parts.value,
+      { at, ...keyed },
+      stockOf,
+      historyFor(transaction, at),
+      transaction.now,
+    );
+  });
+}
+
+export function amendCommand(
+  id: string,
+  demands: readonly Demand[],
+  caller: Caller,
+): Command<Outcome<ReservationAnswer>> {
+  return changeCommand(id, caller, (transaction, state) => {
+    const stockOf = stocksOf(transaction);
+    const status = openStatus(id, state, stockOf, transaction.now);
+    if (status !== "active") return alreadyEnded(status);
+    const strategy = (state.sourcing?.strategy ?? "priority") as StrategyName;
+    const near = state.sourcing?.near;
+    const request = {
+      demands: keepingHeld(state, demands),
+      allowPartial: false,
+      strategy,
+      ...(near !== undefined && { near }),
+    };
+    // What stays as it is stays where it is; only if that leaves too little elsewhere is all of it planned anew.
+    const kept = allocate(transaction, request, caller, id);
+    const allocations = kept.ok ? kept : allocate(transaction, { ...request, demands }, caller, id);
+    return allocations.ok ? accept(decideAmend(id, state, allocations.value, stockOf, transaction.now)) : allocations;
+  });
+}
+
+function changeCommand(
+  id: string,
+  caller: Caller,
+  decide: (transaction: Transaction, state: Reservation) => Outcome<ReservationChange>,
+): Command<Outcome<ReservationAnswer>> {
+  return {
+    actor: caller.id,
+    streams: [streamOf.reservation(id)],
+    decide: (transaction) => {
+      const state = transaction.reservation(id);
+      if (!maySee(state, caller)) return notFound;
+      const change = decide(transaction, state);
+      if (!change.ok) return change;
+      emitReservation(transaction, id, change.value);
+      return accept({ id, state: transaction.reservation(id), now: transaction.now, created: false });
+    },
+  };
+}
+
+/** Whether a caller may know that a reservation exists. */
+export function maySee(state: Reservation, caller: Caller): boolean {
+  if (state.status === undefined || !mayUse(state, caller)) return false;
+  const { locations } = caller;
+  return locations === undefined || state.allocations.every(({ location }) => locations.has(location));
+}
+
+function mayUse(state: Reservation, caller: Caller): boolean {
+  return !caller.ownReservations || state.actor === caller.id;
+}
+
+function namedStocks(demands: readonly Demand[]): string[] {
+  return demands.flatMap(({ sku, locations }) => (locations ?? []).map((location) => streamOf.stock(location, sku)));
+}
+
+/** Demands that an amendment leaves as they are, pinned to where they are held. */
+function keepingHeld(state: Reservation, demands: readonly Demand[]): Demand[] {
+  return demands.flatMap((demand) => {
+    const held = state.allocations.filter(
+      ({ sku, sellableUntil, lot, location }) =>
+        sku === demand.sku &&
+        sellableUntil === demand.sellableUntil &&
+        lot === demand.lot &&
+        (demand.locations?.includes(location) ?? true),
+    );
+    const isSame = held.length > 0 && held.reduce((sum, { quantity }) => sum + quantity, 0) === demand.quantity;
+    return isSame ? held.map(({ location, quantity }) => ({ ...demand, quantity, locations: [location] })) : [demand];
+  });
+}
+
+type Sourcing = Pick<PlaceRequest, "demands" | "allowPartial" | "strategy" | "near">;
+
+function allocate(transaction: Transaction, request: Sourcing, caller: Caller, own?: string): Outcome<Allocation[]> {
+  const quick = allocateOne(transaction, request, own);
+  if (quick !== undefined) return accept(quick);
+  const planned = plan(transaction, request, caller, own);
+  if (planned.allocations.length === 0 || (planned.short.length > 0 && !request.allowPartial))
+    return insufficient(planned);
+  const asks = new Map(request.demands.map((demand) => [demand.line, demand]));
+  const merged = new Map<string, Allocation>();
+  for (const { line, sku, location, quantity } of planned.allocations) {
+    const { sellableUntil, lot } = asks.get(line) ?? {};
+    const key = `${line}\u0000${location}`;
+    const before = merged.get(key)?.quantity ?? 0;
+    const ask = { ...(sellableUntil !== undefined && { sellableUntil }), ...(lot !== undefined && { lot }) };
+    merged.set(key, { line, sku, location, quantity: before + quantity, ...ask });
+  }
+  const allocations = [...merged.values()];
+  const pairs = pairsOf(allocations).length;
+  if (pairs > limits.reservationPairsMax) {
+    const detail = `The order would take ${pairs} (sku, location) pairs; at most ${limits.reservationPairsMax} can be held together.`;
+    return reject({ code: "too-many-allocations", detail });
+  }
+  return accept(allocations);
+}
+
+/** The common case, one line at one place with enough of undated stock, without a plan. */
+function allocateOne(
+  transaction: Transaction,
+  { demands }: Sourcing,
+  own: string | undefined,
+): Allocation[] | undefined {
+  const demand = demands[0];
+  const location = demand?.locations?.[0];
+  if (demand === undefined || location === undefined || demands.length > 1 || demand.locations?.length !== 1)
+    return undefined;
+  if (own !== undefined || demand.lot !== undefined || demand.sellableUntil !== undefined) return undefined;
+  const { line, sku, quantity } = demand;
+  const isEnough = supplyOf(transaction.stock(location, sku), transaction.now).capacity >= quantity;
+  return isEnough ? [{ line, sku, location, quantity }] : undefined;
+}
+
+/** Plans over every permitted location. `own` is a reservation whose holds are about to be replaced. */
+function plan(transaction: Transaction, request: Sourcing, caller: Caller, own: string | undefined): Plan {
+  const { demands, allowPartial, strategy, near } = request;
+  const pairs = pairsOf(
+    demands.flatMap(({ sku, locations }) =>
+      (locations ?? transaction.locationsOf(sku))
+        .filter((location) => caller.locations?.has(location) ?? true)
+        .map((location) => ({ sku, location })),
+    ),
+  );
+  const locations = [...new Set(pairs.map(({ location }) => location))];
+  transaction.want([
+    ...pairs.map(({ sku, location }) => streamOf.stock(location, sku)),
+    ...locations.map((location) => streamOf.location(location)),
+  ]);
+  const supplies = pairs.map(({ sku, location }) => ({
+    sku,
+    location,
+    ...supplyOf(transaction.stock(location, sku), transaction.now, own),
+  }));
+  // An amendment may pin parts of one line to several places: the plan sees them as lines of their own.
+  const planned = planSourcing({
+    demands: demands.map((demand, line) => ({ ...demand, line })),
+    supplies,
+    places: locations.map((location) => placeOf(transaction, location)),
+    strategy,
+    ...(near !== undefined && { near }),
+    allowPartial,
+  });
+  const asAsked = <T extends { readonly line: number }>(part: T): T => ({
+    ...part,
+    line: demands[part.line]?.line ?? part.line,
+  });
+  return { ...planned, allocations: planned.allocations.map(asAsked), short: planned.short.map(asAsked) };
+}
+
+function placeOf(transaction: Transaction, location: string) {
+  const { fields } = transaction.location(location);
+  return {
+    location,
+    priority: fields?.priority ?? 100,
+    ...(fields?.position !== undefined && { position: fields.position }),
+  };
+}
+
+function insufficient(planned: Plan): Outcome<never> {
+  const lines = planned.short.map(({ sku, location, requested, available }) => ({
+    sku,
+    ...(location !== undefined && { location }),
+    requested,
+    available,
+  }));
+  const detail = lines
+    .map(
+      ({ sku, location, requested, available }) =>
+        `${sku}${location === undefined ? "" : ` at ${location}`}: ${requested} asked, ${available} available`,
+    )
+    .join("; ");
+  return reject({ code: "insufficient-stock", detail, extra: { lines } });
+}

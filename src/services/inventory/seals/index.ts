@@ -1,0 +1,1 @@
+export { lastSeal, type Seal, SealChain, Sealer, sealStream } from "./seals.ts";

@@ -1,0 +1,131 @@
+/**
+ * Seals: a chain of hashes over the stored bytes of the log, appended to the log itself, so that a changed, missing or
+ * reordered event shows, and with the last seal kept elsewhere (an anchor) also a cut tail.
+ *
+ * The embedded engine has one order, so one chain (lane 0) covers all of it (docs/adr/0005). A seal covers every event
+ * after the one before it up to `to`: the SHA-256 of the previous seal's hash and, unit by unit, the unit's sequence,
+ * its length and its bytes.
+ */
+import { createHash, type Hash } from "node:crypto";
+import type { RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
+import { type Ledger, streamOf } from "../ledger/index.ts";
+
+export interface Seal {
+  /** The last event that it covers. */
+  readonly to: Sequence;
+  readonly events: number;
+  /** Hexadecimal. */
+  readonly hash: string;
+}
+
+const lane = 0;
+const actor = "system:seals";
+const eventsPerSeal = 10_000;
+export const sealStream = streamOf.seal(lane);
+const genesis = "0".repeat(64);
+
+/** Computes the hash of the seal that would cover the units added so far. */
+export class SealChain {
+  #hash: Hash;
+  #from: Sequence;
+  #to: Sequence;
+  #others = 0;
+
+  constructor(last: Seal | undefined) {
+    this.#hash = createHash("sha256").update(last?.hash ?? genesis);
+    this.#from = last?.to ?? 0;
+    this.#to = this.#from;
+  }
+
+  /** Events covered that are not seals themselves. */
+  get worthSealing(): number {
+    return this.#others;
+  }
+
+  get to(): Sequence {
+    return this.#to;
+  }
+
+  add(unit: RecordedUnit): void {
+    const first = unit.events[0];
+    const last = unit.events[unit.events.length - 1];
+    if (first === undefined || last === undefined) return;
+    const head = Buffer.alloc(12);
+    head.writeBigUInt64BE(BigInt(first.seq));
+    head.writeUInt32BE(unit.bytes.length, 8);
+    this.#hash.update(head).update(unit.bytes);
+    this.#to = last.seq;
+    for (const { stream } of unit.events) if (stream !== sealStream) this.#others += 1;
+  }
+
+  seal(): Seal {
+    return { to: this.#to, events: this.#to - this.#from, hash: this.#hash.copy().digest("hex") };
+  }
+}
+
+/** Appends a seal every second, or every 10,000 events, while there is something to seal. */
+export class Sealer {
+  readonly #storage: Storage;
+  readonly #ledger: Ledger;
+  #chain = new SealChain(undefined);
+  #unsubscribe: (() => void) | undefined;
+  #sealing: Promise<void> | undefined;
+  #last: Seal | undefined;
+
+  constructor(storage: Storage, ledger: Ledger) {
+    this.#storage = storage;
+    this.#ledger = ledger;
+  }
+
+  get last(): Seal | undefined {
+    return this.#last;
+  }
+
+  async start(): Promise<void> {
+    this.#last = await lastSeal(this.#storage);
+    this.#chain = new SealChain(this.#last);
+    while (this.#chain.to < this.#storage.head()) {
+      for (const unit of await this.#storage.readLog(this.#chain.to, 1000)) this.#chain.add(unit);
+      if (this.#chain.worthSealing >= eventsPerSeal) await this.seal();
+    }
+    this.#unsubscribe = this.#storage.subscribe((units) => {
+      for (const unit of units) this.#chain.add(unit);
+      if (this.#chain.worthSealing >= eventsPerSeal) void this.seal();
+    });
+  }
+
+  /** Seals what has been recorded since the last seal, if anything. */
+  seal(): Promise<void> {
+    this.#sealing ??= this.#append().finally(() => {
+      this.#sealing = undefined;
+    });
+    return this.#sealing;
+  }
+
+  async stop(): Promise<void> {
+    await this.seal();
+    this.#unsubscribe?.();
+  }
+
+  async #append(): Promise<void> {
+    if (this.#chain.worthSealing === 0) return;
+    const seal = this.#chain.seal();
+    // What is recorded from here on, the seal's own event included, belongs to the next one.
+    this.#chain = new SealChain(seal);
+    const missed = await this.#ledger.submit({
+      actor,
+      streams: [sealStream],
+      decide: (transaction) => transaction.emit(sealStream, [{ type: "LogSealed", data: { lane, ...seal } }]),
+    });
+    this.#last = seal;
+    void missed;
+  }
+}
+
+/** The newest seal in the log. */
+export async function lastSeal(storage: Storage): Promise<Seal | undefined> {
+  const [version = 0] = await storage.versions([sealStream]);
+  if (version === 0) return undefined;
+  const [event] = await storage.readStream(sealStream, version - 1);
+  return event?.data as Seal | undefined;
+}
