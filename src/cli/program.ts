@@ -5,6 +5,7 @@ import { Failure, messageOf } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { keysCommand } from "./keys.ts";
 import { reserveCommand } from "./reserve.ts";
+import { serveCommand } from "./serve.ts";
 import { stockCommand } from "./stock.ts";
 import { tailCommand } from "./tail.ts";
 import { larderVersion, versionCommand } from "./version.ts";
@@ -20,6 +21,7 @@ export function larderProgram(io: Io): Command {
       "\nFirst steps: `larder demo` shows everything on a real shop's sales; `larder serve` starts a server.",
     );
   program.commandsGroup("A server:");
+  program.addCommand(serveCommand(io));
   program.commandsGroup("Stock:");
   program.addCommand(stockCommand(io)).addCommand(reserveCommand(io)).addCommand(tailCommand(io));
   program.commandsGroup("Looking after it:");

@@ -62,6 +62,10 @@ export const limits = {
   socketBufferBytesMax: 1_048_576,
   /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
   drainMs: 8000,
+  /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */
+  readyLagEventsMax: 20_000,
+  /** Milliseconds between the writes by which readiness sees that the store takes them. */
+  readinessWriteMs: 1000,
   /** Seconds in `Retry-After`. */
   retryAfterSeconds: 1,
   /** Commands that wait for the ledger before more are turned away with `overloaded`. */

@@ -39,14 +39,20 @@ export const metricList = {
   reservations: {
     name: "larder_inventory_reservations_total",
     kind: "counter",
-    help: "Requests about reservations, by operation (reserve, extend, amend, confirm, fulfil, release) and outcome: accepted, repeated, or the code of the refusal.",
+    help: "Requests about reservations, by operation (reserve, extend, amend, confirm, fulfil, release) and outcome: ok, or the code of the refusal.",
     labels: ["operation", "outcome"],
   },
   facts: {
     name: "larder_inventory_facts_total",
     kind: "counter",
-    help: "Facts judged, by type and outcome: accepted, duplicate, or the code of the rejection. Types that do not exist count as unknown.",
-    labels: ["type", "outcome"],
+    help: "Facts judged, by outcome: accepted, duplicate, or the code of the rejection.",
+    labels: ["outcome"],
+  },
+  factsRecorded: {
+    name: "larder_inventory_facts_recorded_total",
+    kind: "counter",
+    help: "Facts recorded, by type.",
+    labels: ["type"],
   },
   appendUnits: {
     name: "larder_inventory_append_units",
@@ -101,25 +107,31 @@ export const metricList = {
   snapshotsDiscarded: {
     name: "larder_inventory_snapshots_discarded_total",
     kind: "counter",
-    help: "Snapshots that were not believed, by reason: damaged, stale, or older-shape.",
+    help: "Snapshots that were not believed, by reason: damaged, stale, or other-shape.",
     labels: ["reason"],
   },
   projectionLagSeconds: {
     name: "larder_inventory_projection_lag_seconds",
     kind: "gauge",
-    help: "Seconds that the slowest consumer of the log is behind: the age of the first event it has not seen; 0 when it has seen all.",
+    help: "Seconds since the read side had last seen every event, to a quarter of a second; 0 when it has.",
     labels: [],
   },
   projectionLagEvents: {
     name: "larder_inventory_projection_lag_events",
     kind: "gauge",
-    help: "Events that the slowest consumer of the log has not seen.",
+    help: "Events that the read side has not seen yet.",
     labels: [],
   },
   availabilityReads: {
     name: "larder_inventory_availability_reads_total",
     kind: "counter",
     help: "Reads of availability; a batch is one.",
+    labels: [],
+  },
+  availabilitySkus: {
+    name: "larder_inventory_availability_skus_total",
+    kind: "counter",
+    help: "Skus asked for in reads of availability.",
     labels: [],
   },
   stockOuts: {
@@ -134,18 +146,24 @@ export const metricList = {
     help: "Facts that left less than was promised.",
     labels: [],
   },
-  holdsExpired: {
-    name: "larder_inventory_holds_expired_total",
+  expiries: {
+    name: "larder_inventory_expiries_recorded_total",
     kind: "counter",
-    help: "Expired holds recorded.",
+    help: "Lapsed holds and lots recorded because their time had come.",
     labels: [],
   },
-  holdExpiryDelaySeconds: {
-    name: "larder_inventory_hold_expiry_delay_seconds",
+  expiryDelaySeconds: {
+    name: "larder_inventory_expiry_delay_seconds",
     kind: "histogram",
-    help: "Seconds from the end of a hold to its being recorded.",
+    help: "Seconds from the end of a hold or lot to its being recorded.",
     labels: [],
     buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60],
+  },
+  consumerFailures: {
+    name: "larder_inventory_consumer_failures_total",
+    kind: "counter",
+    help: "Times that something which follows the log failed, by its name. Its read model stands still until a restart.",
+    labels: ["consumer"],
   },
   storageBytes: {
     name: "larder_storage_bytes",

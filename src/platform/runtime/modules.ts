@@ -1,0 +1,116 @@
+import { limits } from "../../kernel/index.ts";
+import { createGateway, type Gateway } from "../../services/gateway/index.ts";
+import { createIdentity, type Identity } from "../../services/identity/index.ts";
+import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
+import type { Settings } from "../config/index.ts";
+import { ConsumerHost } from "../consumer/index.ts";
+import { InFlight } from "../http/index.ts";
+import type { Storage } from "../storage/index.ts";
+import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
+import type { Checks, ModuleTable } from "./module.ts";
+import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
+
+/** Parts of the platform that modules stand on, opened once for a process. */
+export interface Resources {
+  readonly storage: Storage;
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly registry: MetricsRegistry;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Cryptographically strong random bytes. */
+  readonly random: (bytes: number) => Uint8Array;
+  /** What the whole server says of itself. */
+  readonly readiness: () => Promise<Checks>;
+}
+
+/** What each module offers to the others, by its name. */
+export interface Offers {
+  readonly inventory: RunningInventory;
+  readonly identity: Identity;
+  readonly gateway: Gateway;
+}
+
+/**
+ * Every module there is; `all` is every row, `--target` picks some. A module is given what it uses as an interface and
+ * can't tell where it runs.
+ */
+export const modules: ModuleTable<Resources, Offers> = {
+  inventory: {
+    about: "records facts, decides reservations, and answers what is there",
+    needs: ["storage"],
+    uses: [],
+    async start({ storage, settings, logger, registry, clock, random }) {
+      const inventory = await startInventory({
+        storage,
+        clock,
+        randomId: () => Buffer.from(random(16)).toString("hex"),
+        observer: inventoryObserver(registry.metrics, logger),
+        cachedStatesMax: settings.cachedStates,
+      });
+      const unwatch = watchInventory(() => inventory.figures(), storage, registry);
+      return {
+        offer: inventory,
+        checks: () => consumersCheck(inventory),
+        async stop() {
+          unwatch();
+          await inventory.stop();
+        },
+      };
+    },
+  },
+
+  identity: {
+    about: "knows the API keys",
+    needs: ["storage"],
+    uses: [],
+    async start({ storage, logger, clock, random }) {
+      const identity = createIdentity({ storage, clock, random });
+      const host = new ConsumerHost(storage, {
+        onFailure: (consumer, err) => logger.error({ consumer, err }, "a consumer of the log failed"),
+      });
+      await host.start([identity.consumer]);
+      return {
+        offer: identity,
+        checks: () => ({ identity: { ok: host.failures().length === 0 } }),
+        stop: async () => host.stop(),
+      };
+    },
+  },
+
+  gateway: {
+    about: "answers HTTP and WebSocket",
+    needs: ["storage"],
+    uses: ["inventory", "identity"],
+    async start({ logger, registry, readiness }, { inventory, identity }) {
+      const { metrics, contentType, scrape } = registry;
+      const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
+      registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
+      const gateway = await createGateway({
+        inventory,
+        identity,
+        logger,
+        readiness,
+        factSchemas,
+        feedsInFlight: feeds,
+        metrics: {
+          observe(route, method, status, seconds) {
+            metrics.requests.inc(1, { route, method, status: String(status) });
+            if (!route.startsWith("/v1/changes")) metrics.requestSeconds.observe(seconds, { route, method });
+          },
+          expose: async () => ({ contentType, body: await scrape() }),
+        },
+      });
+      return { offer: gateway, stop: () => gateway.close() };
+    },
+  },
+};
+
+function consumersCheck(inventory: RunningInventory): Checks {
+  const problems = inventory.problems();
+  const { lagEvents } = inventory.figures();
+  if (problems.length > 0) return { consumers: { ok: false, detail: problems.join(" ") } };
+  // A read side that far behind answers with old figures; a start is not done before it has caught up.
+  const isBehind = lagEvents > limits.readyLagEventsMax;
+  return { consumers: { ok: !isBehind, detail: `${lagEvents} events behind` } };
+}

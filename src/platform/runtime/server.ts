@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import type { AdminKey } from "../../services/identity/index.ts";
+import type { Settings } from "../config/index.ts";
+import type { Storage } from "../storage/index.ts";
+import { createMetrics, type Logger, type MetricsRegistry, watchProcess } from "../telemetry/index.ts";
+import { openStorage } from "./engines.ts";
+import { type Checks, chooseModules, startModules } from "./module.ts";
+import { modules, type Offers, type Resources } from "./modules.ts";
+import { storeChecks } from "./readiness.ts";
+
+export interface ServerOptions {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  /** Larder's own version, for the metrics. */
+  readonly version: string;
+}
+
+export interface RunningServer {
+  /** Where it listens, as `http://127.0.0.1:8080`; undefined when the gateway is not among the targets. */
+  readonly url: string | undefined;
+  /** What the start did about the admin key; undefined when identity is not among the targets. */
+  readonly adminKey: AdminKey | undefined;
+  readonly modules: readonly string[];
+  /** Stops accepting, finishes what it has, closes the store. */
+  stop(): Promise<void>;
+}
+
+/** A target that can't be run; the message is for the operator. */
+export class TargetError extends Error {}
+
+/** The table of modules, for `--list-targets`. */
+export function listTargets(): readonly {
+  readonly name: string;
+  readonly about: string;
+  readonly uses: readonly string[];
+}[] {
+  return Object.entries(modules).map(([name, { about, uses }]) => ({ name, about, uses }));
+}
+
+/** Opens the store, starts the chosen modules, and listens. What was started is stopped again when a later step fails. */
+export async function startServer({ settings, logger, version }: ServerOptions): Promise<RunningServer> {
+  const chosen = chooseModules(settings.target, modules);
+  if ("problem" in chosen) throw new TargetError(chosen.problem);
+
+  const storage = await openStorage(settings.store, settings.data);
+  const registry = createMetrics();
+  const unwatch = watchStore(storage, registry, version);
+  const store = storeChecks(storage, logger);
+  let moduleChecks = (): Checks => ({ modules: { ok: false, detail: "still starting" } });
+
+  const readiness = async (): Promise<Checks> => {
+    const checks = { ...(await store()), ...moduleChecks() };
+    registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
+    return checks;
+  };
+  const resources: Resources = { storage, settings, logger, registry, clock: Date.now, random: randomBytes, readiness };
+  const close = async () => {
+    unwatch();
+    await storage.close();
+  };
+
+  try {
+    const running = await startModules<Resources, Offers>(chosen.names, modules, resources, logger);
+    const stop = () => running.stop().finally(close);
+    try {
+      moduleChecks = running.checks;
+      const adminKey = await running.offers.identity?.ensureAdminKey(settings.adminKey ?? undefined);
+      const url = await running.offers.gateway?.listen(settings.host, settings.port);
+      return { url, adminKey, modules: chosen.names, stop };
+    } catch (error) {
+      await running.stop();
+      throw error;
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function watchStore(storage: Storage, registry: MetricsRegistry, version: string): () => void {
+  const { metrics } = registry;
+  const { engine } = storage.stats();
+  metrics.build.set(1, { version, node: process.versions.node, sqlite: process.versions.sqlite ?? "none", engine });
+  registry.beforeScrape(() => {
+    const { logBytes, derivedBytes, events } = storage.stats();
+    metrics.storageBytes.set(logBytes, { part: "log" });
+    metrics.storageBytes.set(derivedBytes, { part: "derived" });
+    metrics.storageEvents.set(events);
+    metrics.outgoingPaused.set(storage.outgoingPaused ? 1 : 0);
+  });
+  return watchProcess(registry);
+}
