@@ -2,6 +2,14 @@ export type { Caller, ChangesFilter, ChangesStep, Inventory, ReservationQuery, S
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";
+export {
+  type Anchor,
+  type Finding,
+  isAnchor,
+  type Verification,
+  type VerifyOptions,
+  verifyLog,
+} from "./verification/index.ts";
 export type {
   Availability,
   FactsReceipt,

@@ -1,1 +1,1 @@
-export { lastSeal, type Seal, SealChain, Sealer, sealStream } from "./seals.ts";
+export { lastSeal, type Seal, SealChain, Sealer, sealOf, sealStream } from "./seals.ts";

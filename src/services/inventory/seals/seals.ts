@@ -26,8 +26,8 @@ const genesis = "0".repeat(64);
 
 /** Computes the hash of the seal that would cover the units added so far. */
 export class SealChain {
-  #hash: Hash;
-  #from: Sequence;
+  readonly #hash: Hash;
+  readonly #from: Sequence;
   #to: Sequence;
   #others = 0;
 
@@ -46,10 +46,11 @@ export class SealChain {
     return this.#to;
   }
 
+  /** Adds the unit that comes next; any other is passed over. */
   add(unit: RecordedUnit): void {
     const first = unit.events[0];
     const last = unit.events[unit.events.length - 1];
-    if (first === undefined || last === undefined) return;
+    if (first === undefined || last === undefined || first.seq !== this.#to + 1) return;
     const head = Buffer.alloc(12);
     head.writeBigUInt64BE(BigInt(first.seq));
     head.writeUInt32BE(unit.bytes.length, 8);
@@ -70,28 +71,18 @@ export class Sealer {
   #chain = new SealChain(undefined);
   #unsubscribe: (() => void) | undefined;
   #sealing: Promise<void> | undefined;
-  #last: Seal | undefined;
 
   constructor(storage: Storage, ledger: Ledger) {
     this.#storage = storage;
     this.#ledger = ledger;
   }
 
-  get last(): Seal | undefined {
-    return this.#last;
-  }
-
   async start(): Promise<void> {
-    this.#last = await lastSeal(this.#storage);
-    this.#chain = new SealChain(this.#last);
-    while (this.#chain.to < this.#storage.head()) {
-      for (const unit of await this.#storage.readLog(this.#chain.to, 1000)) this.#chain.add(unit);
-      if (this.#chain.worthSealing >= eventsPerSeal) await this.seal();
-    }
     this.#unsubscribe = this.#storage.subscribe((units) => {
       for (const unit of units) this.#chain.add(unit);
-      if (this.#chain.worthSealing >= eventsPerSeal) void this.seal();
+      if (this.#chain.worthSealing >= eventsPerSeal) this.seal().catch(() => undefined); // tried again by the timer
     });
+    await this.#catchUp();
   }
 
   /** Seals what has been recorded since the last seal, if anything. */
@@ -107,25 +98,40 @@ export class Sealer {
     this.#unsubscribe?.();
   }
 
+  /** Takes up the chain where the log's last seal ends. */
+  async #catchUp(): Promise<void> {
+    this.#chain = new SealChain(await lastSeal(this.#storage));
+    while (this.#chain.to < this.#storage.head()) {
+      for (const unit of await this.#storage.readLog(this.#chain.to, 1000)) this.#chain.add(unit);
+    }
+  }
+
   async #append(): Promise<void> {
     if (this.#chain.worthSealing === 0) return;
     const seal = this.#chain.seal();
     // What is recorded from here on, the seal's own event included, belongs to the next one.
     this.#chain = new SealChain(seal);
-    const missed = await this.#ledger.submit({
-      actor,
-      streams: [sealStream],
-      decide: (transaction) => transaction.emit(sealStream, [{ type: "LogSealed", data: { lane, ...seal } }]),
-    });
-    this.#last = seal;
-    void missed;
+    try {
+      await this.#ledger.submit({
+        actor,
+        streams: [sealStream],
+        decide: (transaction) => transaction.emit(sealStream, [{ type: "LogSealed", data: { lane, ...seal } }]),
+      });
+    } catch (error) {
+      await this.#catchUp();
+      throw error;
+    }
   }
 }
 
 /** The newest seal in the log. */
-export async function lastSeal(storage: Storage): Promise<Seal | undefined> {
+export async function lastSeal(storage: Pick<Storage, "versions" | "readStream">): Promise<Seal | undefined> {
   const [version = 0] = await storage.versions([sealStream]);
-  if (version === 0) return undefined;
-  const [event] = await storage.readStream(sealStream, version - 1);
-  return event?.data as Seal | undefined;
+  const [event] = version === 0 ? [] : await storage.readStream(sealStream, version - 1);
+  return event && sealOf(event);
+}
+
+export function sealOf({ data }: { readonly data: object }): Seal {
+  const { to, events, hash } = data as Seal;
+  return { to, events, hash };
 }

@@ -1,0 +1,1 @@
+export { type Anchor, type Finding, isAnchor, type Verification, type VerifyOptions, verifyLog } from "./verify.ts";
