@@ -60,6 +60,8 @@ export const limits = {
   feedStallMs: 60_000,
   /** Bytes that may wait in a WebSocket before the feed stops reading the log for it. */
   socketBufferBytesMax: 1_048_576,
+  /** Milliseconds a WebSocket gets to answer that it is closed. */
+  socketCloseMs: 1000,
   /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
   drainMs: 8000,
   /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */

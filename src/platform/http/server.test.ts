@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import fc from "fast-check";
 import Type from "typebox";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -66,8 +66,7 @@ const post = (payload: string | Buffer, headers: Record<string, string> = { "con
 /** What a server answers to these very bytes. */
 async function raw(bytes: string | Uint8Array): Promise<string> {
   if (!server.server.listening) await server.listen({ host: "127.0.0.1", port: 0 });
-  const address = server.addresses()[0]!;
-  const socket = connect(address.port, "127.0.0.1");
+  const socket = connect((server.server.address() as AddressInfo).port, "127.0.0.1");
   socket.on("error", silent);
   socket.end(bytes);
   let answer = "";
@@ -302,7 +301,7 @@ describe("bytes that are no request", () => {
 describe("the observer", () => {
   it("is told of each request once, by its route", async () => {
     await server.listen({ host: "127.0.0.1", port: 0 });
-    const base = `http://127.0.0.1:${server.addresses()[0]?.port}`;
+    const base = `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`;
     for (const path of ["/things/a", "/things/%20", "/nowhere?x=1"]) await (await fetch(base + path)).text();
     await vi.waitFor(() =>
       expect(observed).toEqual([

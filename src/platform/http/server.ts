@@ -79,6 +79,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
     reply.raw.on("close", () => finish(request, reply, observe));
+    // Node hands a socket that asked for an upgrade over for good: an ordinary answer on it has to end it.
+    if (request.raw.headers.upgrade !== undefined && mayUpgrade(request.raw))
+      reply.raw.on("finish", () => request.raw.socket.end());
     done(
       hasBrokenEncoding(request)
         ? new RequestError("invalid-request", "The query is not percent-encoded UTF-8.")

@@ -95,20 +95,20 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     const asked = request.query as Static<typeof socketQuery>;
     const opened = open(options, asked, asked.after, credential, left.signal);
     if (!opened.ok) {
-      socket.close(closeCodes.refused, opened.rejection.code);
+      hangUp(socket, closeCodes.refused, opened.rejection.code);
       return;
     }
     try {
       for await (const step of opened.value) {
         if (!authenticator.stands(credential)) {
-          socket.close(closeCodes.unauthenticated, "unauthenticated");
+          hangUp(socket, closeCodes.unauthenticated, "unauthenticated");
           return;
         }
         for (const event of step.events) socket.send(JSON.stringify(event));
         if (step.events.length === 0) socket.send(heartbeat(step.position));
         if (socket.bufferedAmount > limits.socketBufferBytesMax) await flushed(socket, step.position);
       }
-      socket.close(closeCodes.goingAway, "shutting-down");
+      hangUp(socket, closeCodes.goingAway, "shutting-down");
     } catch (error) {
       if (!left.signal.aborted) request.log.warn({ requestId: request.id, err: error }, "a change feed broke");
       socket.terminate();
@@ -135,6 +135,13 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
 
 /** RFC 6455 leaves 4000 and up to applications: ours are 4000 + the HTTP status that they stand for. */
 const closeCodes = { goingAway: 1001, refused: 4400, unauthenticated: 4401 } as const;
+
+/** Closes with a reason, and cuts off a reader that does not answer that, so that it can't hold up a stop. */
+function hangUp(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason);
+  const cut = setTimeout(() => socket.terminate(), limits.socketCloseMs);
+  socket.on("close", () => clearTimeout(cut));
+}
 
 interface Format {
   readonly mediaType: string;

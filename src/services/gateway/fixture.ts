@@ -1,0 +1,187 @@
+/** For tests: a gateway over an inventory that answers as told and writes down what it was asked. */
+import type { Outcome, Rejection } from "../../kernel/index.ts";
+import { accept, reject } from "../../kernel/index.ts";
+import type { Credential, Scope } from "../../platform/auth/index.ts";
+import type { Identity } from "../identity/index.ts";
+import type { ChangesStep, Inventory, RecordedCloudEvent, Reservation } from "../inventory/index.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+
+const silent = () => {};
+
+export function credential(id: string, scopes: readonly Scope[], limits: Partial<Credential> = {}): Credential {
+  return { id, name: id, scopes: new Set(scopes), ownReservations: false, ...limits };
+}
+
+/** Tokens are the ids of credentials. */
+export class FakeIdentity implements Identity {
+  readonly credentials = new Map<string, Credential>();
+  readonly consumer: Identity["consumer"] = {
+    name: "fake",
+    load: silent,
+    apply: silent,
+    changes: () => ({ put: [], remove: [] }),
+  };
+
+  authenticate(token: string): Credential | undefined {
+    return this.credentials.get(token);
+  }
+
+  stands({ id }: Credential): boolean {
+    return this.credentials.has(id);
+  }
+
+  createKey: Identity["createKey"] = async ({ name, scopes }) =>
+    accept({
+      id: "k1",
+      name,
+      scopes,
+      ownReservations: false,
+      createdAt: "2026-11-21T00:00:00.000Z",
+      expiresAt: null,
+      key: "lk_secret",
+    });
+
+  keys: Identity["keys"] = () => accept({ items: [] });
+
+  revokeKey: Identity["revokeKey"] = async (id) => {
+    return this.credentials.delete(id)
+      ? accept(undefined)
+      : reject({ code: "not-found", detail: "There is no such key." });
+  };
+
+  ensureAdminKey: Identity["ensureAdminKey"] = async () => ({ state: "kept" });
+}
+
+export const reservation: Reservation = {
+  id: "cart/1",
+  status: "active",
+  createdAt: "2026-11-21T00:00:00.000Z",
+  expiresAt: "2026-11-21T00:15:00.000Z",
+  owner: null,
+  reference: null,
+  lines: [{ sku: "milk", location: "s1", quantity: 1, lineIndex: 0 }],
+  position: "7",
+};
+
+export interface Call {
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+/** Answers each method with what `answers` holds for it; changes come from `steps`. */
+export class FakeInventory {
+  calls: Call[] = [];
+  answers: Record<string, unknown> = {};
+  /** Rejects every outcome when set. */
+  rejection: Rejection | undefined;
+  steps: (after: string | undefined, signal: AbortSignal) => AsyncIterable<ChangesStep> = async function* () {};
+
+  /** The interface, backed by the fields above. */
+  readonly inventory: Inventory = new Proxy({} as Inventory, {
+    get: (_target, name) => {
+      const method = String(name);
+      // Not a promise, though it is awaited.
+      if (method === "then") return undefined;
+      return (...args: unknown[]) => this.#answer(method, args);
+    },
+  });
+
+  reset(): void {
+    this.calls = [];
+    this.answers = {};
+    this.rejection = undefined;
+    this.steps = async function* () {};
+  }
+
+  /** The arguments of the only call of a method. */
+  asked(method: string): readonly unknown[] {
+    const [call, ...others] = this.calls.filter((each) => each.method === method);
+    if (call === undefined || others.length > 0)
+      throw new Error(`${method} was asked ${others.length + (call ? 1 : 0)} times`);
+    return call.args;
+  }
+
+  #answer(method: string, args: readonly unknown[]): unknown {
+    this.calls.push({ method, args });
+    if (method === "position") return "9";
+    if (method === "changes") return this.#changes(args);
+    const answer = this.answers[method] ?? {};
+    if (answer instanceof Error) return Promise.reject(answer);
+    if (typeof answer === "function") return answer(...args);
+    if (method === "recordFacts" || method === "putItems") return Promise.resolve(answer);
+    return Promise.resolve(this.rejection === undefined ? accept(answer) : reject(this.rejection));
+  }
+
+  #changes([after, , , options]: readonly unknown[]): Outcome<AsyncIterable<ChangesStep>> {
+    if (this.rejection !== undefined) return reject(this.rejection);
+    return accept(this.steps(after as string | undefined, (options as { signal: AbortSignal }).signal));
+  }
+}
+
+export function recorded(position: string, data: Record<string, unknown> = { sku: "milk" }): RecordedCloudEvent {
+  return {
+    specversion: "1.0",
+    id: `e${position}`,
+    source: "/larder",
+    type: "larder.stock.sold.v1",
+    time: "2026-11-21T00:00:00.000Z",
+    datacontenttype: "application/json",
+    position,
+    data,
+  };
+}
+
+const everyone = [
+  ...(["stock:read", "stock:write", "reservations:write", "sync:admin", "admin"] as const).map((scope) =>
+    credential(scope, [scope]),
+  ),
+  credential("nobody", ["dlq:admin"]),
+];
+
+export interface Fixture {
+  readonly gateway: Gateway;
+  readonly fake: FakeInventory;
+  readonly identity: FakeIdentity;
+  /** What the log got, by level. */
+  readonly logged: Record<"error" | "warn", unknown[]>;
+  /** As if just started: a gateway takes longer to make than most tests to run. */
+  reset(): void;
+}
+
+/** Credentials of one scope each, named by it, and `nobody` who has none that helps. */
+export async function startFixture(options: Partial<GatewayOptions> = {}): Promise<Fixture> {
+  const fake = new FakeInventory();
+  const identity = new FakeIdentity();
+  const logged: Fixture["logged"] = { error: [], warn: [] };
+  const logger: GatewayOptions["logger"] = {
+    level: "warn",
+    fatal: silent,
+    error: (...line: unknown[]) => logged.error.push(line),
+    warn: (...line: unknown[]) => logged.warn.push(line),
+    info: silent,
+    debug: silent,
+    trace: silent,
+    silent,
+    child: () => logger,
+  } as GatewayOptions["logger"];
+  const gateway = await createGateway({
+    inventory: fake.inventory,
+    identity,
+    logger,
+    readiness: async () => ({ storage: { ok: true } }),
+    metrics: {
+      observe: silent,
+      expose: async () => ({ contentType: "application/openmetrics-text", body: "# EOF\n" }),
+    },
+    ...options,
+  });
+  const reset = () => {
+    fake.reset();
+    logged.error.length = 0;
+    logged.warn.length = 0;
+    identity.credentials.clear();
+    for (const each of everyone) identity.credentials.set(each.id, each);
+  };
+  reset();
+  return { gateway, fake, identity, logged, reset };
+}
