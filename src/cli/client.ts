@@ -61,6 +61,10 @@ export class Client {
     this.#key = key;
   }
 
+  get hasKey(): boolean {
+    return this.#key !== undefined;
+  }
+
   reserve(request: ReserveRequest): Promise<Reservation> {
     return this.json("POST", "/v1/reservations", { body: request });
   }
@@ -186,7 +190,7 @@ function sentenceOf({ code, title, detail, errors = [], lines = [] }: Problem): 
     return `${detail ?? "The server wants an API key."} Give one by --key or LARDER_KEY; the server printed an admin key at its first start.`;
   }
   const findings = errors.map((error) => `\n  ${error.pointer || "/"}: ${error.detail}`).join("");
-  const short = lines
+  const short = (lines.length > 1 ? lines : [])
     .map(
       (line) =>
         `\n  ${line.sku}${line.location ? ` at ${line.location}` : ""}: ${line.requested} asked, ${line.available} available`,

@@ -26,6 +26,11 @@ export function dataOption(meaning: string): Option {
   return new Option("--data <folder>", meaning);
 }
 
+/** The folder that a command works on: that of the server, unless another one is named. */
+export function dataFolder(options: { readonly data?: string }, io: Io): string {
+  return options.data ?? (io.env["LARDER_DATA"] || "./data");
+}
+
 export function clientOf(options: ServerOptions, io: Io): Client {
   const port = io.env["LARDER_PORT"] || "8080";
   return new Client(options.url ?? `http://127.0.0.1:${port}`, options.key);

@@ -1,13 +1,19 @@
 import { Command, CommanderError } from "commander";
 import { PlatformError } from "../kernel/index.ts";
+import { backupCommand } from "./backup.ts";
 import { completionCommand } from "./completion.ts";
+import { doctorCommand } from "./doctor.ts";
+import { exportCommand } from "./export.ts";
 import { Failure, messageOf } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { keysCommand } from "./keys.ts";
 import { reserveCommand } from "./reserve.ts";
+import { restoreCommand } from "./restore.ts";
+import { resumeCommand } from "./resume.ts";
 import { serveCommand } from "./serve.ts";
 import { stockCommand } from "./stock.ts";
 import { tailCommand } from "./tail.ts";
+import { verifyCommand } from "./verify.ts";
 import { larderVersion, versionCommand } from "./version.ts";
 
 /** The tree of all commands. Making it starts nothing. */
@@ -21,11 +27,14 @@ export function larderProgram(io: Io): Command {
       "\nFirst steps: `larder demo` shows everything on a real shop's sales; `larder serve` starts a server.",
     );
   program.commandsGroup("A server:");
-  program.addCommand(serveCommand(io));
+  program.addCommand(serveCommand(io)).addCommand(doctorCommand(io));
   program.commandsGroup("Stock:");
   program.addCommand(stockCommand(io)).addCommand(reserveCommand(io)).addCommand(tailCommand(io));
+  program.commandsGroup("In and out:");
+  program.addCommand(exportCommand(io));
   program.commandsGroup("Looking after it:");
-  program.addCommand(keysCommand(io));
+  program.addCommand(keysCommand(io)).addCommand(verifyCommand(io));
+  program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));
   program.commandsGroup("This program:");
   program.addCommand(completionCommand(io, () => program)).addCommand(versionCommand(io));
   quieten(program, io);

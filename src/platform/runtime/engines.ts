@@ -1,9 +1,34 @@
-/** The one place that names storage engines. */
-import type { Storage } from "../storage/index.ts";
+/** The one place that names storage engines: for servers, and for tools that work on a folder. */
+import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
-import { openSqliteStorage } from "../storage/sqlite/index.ts";
+import { openSqliteReader, openSqliteStorage } from "../storage/sqlite/index.ts";
+
+export {
+  type BackupManifest,
+  backupStore,
+  checkBackup,
+  type RestorePoint,
+  restoreStore,
+} from "../storage/sqlite/index.ts";
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
   return store === "memory:" ? new MemoryStorage() : await openSqliteStorage({ folder });
+}
+
+/** Opens the log of a data folder or a backup for reading, also beside a running server. */
+export async function openLog(folder: string): Promise<LogReader> {
+  return await openSqliteReader({ folder });
+}
+
+/** Lets everything outgoing go on after a restore; false when it was not waiting. No server may have the folder open. */
+export async function resumeOutgoing(folder: string): Promise<boolean> {
+  const storage = await openSqliteStorage({ folder });
+  try {
+    const wasPaused = storage.outgoingPaused;
+    if (wasPaused) await storage.setOutgoingPaused(false);
+    return wasPaused;
+  } finally {
+    await storage.close();
+  }
 }

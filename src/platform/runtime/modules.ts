@@ -94,7 +94,9 @@ export const modules: ModuleTable<Resources, Offers> = {
         factSchemas,
         feedsInFlight: feeds,
         metrics: {
-          observe(route, method, status, seconds) {
+          observe(pattern, method, status, seconds) {
+            // Patterns write a colon that is no parameter as two.
+            const route = pattern.replace("::", ":");
             metrics.requests.inc(1, { route, method, status: String(status) });
             if (!route.startsWith("/v1/changes")) metrics.requestSeconds.observe(seconds, { route, method });
           },

@@ -1,0 +1,196 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Command } from "commander";
+import { loadSettings } from "../platform/config/index.ts";
+import { type Client, Refusal } from "./client.ts";
+import { Failure, messageOf } from "./failure.ts";
+import type { Io, Style } from "./io.ts";
+import { clientOf, dataFolder, dataOption, type ServerOptions, withExamples, withServer } from "./options.ts";
+
+/** What was looked at, how it stands, and for trouble what to do. */
+interface Finding {
+  readonly about: string;
+  readonly status: "ok" | "warning" | "trouble";
+  readonly detail: string;
+}
+
+/** The first Node whose `node:sqlite` and type stripping need no flag; the launcher looks for the same. */
+const nodeMajorMin = 24;
+/** The first SQLite without the WAL-reset defect (sqlite.org/wal.html, section 11). */
+const sqliteMin = [3, 51, 3] as const;
+/** Bytes: below it a busy shop fills the disk within weeks, and a backup may not fit. */
+const freeBytesMin = 1e9;
+/** Milliseconds of one sync above which promises take longer than clients like to wait. */
+const syncMsMax = 50;
+const syncSamples = 15;
+
+export function doctorCommand(io: Io): Command {
+  const command = new Command("doctor")
+    .description("Look at everything a server needs: settings, runtime, folder, disk, and the server itself.")
+    .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
+    .option("--no-server", "leave the server out, for looking before the first start")
+    .action(async (flags: ServerOptions & { data?: string; server: boolean }) => {
+      const folder = resolve(dataFolder(flags, io));
+      const findings = [
+        settings(io),
+        node(),
+        sqlite(),
+        ...folderFindings(folder),
+        ...(flags.server ? await serverFindings(clientOf(flags, io)) : []),
+      ];
+      if (flags.json) io.out(JSON.stringify({ ok: findings.every(isFine), findings }));
+      else for (const finding of findings) io.out(lineOf(finding, io));
+      const troubles = findings.filter((finding) => !isFine(finding)).length;
+      if (troubles > 0) throw new Failure(`${troubles} of ${findings.length} are in trouble.`);
+    });
+  return withExamples(withServer(command), "larder doctor", "larder doctor --no-server --data /var/lib/larder");
+}
+
+function isFine({ status }: Finding): boolean {
+  return status !== "trouble";
+}
+
+const marks: Readonly<Record<Finding["status"], { readonly mark: string; readonly style: Style }>> = {
+  ok: { mark: "ok      ", style: "green" },
+  warning: { mark: "warning ", style: "yellow" },
+  trouble: { mark: "TROUBLE ", style: "red" },
+};
+
+function lineOf({ about, status, detail }: Finding, io: Io): string {
+  const { mark, style } = marks[status];
+  return `${io.paint(style, mark)} ${about.padEnd(9)} ${detail}`;
+}
+
+function settings(io: Io): Finding {
+  const loaded = loadSettings({ env: io.env, flags: {} });
+  return loaded.ok
+    ? { about: "settings", status: "ok", detail: "the environment holds only settings that exist" }
+    : { about: "settings", status: "trouble", detail: loaded.rejection.join(" ") };
+}
+
+function node(): Finding {
+  const { node: version } = process.versions;
+  return Number.parseInt(version, 10) >= nodeMajorMin
+    ? { about: "node", status: "ok", detail: version }
+    : { about: "node", status: "trouble", detail: `${version}; ${nodeMajorMin} or newer is needed: run \`npm ci\`` };
+}
+
+function sqlite(): Finding {
+  const version = process.versions.sqlite ?? "0.0.0";
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const isOld = major * 1e6 + minor * 1e3 + patch < sqliteMin[0] * 1e6 + sqliteMin[1] * 1e3 + sqliteMin[2];
+  return isOld
+    ? {
+        about: "sqlite",
+        status: "trouble",
+        detail: `${version}; ${sqliteMin.join(".")} or newer is needed: run \`npm ci\``,
+      }
+    : { about: "sqlite", status: "ok", detail: version };
+}
+
+/** The folder itself when it is there, else the nearest one above it, in which the first start would make it. */
+function folderFindings(folder: string): readonly Finding[] {
+  let place = folder;
+  while (!existsSync(place)) place = dirname(place);
+  try {
+    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    return [
+      {
+        about: "folder",
+        status: "trouble",
+        detail: `${place} can't be written by this user; change its owner, or set LARDER_DATA`,
+      },
+    ];
+  }
+  const isThere = place === folder;
+  return [
+    { about: "folder", status: "ok", detail: isThere ? folder : `${folder} is made at the first start` },
+    freeSpace(place),
+    syncTime(place),
+  ];
+}
+
+function freeSpace(place: string): Finding {
+  const { bavail, bsize } = statfsSync(place);
+  const free = bavail * bsize;
+  const detail = `${(free / 1e9).toFixed(1)} GB free`;
+  return free < freeBytesMin
+    ? {
+        about: "disk",
+        status: "trouble",
+        detail: `${detail}; make room, or move the folder: a full disk stops all writes`,
+      }
+    : { about: "disk", status: "ok", detail };
+}
+
+/** How long the disk takes to make a small write durable; the middle one of several. */
+function syncTime(place: string): Finding {
+  const probe = mkdtempSync(join(place, ".larder-doctor-"));
+  try {
+    const file = openSync(join(probe, "sync"), "w");
+    const times: number[] = [];
+    for (let sample = 0; sample < syncSamples; sample += 1) {
+      const before = performance.now();
+      writeSync(file, "x".repeat(4096));
+      fsyncSync(file);
+      times.push(performance.now() - before);
+    }
+    closeSync(file);
+    const median = times.toSorted((a, b) => a - b)[syncSamples >> 1] ?? 0;
+    const detail = `${median.toFixed(2)} ms for a durable write`;
+    return median > syncMsMax
+      ? { about: "sync", status: "warning", detail: `${detail}; every promise waits for one: a faster disk helps` }
+      : { about: "sync", status: "ok", detail };
+  } catch (error) {
+    return { about: "sync", status: "trouble", detail: `${place} takes no durable write: ${messageOf(error)}` };
+  } finally {
+    rmSync(probe, { recursive: true, force: true });
+  }
+}
+
+async function serverFindings(client: Client): Promise<readonly Finding[]> {
+  try {
+    const { ready, body } = await client.readiness();
+    const { checks = {} } = (body ?? {}) as { checks?: Record<string, { ok: boolean; detail?: string }> };
+    const reached: Finding = ready
+      ? { about: "server", status: "ok", detail: `${client.url} is ready` }
+      : { about: "server", status: "trouble", detail: `${client.url} is not ready` };
+    return [
+      reached,
+      ...Object.entries(checks).map(([name, check]) => checkFinding(name, check)),
+      await keyFinding(client),
+    ];
+  } catch (error) {
+    return [{ about: "server", status: "trouble", detail: messageOf(error) }];
+  }
+}
+
+function checkFinding(name: string, { ok, detail = "" }: { readonly ok: boolean; readonly detail?: string }): Finding {
+  const status = !ok ? "trouble" : name === "outgoing" ? "warning" : "ok";
+  return { about: name, status, detail: detail || (ok ? "fine" : "in trouble; the server's log says why") };
+}
+
+/** Without a key there is nothing to say about one; a wrong one is trouble. */
+async function keyFinding(client: Client): Promise<Finding> {
+  try {
+    await client.json("GET", "/v1/locations", { query: { limit: 1 } });
+    return { about: "key", status: "ok", detail: "the server knows it" };
+  } catch (error) {
+    const isAbsent = error instanceof Refusal && error.problem.code === "unauthenticated";
+    if (error instanceof Refusal && error.problem.code === "forbidden")
+      return { about: "key", status: "ok", detail: "the server knows it; it may not read stock" };
+    return { about: "key", status: isAbsent && !client.hasKey ? "warning" : "trouble", detail: messageOf(error) };
+  }
+}

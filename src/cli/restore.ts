@@ -1,0 +1,64 @@
+import { Command, Option } from "commander";
+import { formatInstant, parseInstant } from "../kernel/index.ts";
+import type { RestorePoint } from "../platform/runtime/index.ts";
+import { sequenceOfPosition } from "../services/inventory/index.ts";
+import { Failure, wrongUse } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { dataOption, jsonOption, withExamples } from "./options.ts";
+
+interface RestoreFlags {
+  readonly data: string;
+  readonly toPosition?: string;
+  readonly toTime?: string;
+  readonly json?: boolean;
+}
+
+export function restoreCommand(io: Io): Command {
+  const command = new Command("restore")
+    .description(
+      "Make a data folder from a backup, whole or up to a point in time. It begins a new epoch, and whatever its server would send out waits for `larder resume`.",
+    )
+    .argument("<backup>", "the folder of the backup")
+    .addOption(dataOption("the folder to make; it must not hold a log yet").makeOptionMandatory())
+    .addOption(
+      new Option("--to-position <position>", "up to a position that a client or the feed knows").conflicts("toTime"),
+    )
+    .option("--to-time <time>", "up to what was recorded at that time (RFC 3339)")
+    .addOption(jsonOption())
+    .action(async (backup: string, flags: RestoreFlags) => {
+      const { restoreStore } = await import("../platform/runtime/index.ts");
+      const upTo = await restorePoint(backup, flags);
+      const restored = await restoreStore({ backup, folder: flags.data, ...(upTo && { upTo }) });
+      if (flags.json) {
+        io.out(JSON.stringify({ data: flags.data, ...restored }));
+        return;
+      }
+      io.out(`${flags.data} holds the log up to event ${restored.lastSequence}, in epoch ${restored.epoch.number}.`);
+      io.out(
+        `Start it by \`larder serve --data ${flags.data}\`. Outgoing traffic is paused: \`larder resume --data ${flags.data}\` lets it go, once you trust what you see.`,
+      );
+    });
+  return withExamples(
+    command,
+    "larder restore /backups/2026-11-21 --data ./data-restored",
+    `larder restore /backups/2026-11-21 --data ./data-restored --to-time ${formatInstant(1_795_248_000_000)}`,
+  );
+}
+
+async function restorePoint(backup: string, { toPosition, toTime }: RestoreFlags): Promise<RestorePoint | undefined> {
+  if (toTime !== undefined) {
+    const instant = parseInstant(toTime);
+    if (instant === undefined) throw wrongUse(`--to-time ${toTime} is not an RFC 3339 time, as 2026-11-21T09:30:00Z.`);
+    return { instant };
+  }
+  if (toPosition === undefined) return undefined;
+  const { openLog } = await import("../platform/runtime/index.ts");
+  const log = await openLog(backup);
+  try {
+    const sequence = sequenceOfPosition(toPosition, log);
+    if (!sequence.ok) throw new Failure(`--to-position: ${sequence.rejection.detail}`);
+    return { sequence: sequence.value };
+  } finally {
+    await log.close();
+  }
+}

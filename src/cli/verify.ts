@@ -1,0 +1,92 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { Command } from "commander";
+import { type Anchor, isAnchor, type Verification, verifyLog } from "../services/inventory/index.ts";
+import { Failure, messageOf } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface VerifyFlags {
+  readonly data?: string;
+  readonly anchor?: string;
+  readonly writeAnchor?: string;
+  readonly json?: boolean;
+}
+
+export function verifyCommand(io: Io): Command {
+  const command = new Command("verify")
+    .description(
+      "Read a whole log and check every promise made in it, and that its seals show no event changed, missing or reordered. Also beside a running server.",
+    )
+    .argument("[path]", "a backup, a data folder, or the log.db in one; default is the data folder")
+    .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
+    .option("--anchor <file>", "a seal that was kept elsewhere: shows also whether the end was cut off")
+    .option("--write-anchor <file>", "keep the last seal in a file, if all is well; store it on another machine")
+    .addOption(jsonOption())
+    .action(async (path: string | undefined, flags: VerifyFlags) => {
+      const folder = path === undefined ? dataFolder(flags, io) : path.replace(/\/+$/, "");
+      await verify(folder.endsWith("log.db") ? dirname(folder) : folder, flags, io);
+    });
+  return withExamples(
+    command,
+    "larder verify",
+    "larder verify --write-anchor /mnt/elsewhere/larder.anchor",
+    "larder verify /backups/2026-11-21 --anchor /mnt/elsewhere/larder.anchor",
+  );
+}
+
+async function verify(folder: string, flags: VerifyFlags, io: Io): Promise<void> {
+  const anchor = flags.anchor === undefined ? undefined : readAnchor(flags.anchor);
+  const { openLog } = await import("../platform/runtime/index.ts");
+  const log = await openLog(folder);
+  const progress = new Progress("verifying", "events", log.head(), io);
+  let verification: Verification;
+  try {
+    verification = await verifyLog(log, { ...(anchor && { anchor }), onProgress: (seq) => progress.update(seq) });
+  } finally {
+    progress.end();
+    await log.close();
+  }
+  const ok = verification.findingsCount === 0;
+  if (flags.json) io.out(JSON.stringify({ ok, folder, ...verification }));
+  else report(folder, verification, io);
+  if (!ok)
+    throw new Failure(
+      `The log in ${folder} is not what Larder wrote. Keep it as it is, and restore a backup into a new folder.`,
+    );
+  if (flags.writeAnchor !== undefined) writeAnchor(flags.writeAnchor, verification, flags, io);
+}
+
+function report(folder: string, verification: Verification, io: Io): void {
+  const { events, stocks, reservations, seals, unsealedEvents, shortfalls, findings, findingsCount } = verification;
+  io.out(
+    `${folder}: ${events} events, ${stocks} stocks, ${reservations} reservations, ${seals} seals, ${shortfalls} shortfalls.`,
+  );
+  if (unsealedEvents > 0)
+    io.out(`The last ${unsealedEvents} events are not sealed yet; their contents were checked all the same.`);
+  if (findingsCount === 0) {
+    io.out(io.paint("green", "Every figure and every promise holds, and nothing was changed."));
+    return;
+  }
+  for (const { seq, problem } of findings) io.out(`${io.paint("red", seq === 0 ? "log" : `event ${seq}`)}: ${problem}`);
+  if (findingsCount > findings.length) io.out(`… and ${findingsCount - findings.length} more.`);
+}
+
+function readAnchor(path: string): Anchor {
+  let anchor: unknown;
+  try {
+    anchor = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Failure(`The anchor ${path} can't be read: ${messageOf(error)}.`);
+  }
+  if (!isAnchor(anchor)) throw new Failure(`${path} is no anchor: \`larder verify --write-anchor\` makes one.`);
+  return anchor;
+}
+
+function writeAnchor(path: string, { lastSeal }: Verification, flags: VerifyFlags, io: Io): void {
+  if (lastSeal === undefined)
+    throw new Failure("The log has no seal yet; a server writes one within a second of its first event.");
+  writeFileSync(path, `${JSON.stringify(lastSeal)}\n`);
+  if (!flags.json) io.out(`The seal of the first ${lastSeal.to} events is kept in ${path}.`);
+}
