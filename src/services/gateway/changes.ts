@@ -221,8 +221,12 @@ const documentation = operation({
     200: {
       description: "Events, until one side leaves.",
       schema: named("RecordedCloudEvent", wire.RecordedCloudEvent),
-      type: "text/event-stream",
+      types: ["text/event-stream", "application/x-ndjson"],
     },
+  },
+  headers: {
+    "last-event-id": "The position to resume from; it counts before `after`.",
+    accept: "`application/x-ndjson` for lines; server-sent events otherwise.",
   },
   problems: ["invalid-position", "position-from-another-history"],
 });

@@ -42,28 +42,38 @@ export interface Operation {
   readonly tag: string;
   /** Codes beyond those that any route may answer. */
   readonly problems?: readonly ErrorCode[];
-  /** Schemas of the answers by status; undefined is one without a body. */
-  readonly answers: Readonly<
-    Record<number, { readonly description: string; readonly schema?: object; readonly type?: string }>
-  >;
+  /** Headers that it reads, with what they do. Handlers check them; the framework does not. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly answers: Readonly<Record<number, Answer>>;
+}
+
+/** An answer by its media types, JSON when it names none; without a schema it has no body. */
+interface Answer {
+  readonly description: string;
+  readonly schema?: object;
+  readonly types?: readonly string[];
 }
 
 /** The part of a route's schema that only documents. */
-export function operation({
-  operationId,
-  summary,
-  description,
-  tag,
-  problems = [],
-  answers,
-}: Operation): FastifySchema {
+export function operation(said: Operation): FastifySchema {
+  const { operationId, summary, description, tag, problems = [], headers, answers } = said;
   const good = Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)] as const);
-  const response = Object.fromEntries([...good, ...Object.entries(problemAnswers(problems))]);
-  return { operationId, summary, ...(description !== undefined && { description }), tags: [tag], response };
+  return {
+    operationId,
+    summary,
+    ...(description !== undefined && { description }),
+    ...(headers && { [headersNote]: headers }),
+    tags: [tag],
+    response: { ...Object.fromEntries(good), ...problemAnswers(problems) },
+  } as FastifySchema;
 }
 
-function answerOf({ description, schema, type = "application/json" }: Operation["answers"][number]): object {
-  return schema === undefined ? { type: "null", description } : { description, content: { [type]: { schema } } };
+/** Where a route's schema keeps its headers until they are described: `headers` itself would be validated. */
+const headersNote = "x-headers";
+
+function answerOf({ description, schema, types = ["application/json"] }: Answer): object {
+  if (schema === undefined) return { type: "null", description };
+  return { description, content: Object.fromEntries(types.map((type) => [type, { schema }])) };
 }
 
 function problemAnswers(codes: readonly ErrorCode[]): Record<string, object> {
@@ -102,8 +112,44 @@ export const describeAccess: SwaggerTransform = ({ schema, url, route }) => {
       ? "Open on loopback; elsewhere by any key."
       : `Needs ${access.map((scope) => `\`${scope}\``).join(" or ")}.`;
   const description = [schema.description, who].filter((text) => text !== undefined).join("\n\n");
-  return { schema: { ...schema, description, response, security: [{ key: [] }] }, url };
+  const { [headersNote]: headers, ...rest } = schema as typeof schema & {
+    [headersNote]?: Readonly<Record<string, string>>;
+  };
+  return {
+    schema: {
+      ...rest,
+      ...(headers && { headers: headersSchema(headers) }),
+      description,
+      response,
+      security: [{ key: [] }],
+    },
+    url,
+  };
 };
+
+function headersSchema(headers: Readonly<Record<string, string>>): object {
+  const properties = Object.entries(headers).map(([name, text]) => [name, { type: "string", description: text }]);
+  return { type: "object", properties: Object.fromEntries(properties) };
+}
+
+interface DescribedBody {
+  required?: boolean;
+  readonly content: Readonly<
+    Record<string, { readonly schema?: { readonly type?: string; readonly required?: readonly string[] } }>
+  >;
+}
+
+/** A body of which nothing is required may be left out: it counts as `{}`. */
+export function relaxBodies(document: object): void {
+  const { paths } = document as {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly requestBody?: DescribedBody }>>>>;
+  };
+  for (const { requestBody } of Object.values(paths).flatMap((path) => Object.values(path))) {
+    const schema = requestBody?.content["application/json"]?.schema;
+    if (requestBody !== undefined && schema?.type === "object" && schema.required === undefined)
+      requestBody.required = false;
+  }
+}
 
 /** Two descriptions without saying a code twice. */
 function joined(own: string, common: string): string {

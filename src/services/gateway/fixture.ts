@@ -3,7 +3,13 @@ import type { Outcome, Rejection } from "../../kernel/index.ts";
 import { accept, reject } from "../../kernel/index.ts";
 import type { Credential, Scope } from "../../platform/auth/index.ts";
 import type { Identity } from "../identity/index.ts";
-import type { ChangesStep, Inventory, RecordedCloudEvent, Reservation } from "../inventory/index.ts";
+import {
+  type ChangesStep,
+  factSchemas,
+  type Inventory,
+  type RecordedCloudEvent,
+  type Reservation,
+} from "../inventory/index.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 const silent = () => {};
@@ -169,6 +175,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
     identity,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
+    factSchemas,
     metrics: {
       observe: silent,
       expose: async () => ({ contentType: "application/openmetrics-text", body: "# EOF\n" }),

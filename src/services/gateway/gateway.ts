@@ -7,7 +7,7 @@ import type { Identity } from "../identity/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
-import { factRoutes } from "./facts.ts";
+import { factRoutes, factSchema } from "./facts.ts";
 import { keyRoutes } from "./keys.ts";
 import { documentApi, namedSchemas } from "./openapi.ts";
 import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from "./operations.ts";
@@ -24,7 +24,7 @@ export interface GatewayOptions {
   readonly readiness: Readiness;
   readonly metrics?: { readonly observe: RequestObserver; readonly expose: () => Promise<MetricsPage> };
   /** What may stand in the data of each type of fact, for the documentation. */
-  readonly factSchemas?: Readonly<Record<string, TSchema>>;
+  readonly factSchemas: Readonly<Record<string, TSchema>>;
   readonly heartbeatMs?: number;
   readonly requestsInFlight?: InFlight;
   readonly feedsInFlight?: InFlight;
@@ -44,7 +44,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, logger, readiness, metrics, factSchemas = {} } = options;
+  const { inventory, identity, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -52,7 +52,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const server = createHttpServer({
     logger,
     ...(metrics && { observe: metrics.observe }),
-    schemas: namedSchemas,
+    schemas: { ...namedSchemas, Fact: factSchema(factSchemas) },
     mayUpgrade: isChangesUpgrade,
   });
   guard(server, {
@@ -64,7 +64,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   await documentApi(server);
   errorsPage(server);
   operationRoutes(server, { readiness, isStopping, ...(metrics && { metrics: metrics.expose }) });
-  factRoutes(server, inventory, factSchemas);
+  factRoutes(server, inventory);
   reservationRoutes(server, inventory);
   stockRoutes(server, inventory);
   itemRoutes(server, inventory);

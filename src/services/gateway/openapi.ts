@@ -4,7 +4,7 @@ import type { TSchema } from "typebox";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
 import { wire } from "../inventory/index.ts";
-import { describeAccess, Problem } from "./docs.ts";
+import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
 /** The schemas that stand in the document by name, so that clients made from it get types with names. */
 export const namedSchemas = {
@@ -51,6 +51,11 @@ export async function documentApi(server: HttpServer): Promise<void> {
     },
     refResolver: { buildLocalReference: ({ $id }, _base, _fragment, index) => String($id ?? `def-${index}`) },
     transform: describeAccess,
+    transformObject: (described) => {
+      const document = "openapiObject" in described ? described.openapiObject : described.swaggerObject;
+      relaxBodies(document);
+      return document;
+    },
   });
   await server.register(swaggerUi, {
     routePrefix: "/docs",

@@ -98,6 +98,6 @@ const docs = {
     operationId: "getMetrics",
     tag,
     summary: "Metrics in OpenMetrics",
-    answers: { 200: { description: "Metrics.", schema: Type.String(), type: "application/openmetrics-text" } },
+    answers: { 200: { description: "Metrics.", schema: Type.String(), types: ["application/openmetrics-text"] } },
   }),
 };

@@ -103,8 +103,13 @@ const listQuery = query({
   ...pageQuery,
 });
 
+const retryKey = {
+  "idempotency-key": `1 to ${limits.idempotencyKeyLengthMax} printable ASCII characters; makes a retry safe.`,
+};
+
 const docs = {
   reserve: operation({
+    headers: retryKey,
     operationId: "reserve",
     tag,
     summary: "Reserve stock",
@@ -164,6 +169,7 @@ const docs = {
     problems: ["not-found", "insufficient-stock", ...ended],
   }),
   fulfil: operation({
+    headers: retryKey,
     operationId: "fulfilReservation",
     tag,
     summary: "Hand over, whole or in part",

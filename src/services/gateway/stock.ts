@@ -76,26 +76,29 @@ const stockQuery = query({
   knownAt: Type.Optional({ ...wire.Time, description: "RFC 3339: what Larder would have answered then." }),
 });
 const eventsQuery = query({ location: Type.Optional(wire.LocationId), ...pageQuery });
-const afterWrite =
-  "With the header `Larder-Min-Position` it waits up to 2 s until the read side has seen that position, so that a read that follows a write sees it.";
+const minPositionHeader = {
+  "larder-min-position":
+    "A position to wait for, up to 2 s, until the read side has seen it: so a read that follows a write sees it.",
+};
 const available = { 200: { description: "What is there.", schema: named("Availability", wire.Availability) } };
 const policyView = { 200: { description: "The policy.", schema: named("PolicyView", wire.PolicyView) } };
 const behind = ["invalid-position", "position-from-another-history", "read-side-behind"] as const;
 
 const docs = {
   availability: operation({
+    headers: minPositionHeader,
     operationId: "getAvailability",
     tag,
     summary: "See what can be promised",
-    description: `From the read side, which follows the log and never slows a write down. An unknown sku is an item with \`known: false\`. ${afterWrite}`,
+    description: `From the read side, which follows the log and never slows a write down. An unknown sku is an item with \`known: false\`.`,
     answers: available,
     problems: behind,
   }),
   availabilityBatch: operation({
+    headers: minPositionHeader,
     operationId: "getAvailabilityBatch",
     tag,
     summary: "See what can be promised of up to 1,000 skus",
-    description: afterWrite,
     answers: available,
     problems: behind,
   }),

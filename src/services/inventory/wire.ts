@@ -86,21 +86,37 @@ export const ReserveRequest = Type.Object(
     near: Type.Optional(Coordinates),
     lines,
   },
-  closed,
+  {
+    ...closed,
+    examples: [
+      {
+        owner: "customer-81",
+        reference: "cart-4711",
+        ttlSeconds: 900,
+        lines: [
+          { sku: "milk-1l", quantity: 2, location: "store-1" },
+          { sku: "bread-500g", quantity: 1 },
+        ],
+      },
+    ],
+  },
 );
 export type ReserveRequest = Static<typeof ReserveRequest>;
 
 export const ExtendRequest = Type.Object(
   { ttlSeconds: Type.Integer({ minimum: 1, maximum: limits.reservationTtlSecondsMax }) },
-  closed,
+  { ...closed, examples: [{ ttlSeconds: 900 }] },
 );
 export const AmendRequest = Type.Object({ lines }, closed);
-export const ConfirmRequest = Type.Object({ reacquire: Type.Optional(Type.Boolean()) }, closed);
+export const ConfirmRequest = Type.Object(
+  { reacquire: Type.Optional(Type.Boolean()) },
+  { ...closed, examples: [{ reacquire: true }] },
+);
 export const FulfilLine = Type.Object({ sku: Sku, location: Type.Optional(LocationId), quantity: Quantity }, closed);
 export type FulfilLine = Static<typeof FulfilLine>;
 export const FulfilRequest = Type.Object(
   { lines: Type.Optional(Type.Array(FulfilLine, { minItems: 1, maxItems: limits.reservationLinesMax })) },
-  closed,
+  { ...closed, examples: [{ lines: [{ sku: "milk-1l", location: "store-1", quantity: 1 }] }] },
 );
 
 export const reservationStatuses = [
@@ -211,7 +227,7 @@ export const AvailabilityBatchRequest = Type.Object(
     skus: Type.Array(Sku, { minItems: 1, maxItems: limits.batchItemsMax }),
     locations: Type.Optional(Type.Array(LocationId, { minItems: 1, maxItems: limits.batchItemsMax })),
   },
-  closed,
+  { ...closed, examples: [{ skus: ["milk-1l", "bread-500g"], locations: ["store-1"] }] },
 );
 
 export const LotView = Type.Object({
@@ -292,7 +308,7 @@ export const ItemBody = Type.Object(
       Type.String({ maxLength: 8, description: "Price look-up code of fresh produce, 4 or 5 digits." }),
     ),
   },
-  closed,
+  { ...closed, examples: [{ name: "Whole milk, 1 l", unit: "each", gtins: ["4006381333931"] }] },
 );
 export type ItemBody = Static<typeof ItemBody>;
 export const Item = Type.Object({
@@ -306,7 +322,7 @@ export const Item = Type.Object({
 export type Item = Static<typeof Item>;
 export const ItemsBatchRequest = Type.Object(
   { items: Type.Array(Type.Unknown(), { minItems: 1, maxItems: limits.batchItemsMax }) },
-  closed,
+  { ...closed, examples: [{ items: [{ sku: "milk-1l", name: "Whole milk, 1 l", unit: "each" }] }] },
 );
 export const ItemsReceipt = Type.Object({
   accepted: Type.Integer(),
@@ -330,7 +346,7 @@ export const PolicyBody = Type.Object(
     lowAt: Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: limits.quantityMax }), Type.Null()])),
     backorderLimit: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.quantityMax })),
   },
-  closed,
+  { ...closed, examples: [{ location: "store-1", safetyStock: 2, lowAt: 10 }] },
 );
 export type PolicyBody = Static<typeof PolicyBody>;
 const policyFields = {
@@ -359,7 +375,18 @@ export const LocationBody = Type.Object(
     timeZone: Type.Optional(Type.String({ maxLength: 64, description: "IANA name, as Europe/London; default UTC." })),
     authority: Type.Optional(Type.Enum(["ours", "theirs"])),
   },
-  closed,
+  {
+    ...closed,
+    examples: [
+      {
+        name: "Main Street",
+        kind: "store",
+        priority: 10,
+        position: { lat: 51.5, lon: -0.12 },
+        timeZone: "Europe/London",
+      },
+    ],
+  },
 );
 export type LocationBody = Static<typeof LocationBody>;
 export const LocationView = Type.Object({
