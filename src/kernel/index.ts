@@ -1,6 +1,6 @@
 export type { ErrorCode, ErrorSpec, FactRejectionCode, Outcome, Rejection } from "./errors.ts";
 export { catalogue, factRejections, InvariantError, invariant, PlatformError } from "./errors.ts";
-export { fnv1a } from "./hash.ts";
+export { fingerprint, fnv1a } from "./hash.ts";
 export { identifierProblem, normalise } from "./identifiers.ts";
 export { limits } from "./limits.ts";
 export { accept, type Result, reject } from "./result.ts";
