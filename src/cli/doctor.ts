@@ -137,8 +137,9 @@ function freeSpace(place: string): Finding {
 
 /** How long the disk takes to make a small write durable; the middle one of several. */
 function syncTime(place: string): Finding {
-  const probe = mkdtempSync(join(place, ".larder-doctor-"));
+  let probe: string | undefined;
   try {
+    probe = mkdtempSync(join(place, ".larder-doctor-"));
     const file = openSync(join(probe, "sync"), "w");
     const times: number[] = [];
     for (let sample = 0; sample < syncSamples; sample += 1) {
@@ -156,7 +157,7 @@ function syncTime(place: string): Finding {
   } catch (error) {
     return { about: "sync", status: "trouble", detail: `${place} takes no durable write: ${messageOf(error)}` };
   } finally {
-    rmSync(probe, { recursive: true, force: true });
+    if (probe !== undefined) rmSync(probe, { recursive: true, force: true });
   }
 }
 

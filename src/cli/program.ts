@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { PlatformError } from "../kernel/index.ts";
 import { backupCommand } from "./backup.ts";
+import { benchCommand } from "./bench.ts";
 import { completionCommand } from "./completion.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exportCommand } from "./export.ts";
@@ -27,7 +28,7 @@ export function larderProgram(io: Io): Command {
       "\nFirst steps: `larder demo` shows everything on a real shop's sales; `larder serve` starts a server.",
     );
   program.commandsGroup("A server:");
-  program.addCommand(serveCommand(io)).addCommand(doctorCommand(io));
+  program.addCommand(serveCommand(io)).addCommand(doctorCommand(io)).addCommand(benchCommand(io));
   program.commandsGroup("Stock:");
   program.addCommand(stockCommand(io)).addCommand(reserveCommand(io)).addCommand(tailCommand(io));
   program.commandsGroup("In and out:");
