@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const larder = fileURLToPath(new URL("../../bin/larder.js", import.meta.url));
+
+export const adminKey = "journey-admin-key-0123456789";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  // A journey reads whatever a client may get; each reads its own shape out of it.
+  // biome-ignore lint/suspicious/noExplicitAny: the test decides what it expects to be there
+  readonly body: any;
+}
+
+export interface CallOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly key?: string | null;
+  /** Cuts the connection this many milliseconds after the request was sent, as a client that vanishes. */
+  readonly cutAfterMs?: number;
+}
+
+/** A server as a user would run it: a process of its own on a folder of its own. */
+export class Server {
+  readonly folder = mkdtempSync(join(tmpdir(), "larder-journey-"));
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #agent: Agent;
+  #process: ChildProcess | undefined;
+  #port = 0;
+  stderr = "";
+
+  constructor(options: { readonly connections?: number; readonly env?: Readonly<Record<string, string>> } = {}) {
+    this.#env = options.env ?? {};
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Starts it, also again after a stop; resolves when it listens. */
+  async start(): Promise<void> {
+    const env = {
+      ...process.env,
+      ...this.#env,
+      LARDER_DATA: join(this.folder, "data"),
+      LARDER_PORT: "0",
+      LARDER_ADMIN_KEY: adminKey,
+    };
+    const child = spawn(process.execPath, [larder, "serve"], { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    child.stderr.on("data", (chunk: Buffer) => {
+      this.stderr = (this.stderr + chunk.toString()).slice(-20_000);
+    });
+    await new Promise<void>((resolve, reject) => {
+      let text = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+        const url = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(text);
+        if (url === null) return;
+        this.#port = Number(url[1]);
+        resolve();
+      });
+      child.once("exit", (code, signal) =>
+        reject(new Error(`the server ended (${code ?? signal}) before it listened: ${text}${this.stderr}`)),
+      );
+    });
+  }
+
+  /** Ends the process by a signal and waits until it is gone. */
+  async end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    const gone = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    child.kill(signal);
+    return await gone;
+  }
+
+  async stop(): Promise<void> {
+    await this.end("SIGTERM");
+    this.#agent.destroy();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** One call of the API. Rejects when no answer came: whether it took effect is then unknown. */
+  call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+    const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
+    const key = options.key === undefined ? adminKey : options.key;
+    const headers = {
+      ...(payload !== undefined && {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(payload),
+      }),
+      ...(key !== null && { authorization: `Bearer ${key}` }),
+      ...options.headers,
+    };
+    return new Promise((resolve, reject) => {
+      const outgoing = request(`${this.url}${path}`, { method, headers, agent: this.#agent }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("error", reject);
+        response.on("end", () => {
+          const text = Buffer.concat(chunks).toString();
+          const isJson =
+            /json/.test(response.headers["content-type"] ?? "") &&
+            !/ndjson/.test(response.headers["content-type"] ?? "");
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: isJson && text !== "" ? JSON.parse(text) : text,
+          });
+        });
+      });
+      outgoing.on("error", reject);
+      outgoing.end(payload, () => {
+        if (options.cutAfterMs !== undefined)
+          setTimeout(() => outgoing.destroy(new Error("the client vanished")), options.cutAfterMs);
+      });
+    });
+  }
+
+  /** Every recorded event up to now. */
+  async changes(): Promise<{ type: string; time: string; position: string; data: Record<string, never> }[]> {
+    const { body } = await this.call("GET", "/v1/changes?follow=false", {
+      headers: { accept: "application/x-ndjson" },
+    });
+    return String(body)
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line));
+  }
+}
