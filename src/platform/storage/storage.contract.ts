@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { limits, PlatformError } from "../../kernel/index.ts";
-import type { AppendOutcome, AppendUnit, Claim, DerivedChanges, RecordedEvent, RecordedUnit, Storage } from "./port.ts";
+import type { AppendOutcome, AppendUnit, DerivedChanges, RecordedEvent, RecordedUnit, Storage } from "./port.ts";
+import { claim, event, numbers, unitOf } from "./samples.ts";
 
 /** An engine as the contract sees it. */
 export interface StorageUnderTest {
@@ -654,41 +655,6 @@ async function compareWithModel(storage: Storage, streams: readonly string[], ap
   }
   const claims = await storage.findClaims(numbers(15).map((n) => claim(n).key));
   expect(claims.map((found) => found !== undefined)).toEqual(numbers(15).map((n) => taken.has(n)));
-}
-
-interface UnitExtras {
-  readonly recordedAt?: number;
-  readonly fact?: AppendUnit["meta"]["fact"];
-  readonly claims?: readonly Claim[];
-}
-
-/** A unit that expects the given versions; for tests of storage and of what stands on it. */
-export function unitOf(
-  command: string,
-  expected: Readonly<Record<string, number>>,
-  events: AppendUnit["events"],
-  { recordedAt = 1000, fact, claims = [] }: UnitExtras = {},
-): AppendUnit {
-  return {
-    meta: { command, recordedAt, actor: "key-1", ...(fact && { fact }) },
-    expected: Object.entries(expected).map(([stream, version]) => ({ stream, version })),
-    events,
-    claims,
-  };
-}
-
-export function event(stream: string, data: object = { quantity: 1 }): AppendUnit["events"][number] {
-  return { stream, type: "StockSold", schema: 1, data };
-}
-
-/** The claim of a number, with a print of its own. */
-export function claim(number: number, print = "0"): Claim {
-  return { key: number.toString(16).padStart(32, "0"), print: print + number.toString(16).padStart(15, "0") };
-}
-
-/** 1 to `count`. */
-export function numbers(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index + 1);
 }
 
 function conflictOn(stream: string): AppendOutcome {

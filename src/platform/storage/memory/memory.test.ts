@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { event, storageContract, unitOf } from "../storage.contract.ts";
+import { event, unitOf } from "../samples.ts";
+import { storageContract } from "../storage.contract.ts";
 import { MemoryStorage } from "./index.ts";
 
 storageContract(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatInstant } from "../../../kernel/index.ts";
 import type { RecordedUnit, Storage } from "../port.ts";
-import { claim, event, numbers, unitOf } from "../storage.contract.ts";
+import { claim, event, numbers, unitOf } from "../samples.ts";
 import { backupStore, openSqliteReader, openSqliteStorage, restoreStore } from "./index.ts";
 
 let home: string;

@@ -16,16 +16,14 @@ export interface DatabaseOptions {
 
 /** Opens a database file. Throws `PlatformError("storage-unavailable")` when this runtime's SQLite is too old. */
 export function openDatabase(path: string, { readOnly = false, waitMs = 0 }: DatabaseOptions = {}): DatabaseSync {
-  const database = new DatabaseSync(path, { readOnly, timeout: waitMs });
-  const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.["version"]);
+  const version = process.versions["sqlite"] ?? "0";
   if (!isAtLeast(version, oldestSqlite)) {
-    database.close();
     throw new PlatformError(
       "storage-unavailable",
       `SQLite ${version} has a fault that can lose data; ${oldestSqlite} or newer is needed: use the runtime that the project brings`,
     );
   }
-  return database;
+  return new DatabaseSync(path, { readOnly, timeout: waitMs });
 }
 
 export function isAtLeast(version: string, wanted: string): boolean {

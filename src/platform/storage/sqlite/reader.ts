@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { type Instant, PlatformError } from "../../../kernel/index.ts";
@@ -49,6 +50,8 @@ function checkWalAtRest(folder: string): void {
 
 /** A server's last transaction can be read here before its sync is back; what was read becomes durable by a sync of our own. */
 export async function syncWal(folder: string): Promise<void> {
+  // Without one, everything is in the database, and was synced on its way there.
+  if (!existsSync(walOf(folder))) return;
   const sync = new WalSync(folder);
   try {
     await sync.sync();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PlatformError } from "../../../kernel/index.ts";
-import { event, numbers, unitOf } from "../storage.contract.ts";
+import { event, numbers, unitOf } from "../samples.ts";
 import { openSqliteStorage } from "./index.ts";
 import { checkWal } from "./wal-check.ts";
 

@@ -1,0 +1,30 @@
+/** Appends to a log as fast as it can from several callers, and prints each command once it has been acknowledged. */
+import { writeSync } from "node:fs";
+import { claim, event, unitOf } from "../samples.ts";
+import { openSqliteStorage } from "./index.ts";
+
+const [folder = "", round = "0"] = process.argv.slice(2);
+const storage = await openSqliteStorage({ folder });
+const versions = new Map<string, number>();
+
+async function call(caller: number): Promise<never> {
+  for (let turn = 0; ; turn += 1) {
+    const stream = `stock-store-${caller % 4}-${turn % 20}-${caller}`;
+    const [version = 0] = versions.has(stream) ? [versions.get(stream)] : await storage.versions([stream]);
+    const command = `${round}.${caller}.${turn}`;
+    const events = Array.from({ length: 1 + (turn % 5) }, (_, n) =>
+      event(stream, { n, text: "x".repeat((turn * 37) % 900) }),
+    );
+    const number = Number(round) * 2 ** 40 + caller * 2 ** 30 + turn;
+    const [outcome] = await storage.append([
+      unitOf(command, { [stream]: version }, events, { claims: [claim(number)] }),
+    ]);
+    if (outcome?.ok !== true) throw new Error(`${command} was refused: ${JSON.stringify(outcome)}`);
+    versions.set(stream, version + events.length);
+    // Straight to the pipe: what is printed has left the process when it is killed.
+    writeSync(1, `${command} ${outcome.seq}\n`);
+  }
+}
+
+writeSync(1, "open\n");
+await Promise.all(Array.from({ length: 16 }, (_, caller) => call(caller)));
