@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { Command, Option } from "commander";
 import { limits } from "../kernel/index.ts";
-import { type Availability, type RecordedCloudEvent, recordedChanges } from "../services/inventory/index.ts";
+import type { Availability, RecordedCloudEvent } from "../services/inventory/index.ts";
 import { type Client, problemOf, Refusal } from "./client.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 import { lines } from "./feed.ts";
@@ -86,6 +86,7 @@ async function* linesOfFolder(folder: string): AsyncGenerator<string> {
 
 async function* eventsOfFolder(folder: string): AsyncGenerator<RecordedCloudEvent> {
   const { openLog } = await import("../platform/runtime/index.ts");
+  const { recordedChanges } = await import("../services/inventory/index.ts");
   const log = await openLog(folder);
   try {
     yield* recordedChanges(log);

@@ -1,7 +1,6 @@
 import { Command, Option } from "commander";
 import { formatInstant, parseInstant } from "../kernel/index.ts";
 import type { RestorePoint } from "../platform/runtime/index.ts";
-import { sequenceOfPosition } from "../services/inventory/index.ts";
 import { Failure, wrongUse } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { dataOption, jsonOption, withExamples } from "./options.ts";
@@ -53,6 +52,7 @@ async function restorePoint(backup: string, { toPosition, toTime }: RestoreFlags
   }
   if (toPosition === undefined) return undefined;
   const { openLog } = await import("../platform/runtime/index.ts");
+  const { sequenceOfPosition } = await import("../services/inventory/index.ts");
   const log = await openLog(backup);
   try {
     const sequence = sequenceOfPosition(toPosition, log);

@@ -12,7 +12,7 @@ import {
   variableOf,
 } from "../platform/config/index.ts";
 import type { RunningServer } from "../platform/runtime/index.ts";
-import { createLogger, type Logger } from "../platform/telemetry/index.ts";
+import type { Logger } from "../platform/telemetry/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { jsonOption, withExamples } from "./options.ts";
@@ -61,6 +61,7 @@ async function serve(flags: ServeFlags, io: Io): Promise<void> {
     return;
   }
   const { settings } = loaded;
+  const { createLogger } = await import("../platform/telemetry/index.ts");
   const logger = createLogger({ level: settings.logLevel, format: settings.logFormat });
   const server = await start(loaded, logger);
   greet(server, loaded, flags, io);

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command } from "commander";
-import { type Anchor, isAnchor, type Verification, verifyLog } from "../services/inventory/index.ts";
+import type { Anchor, Verification } from "../services/inventory/index.ts";
 import { Failure, messageOf } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
@@ -37,8 +37,9 @@ export function verifyCommand(io: Io): Command {
 }
 
 async function verify(folder: string, flags: VerifyFlags, io: Io): Promise<void> {
-  const anchor = flags.anchor === undefined ? undefined : readAnchor(flags.anchor);
+  const anchor = flags.anchor === undefined ? undefined : await readAnchor(flags.anchor);
   const { openLog } = await import("../platform/runtime/index.ts");
+  const { verifyLog } = await import("../services/inventory/index.ts");
   const log = await openLog(folder);
   const progress = new Progress("verifying", "events", log.head(), io);
   let verification: Verification;
@@ -73,7 +74,8 @@ function report(folder: string, verification: Verification, io: Io): void {
   if (findingsCount > findings.length) io.out(`… and ${findingsCount - findings.length} more.`);
 }
 
-function readAnchor(path: string): Anchor {
+async function readAnchor(path: string): Promise<Anchor> {
+  const { isAnchor } = await import("../services/inventory/index.ts");
   let anchor: unknown;
   try {
     anchor = JSON.parse(readFileSync(path, "utf8"));

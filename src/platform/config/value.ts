@@ -1,5 +1,5 @@
 import type { TSchema } from "typebox";
-import Value from "typebox/value";
+import { Check } from "typebox/schema";
 import { isSecret, type SettingName, settingOf } from "./settings.ts";
 
 /** What a source gives: a typed value from the file, a text from everywhere else. */
@@ -11,7 +11,7 @@ export type Parsed = { readonly value: unknown } | { readonly problem: string };
 export function parseValue(name: SettingName, given: Given): Parsed {
   const { type, check } = settingOf(name);
   const value = "text" in given ? fromText(type, given.text) : given.json;
-  const problem = Value.Check(type, value) ? check?.(value) : allowed(name);
+  const problem = Check(type, value) ? check?.(value) : allowed(name);
   if (problem === undefined) return { value };
   const shown = "text" in given ? given.text : String(JSON.stringify(given.json));
   return { problem: isSecret(name) ? `is not what it must be: ${problem}` : `is "${shown}", and must be ${problem}` };
