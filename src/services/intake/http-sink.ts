@@ -1,0 +1,177 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { limits } from "../../kernel/index.ts";
+import { ImportError } from "./failure.ts";
+import type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, Refusal } from "./sinks.ts";
+
+export interface HttpSinkOptions {
+  /** Of the server, as http://127.0.0.1:8080. */
+  readonly url: string;
+  readonly key: string;
+  /** Hears why a batch is sent again, and after how long. */
+  readonly onRetry?: (why: string, waitMs: number) => void;
+  /** Between 0 and 1, to spread retries; default `Math.random`. */
+  readonly random?: () => number;
+  /** How long a busy or unreachable server is asked again; default `limits.importRetryMsMax`. */
+  readonly retryMsMax?: number;
+}
+
+/**
+ * Sends facts to `POST /v1/events` of a running server. What the server is too busy for (429, 503, or a gateway's 502 and
+ * 504) and what a lost connection leaves unknown is sent again: facts have ids, so that is harmless. Throws `ImportError`
+ * `server-unreachable` when that has not helped for `retryMsMax`, `server-refused` at any other answer.
+ */
+export function httpSink(options: HttpSinkOptions): FactSink {
+  const post = poster(options, "/v1/events", "application/cloudevents-batch+json");
+  return {
+    send: async (facts, signal) => {
+      const encoded = facts.map((fact) => JSON.stringify(fact));
+      const answers = await post(encoded, (items) => `[${items.join(",")}]`, signal);
+      const last = answers.at(-1)?.body["position"];
+      return {
+        accepted: sum(answers, "accepted"),
+        duplicates: sum(answers, "duplicates"),
+        rejected: refusals(answers).map((refusal) => ({ ...refusal, id: facts[refusal.index]?.id ?? null })),
+        ...(typeof last === "string" && { position: last }),
+      } satisfies FactSinkReceipt;
+    },
+  };
+}
+
+/** As `httpSink`, for items: `POST /v1/items:batch`. */
+export function httpItemSink(options: HttpSinkOptions): ItemSink {
+  const post = poster(options, "/v1/items:batch", "application/json");
+  return {
+    send: async (items, signal) => {
+      const encoded = items.map((item) => JSON.stringify(item));
+      const answers = await post(encoded, (texts) => `{"items":[${texts.join(",")}]}`, signal);
+      const last = answers.at(-1)?.body["position"];
+      return {
+        accepted: sum(answers, "accepted"),
+        unchanged: sum(answers, "unchanged"),
+        rejected: refusals(answers).map((refusal) => ({ ...refusal, sku: items[refusal.index]?.sku ?? null })),
+        ...(typeof last === "string" && { position: last }),
+      } satisfies ItemSinkReceipt;
+    },
+  };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+/** The answer to the part of a batch that begins at `offset`. */
+interface Answer {
+  readonly offset: number;
+  readonly body: Json;
+}
+
+/** Posts encoded items in as few bodies below `limits.bodyBytesMax` as halving finds. */
+function poster(options: HttpSinkOptions, path: string, contentType: string) {
+  const request = retrying(options, path, contentType);
+  const post = async (
+    items: readonly string[],
+    wrap: (items: readonly string[]) => string,
+    signal: AbortSignal | undefined,
+    offset = 0,
+  ): Promise<Answer[]> => {
+    const body = wrap(items);
+    const isTooLarge = Buffer.byteLength(body) > limits.bodyBytesMax;
+    const answer = isTooLarge && items.length > 1 ? "too-large" : await request(body, signal);
+    if (answer !== "too-large") return [{ offset, body: answer }];
+    if (items.length === 1) return [{ offset, body: oversized }];
+    const half = Math.ceil(items.length / 2);
+    const first = await post(items.slice(0, half), wrap, signal, offset);
+    return [...first, ...(await post(items.slice(half), wrap, signal, offset + half))];
+  };
+  return post;
+}
+
+const oversized: Json = {
+  rejected: [{ index: 0, code: "payload-too-large", detail: "The server takes no body of this size." }],
+};
+
+/** One request, repeated until the server has decided about it. */
+function retrying(options: HttpSinkOptions, path: string, contentType: string) {
+  const { url, key, onRetry, random = Math.random, retryMsMax = limits.importRetryMsMax } = options;
+  const target = `${url.replace(/\/+$/, "")}${path}`;
+  const headers = { authorization: `Bearer ${key}`, "content-type": contentType, accept: "application/json" };
+
+  return async (body: string, signal: AbortSignal | undefined): Promise<Json | "too-large"> => {
+    let waitedMs = 0;
+    for (let attempt = 0; ; attempt += 1) {
+      const reply = await ask(target, { method: "POST", headers, body, ...(signal && { signal }) });
+      if (!("retry" in reply)) return decided(reply, target);
+      const backoffMs = Math.min(10_000, 200 * 2 ** attempt) * (0.5 + random() / 2);
+      const waitMs = reply.retryAfterMs ?? backoffMs;
+      if (waitedMs + waitMs > retryMsMax) {
+        const seconds = Math.round(waitedMs / 1000);
+        throw new ImportError(
+          "server-unreachable",
+          `${reply.retry}, for ${seconds} s. Import the file again later: what is recorded counts once.`,
+        );
+      }
+      onRetry?.(reply.retry, waitMs);
+      await wait(waitMs, undefined, signal && { signal });
+      waitedMs += waitMs;
+    }
+  };
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: Json;
+}
+interface Again {
+  readonly retry: string;
+  readonly retryAfterMs?: number;
+}
+
+async function ask(target: string, request: RequestInit): Promise<Reply | Again> {
+  try {
+    const response = await fetch(target, request);
+    const text = await response.text();
+    if (![429, 502, 503, 504].includes(response.status)) return { status: response.status, body: asJson(text) };
+    const after = retryAfter(response.headers.get("retry-after"));
+    return { retry: `${target} answers ${response.status}`, ...(after !== undefined && { retryAfterMs: after }) };
+  } catch (error) {
+    // Aborted by the caller, or a request that can never be sent (a wrong URL); all else is the network.
+    request.signal?.throwIfAborted();
+    const cause = error instanceof Error ? error.cause : undefined;
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
+    if (code === "ERR_INVALID_URL" || code === undefined) throw error;
+    return { retry: `${new URL(target).origin} can't be reached (${code})` };
+  }
+}
+
+function decided({ status, body }: Reply, target: string): Json | "too-large" {
+  if (status === 413) return "too-large";
+  // When every item was rejected the answer is a problem that lists them like a receipt.
+  if ((status >= 200 && status < 300) || Array.isArray(body["rejected"])) return body;
+  const detail = body["detail"] ?? body["title"] ?? "no reason given";
+  const hint = status === 401 ? " Give a key by --key or LARDER_KEY." : "";
+  throw new ImportError("server-refused", `${target} answers ${status}: ${String(detail)}${hint}`);
+}
+
+/** Milliseconds from a `Retry-After` of seconds or of a date. */
+function retryAfter(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+}
+
+function asJson(text: string): Json {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
+
+function sum(answers: readonly Answer[], name: "accepted" | "duplicates" | "unchanged"): number {
+  return answers.reduce((total, { body }) => total + (Number(body[name]) || 0), 0);
+}
+
+function refusals(answers: readonly Answer[]): Refusal[] {
+  return answers.flatMap(({ offset, body }) =>
+    ((body["rejected"] ?? []) as Refusal[]).map(({ index, code, detail }) => ({ index: offset + index, code, detail })),
+  );
+}

@@ -1,0 +1,259 @@
+import { hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { limits } from "../../kernel/index.ts";
+import { Delivery, type Receipt } from "./delivery.ts";
+import { Columns } from "./domain/columns.ts";
+import type { LookupTable } from "./domain/derive.ts";
+import {
+  type CloudEvent,
+  factMapper,
+  type ItemDraft,
+  itemMapper,
+  type Mapped,
+  type Mapper,
+  type Surroundings,
+} from "./domain/mapper.ts";
+import type { FactMapping, ItemMapping, Lookup } from "./domain/mapping.ts";
+import type { Row } from "./domain/rows.ts";
+import { ImportError } from "./failure.ts";
+import type { ImportInput } from "./input.ts";
+import { factColumns, itemColumns } from "./mapping.ts";
+import type { RejectsWriter } from "./rejects.ts";
+import type { FactSink, ItemSink } from "./sinks.ts";
+import { type ImportSummary, Tallies } from "./summary.ts";
+import { openTable, readLookup, type Table } from "./table.ts";
+
+export interface ImportProgress {
+  /** As they stand in the file, packed or not. */
+  readonly bytesRead: number;
+  readonly bytesTotal?: number;
+  readonly rows: number;
+  readonly rejected: number;
+  readonly seconds: number;
+  readonly rowsPerSecond: number;
+  /** At the rate so far; absent when the size is not known. */
+  readonly secondsLeft?: number;
+}
+
+interface ImportOptions {
+  readonly input: ImportInput;
+  readonly rejects?: RejectsWriter;
+  /** Maps everything and sends nothing. */
+  readonly dryRun?: boolean;
+  /** Stops the import; what is under way is given up, and the summary says that it is not complete. */
+  readonly signal?: AbortSignal;
+  /** Hears of the progress at most four times a second, and at the end. */
+  readonly onProgress?: (progress: ImportProgress) => void;
+  /** Milliseconds of a clock that never goes back; default the process's. */
+  readonly now?: () => number;
+}
+
+export interface FactImport extends ImportOptions {
+  readonly mapping: FactMapping;
+  readonly sink: FactSink;
+}
+
+export interface ItemImport extends ImportOptions {
+  readonly mapping: ItemMapping;
+  readonly sink: ItemSink;
+}
+
+/**
+ * Maps the rows of a file to facts and sends them, in memory that does not grow with the file (but for the ids that
+ * `duplicates` has to remember, 12 bytes each). Ids come from the rows alone, so the same file twice changes nothing.
+ *
+ * Rows that are turned down do not stop the import; they are tallied and go to `rejects`. Throws `MappingError` when the
+ * mapping does not fit the file, and `ImportError` when the import can't go on.
+ */
+export async function importFacts(options: FactImport): Promise<ImportSummary> {
+  const { mapping, sink, signal } = options;
+  const run = new Run(options);
+  return run.carryOut<CloudEvent>(
+    (made) => sink.send(made, signal),
+    async (delivery) => {
+      const { table, map } = await prepare(options, run, factColumns(mapping), (around) => factMapper(mapping, around));
+      for await (const rows of table.rows) {
+        for (const row of rows) {
+          const mapped = run.note(map(row), row, delivery);
+          for (const fact of mapped) delivery.add(fact, [row]);
+          run.tallies.made += mapped.length;
+          if (delivery.isFull) await delivery.dispatch();
+        }
+        run.progressed();
+      }
+    },
+  );
+}
+
+/**
+ * Maps the rows of a file to items and sends them. Rows of one sku, wherever they stand, become one item: the first says
+ * what it is, and all give their GTINs. So items are held in memory (at most `limits.importItemsMax`) and sent when the
+ * file has been read. An item that the server turns down rejects each of its rows.
+ */
+export async function importItems(options: ItemImport): Promise<ImportSummary> {
+  const { mapping, sink, signal } = options;
+  const run = new Run(options);
+  const send = async (made: readonly ItemDraft[]): Promise<Receipt> => {
+    const { unchanged, ...receipt } = await sink.send(made, signal);
+    return { ...receipt, duplicates: unchanged };
+  };
+  return run.carryOut(send, async (delivery) => {
+    const { table, map } = await prepare(options, run, itemColumns(mapping), (around) => itemMapper(mapping, around));
+    const items = new Map<string, { item: ItemDraft; readonly rows: Row[] }>();
+    for await (const rows of table.rows) {
+      for (const row of rows) {
+        for (const item of run.note(map(row), row, delivery)) {
+          const known = items.get(item.sku);
+          if (known === undefined) items.set(item.sku, { item, rows: [row] });
+          else {
+            known.item = merged(known.item, item);
+            known.rows.push(row);
+            run.tallies.repeated += 1;
+          }
+        }
+        if (delivery.isFull) await delivery.dispatch();
+      }
+      if (items.size > limits.importItemsMax) {
+        throw new ImportError("too-many-items", `The file has over ${limits.importItemsMax} items. Split it by sku.`);
+      }
+      run.progressed();
+    }
+    run.tallies.made = items.size;
+    for (const { item, rows } of items.values()) {
+      delivery.add(item, rows);
+      if (delivery.isFull) await delivery.dispatch();
+    }
+  });
+}
+
+function merged(item: ItemDraft, other: ItemDraft): ItemDraft {
+  const gtins = [...new Set([...(item.gtins ?? []), ...(other.gtins ?? [])])];
+  return gtins.length > 0 ? { ...item, gtins } : item;
+}
+
+const progressMsMin = 250;
+
+/** One import: its tallies, its clock, and what holds for facts and items alike. */
+class Run {
+  readonly tallies = new Tallies();
+  readonly #options: ImportOptions;
+  readonly #now: () => number;
+  readonly #began: number;
+  #bytesRead = 0;
+  #rejected = 0;
+  #told = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ImportOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#began = this.#now();
+  }
+
+  /** Opens the delivery, lets `read` fill it, and sums up, also when the import was stopped or failed. */
+  async carryOut<T>(
+    send: (made: readonly T[]) => Promise<Receipt>,
+    read: (delivery: Delivery<T>) => Promise<void>,
+  ): Promise<ImportSummary> {
+    const { dryRun = false, rejects, signal } = this.#options;
+    const delivery = new Delivery(dryRun ? sendNothing : send, this.tallies, rejects);
+    try {
+      await read(delivery);
+      await delivery.finish();
+      this.progressed(true);
+      return this.#summary(true);
+    } catch (error) {
+      await delivery.settle();
+      if (signal?.aborted === true) return this.#summary(false);
+      if (error instanceof ImportError) error.summary = this.#summary(false);
+      throw error;
+    }
+  }
+
+  readonly readBytes = (count: number): void => {
+    this.#options.signal?.throwIfAborted();
+    this.#bytesRead += count;
+  };
+
+  /** Tallies what became of a row, and gives what it made. */
+  note<T>(mapped: Mapped<T>, row: Row, delivery: Delivery<T>): readonly T[] {
+    this.tallies.rows += 1;
+    switch (mapped.kind) {
+      case "yields":
+        return mapped.made;
+      case "rejected": {
+        const { by, reason, detail } = mapped;
+        delivery.reject({ line: row.line, by, reason, row, ...(detail !== undefined && { detail }) });
+        this.#rejected += 1;
+        return [];
+      }
+      case "ignored":
+        this.tallies.ignore(mapped.reason);
+        return [];
+      case "repeated":
+        this.tallies.repeated += 1;
+        return [];
+    }
+  }
+
+  progressed(isLast = false): void {
+    const { onProgress, input } = this.#options;
+    const now = this.#now();
+    if (onProgress === undefined || (!isLast && now - this.#told < progressMsMin)) return;
+    this.#told = now;
+    const seconds = (now - this.#began) / 1000;
+    const { bytesTotal } = input;
+    const share = bytesTotal === undefined || this.#bytesRead === 0 ? undefined : this.#bytesRead / bytesTotal;
+    onProgress({
+      bytesRead: this.#bytesRead,
+      ...(bytesTotal !== undefined && { bytesTotal }),
+      rows: this.tallies.rows,
+      rejected: this.#rejected,
+      seconds,
+      rowsPerSecond: seconds > 0 ? Math.round(this.tallies.rows / seconds) : 0,
+      ...(share !== undefined && { secondsLeft: Math.max(0, seconds / share - seconds) }),
+    });
+  }
+
+  #summary(isComplete: boolean): ImportSummary {
+    return this.tallies.summary((this.#now() - this.#began) / 1000, isComplete);
+  }
+}
+
+async function sendNothing(): Promise<Receipt> {
+  return { accepted: 0, duplicates: 0, rejected: [] };
+}
+
+/** Reads the lookups, opens the file and compiles the mapping for it. */
+async function prepare<T>(
+  { mapping, input, rejects }: ImportOptions & { readonly mapping: FactMapping | ItemMapping },
+  run: Run,
+  asked: readonly string[],
+  compile: (around: Surroundings) => Mapper<T>,
+): Promise<{ readonly table: Table; readonly map: Mapper<T> }> {
+  const lookups = await readLookups(mapping.lookups ?? [], input.folder);
+  const table = await openTable(input.bytes, mapping.format, asked, run.readBytes);
+  rejects?.begin(table.columns);
+  return { table, map: compile({ columns: Columns.of(table.columns), lookups, digest }) };
+}
+
+/** 132 bits of SHA-256, in 22 characters that are safe anywhere. Ids of imported facts: it must never change. */
+function digest(text: string): string {
+  return hash("sha256", text, "base64url").slice(0, 22);
+}
+
+async function readLookups(lookups: readonly Lookup[], folder: string): Promise<readonly LookupTable[]> {
+  const tables: LookupTable[] = [];
+  for (const [index, lookup] of lookups.entries()) {
+    const path = join(folder, lookup.file);
+    try {
+      tables.push(await readLookup(createReadStream(path), lookup, `lookups[${index}]`));
+    } catch (cause) {
+      if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) throw cause;
+      throw new ImportError("lookup-unusable", `The mapping looks up ${lookup.file}, which is not in ${folder}.`, {
+        cause,
+      });
+    }
+  }
+  return tables;
+}

@@ -1,0 +1,11 @@
+export type { CloudEvent, ItemDraft } from "./domain/mapper.ts";
+export type { FactMapping, ItemMapping } from "./domain/mapping.ts";
+export { MappingError } from "./domain/mapping-error.ts";
+export { ImportError, type ImportErrorCode } from "./failure.ts";
+export { type HttpSinkOptions, httpItemSink, httpSink } from "./http-sink.ts";
+export { type FactImport, type ImportProgress, type ItemImport, importFacts, importItems } from "./import.ts";
+export { type ImportInput, openInput } from "./input.ts";
+export { checkItemMapping, checkMapping, readItemMapping, readMapping } from "./mapping.ts";
+export { RejectsFile, type RejectsWriter } from "./rejects.ts";
+export type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, Refusal } from "./sinks.ts";
+export type { ImportSummary, Reject, Tally } from "./summary.ts";

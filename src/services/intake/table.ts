@@ -1,0 +1,114 @@
+import { limits } from "../../kernel/index.ts";
+import { CsvReader } from "./domain/csv.ts";
+import type { FileFormat } from "./domain/mapping.ts";
+import { MappingError } from "./domain/mapping-error.ts";
+import { NdjsonReader } from "./domain/ndjson.ts";
+import { LineTooLong, type Row, type RowReader } from "./domain/rows.ts";
+import { ImportError } from "./failure.ts";
+import { unpacked } from "./input.ts";
+
+/** A file as rows under named columns. */
+export interface Table {
+  readonly columns: readonly string[];
+  /** Rows in the order of the file, many at a time. May be read once. */
+  readonly rows: AsyncIterable<readonly Row[]>;
+}
+
+/**
+ * Opens a file as a table. The columns of a CSV file are its header's or the mapping's; those of NDJSON are the ones the
+ * mapping asks for (`asked`), since every line may have others. A CSV row with another number of fields than there are
+ * columns is a row with a problem. Throws `ImportError`, `MappingError`.
+ */
+export async function openTable(
+  bytes: AsyncIterable<Uint8Array>,
+  format: FileFormat,
+  asked: readonly string[],
+  onBytes: (count: number) => void = () => undefined,
+): Promise<Table> {
+  const pieces = decoded(unpacked(bytes, onBytes), format.encoding ?? "utf-8");
+  if (format.type === "ndjson") return { columns: asked, rows: read(pieces, new NdjsonReader(asked)) };
+
+  const batches = read(pieces, new CsvReader(format.delimiter ?? ","));
+  if (format.columns !== undefined) return { columns: format.columns, rows: measured(batches, format.columns.length) };
+  const first = await firstBatch(batches);
+  const [header, ...rest] = first;
+  if (header === undefined) throw new ImportError("input-damaged", "The file is empty: it has not even a header.");
+  const columns = header.fields.map((name) => name.trim());
+  const twice = columns.find((name, index) => columns.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new MappingError("format", `the header has the column "${twice}" twice; name the columns`);
+  return { columns, rows: measured(joined(rest, batches), columns.length) };
+}
+
+async function* decoded(bytes: AsyncIterable<Uint8Array>, encoding: string): AsyncGenerator<string> {
+  // Drops a byte order mark by itself.
+  const decoder = new TextDecoder(encoding);
+  for await (const piece of bytes) yield decoder.decode(piece, { stream: true });
+  yield decoder.decode();
+}
+
+async function* read(pieces: AsyncIterable<string>, reader: RowReader): AsyncGenerator<readonly Row[]> {
+  try {
+    for await (const piece of pieces) {
+      const rows = reader.push(piece, false);
+      if (rows.length > 0) yield rows;
+    }
+    yield reader.push("", true);
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    throw new ImportError("input-damaged", `${error.message}: is it the file the mapping describes?`, { cause: error });
+  }
+}
+
+async function firstBatch(batches: AsyncGenerator<readonly Row[]>): Promise<readonly Row[]> {
+  for (;;) {
+    const { done, value } = await batches.next();
+    if (done === true) return [];
+    if (value.length > 0) return value;
+  }
+}
+
+async function* joined(first: readonly Row[], rest: AsyncGenerator<readonly Row[]>) {
+  yield first;
+  yield* rest;
+}
+
+async function* measured(batches: AsyncIterable<readonly Row[]>, width: number) {
+  for await (const rows of batches) yield rows.map((row) => (row.fields.length === width ? row : misfit(row, width)));
+}
+
+function misfit(row: Row, width: number): Row {
+  if (row.problem !== undefined) return row;
+  return { ...row, problem: `has ${row.fields.length} fields where there are ${width} columns` };
+}
+
+/** Reads a lookup file into memory: by key, the wanted columns. Of rows with one key the first counts. */
+export async function readLookup(
+  bytes: AsyncIterable<Uint8Array>,
+  lookup: { readonly file: string; readonly key: string; readonly columns: Readonly<Record<string, string>> },
+  path: string,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const table = await openTable(bytes, { type: "csv" }, []);
+  const place = (name: string) => {
+    const index = table.columns.indexOf(name);
+    if (index >= 0) return index;
+    throw new MappingError(path, `${lookup.file} has no column "${name}"; it has ${table.columns.join(", ")}`);
+  };
+  const key = place(lookup.key);
+  const wanted = Object.values(lookup.columns).map(place);
+  const found = new Map<string, readonly string[]>();
+  for await (const rows of table.rows) {
+    for (const { fields, problem } of rows) {
+      const name = fields[key];
+      if (problem !== undefined || name === undefined || found.has(name)) continue;
+      found.set(
+        name,
+        wanted.map((index) => fields[index] ?? ""),
+      );
+    }
+    if (found.size > limits.importLookupRowsMax) {
+      throw new ImportError("lookup-unusable", `${lookup.file} has over ${limits.importLookupRowsMax} rows.`);
+    }
+  }
+  return found;
+}
