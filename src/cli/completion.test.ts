@@ -1,0 +1,48 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { larderProgram } from "./program.ts";
+
+function scriptFor(shell: string): string {
+  const parts: string[] = [];
+  const program = larderProgram({
+    env: {},
+    out: () => {},
+    note: () => {},
+    raw: (part) => void parts.push(part),
+    isTerminal: { out: false, err: false },
+    paint: (_style, plain) => plain,
+  });
+  program.parse(["completion", shell], { from: "user" });
+  return parts.join("");
+}
+
+/** What bash offers for a line whose last word is being typed. */
+function bashOffers(script: string, ...words: string[]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), "larder-completion-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "larder.bash");
+  writeFileSync(file, script);
+  const typed = words.map((word) => `'${word}'`).join(" ");
+  const ask = `source ${file}; COMP_WORDS=(${typed}); COMP_CWORD=${words.length - 1}; _larder; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  return execFileSync("bash", ["-c", ask], { encoding: "utf8" }).trim().split("\n");
+}
+
+const hasBash = spawnSync("bash", ["--version"]).status === 0;
+
+describe("completion", () => {
+  it.skipIf(!hasBash)("offers commands, what stands under them, and their options, in bash", () => {
+    const script = scriptFor("bash");
+    expect(bashOffers(script, "larder", "re")).toEqual(["reserve", "restore", "resume"]);
+    expect(bashOffers(script, "larder", "reserve", "con")).toEqual(["confirm"]);
+    expect(bashOffers(script, "larder", "reserve", "confirm", "--re")).toEqual(["--reacquire"]);
+    expect(bashOffers(script, "larder", "completion", "f")).toEqual(["fish"]);
+  });
+
+  it.each(["zsh", "fish"])("names every command for %s", (shell) => {
+    const script = scriptFor(shell);
+    for (const name of ["serve", "reserve fulfil", "keys create", "doctor"]) expect(script).toContain(name);
+  });
+});
