@@ -24,7 +24,8 @@ const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 
 /**
  * Compiles a time format: `rfc3339`, `unix` (seconds), `unix-ms`, or a pattern of `yyyy MM M MMM dd d HH H hh h a mm ss S
- * XXX` with literal characters between. `S` is any number of fraction digits. A pattern with `XXX` needs no zone, one
+ * XXX` with literal characters between; what stands in square brackets may be missing. `S` is any number of fraction
+ * digits. A pattern with `XXX` needs no zone, one
  * without is read on the wall clock of `zone` (see `zoneClock` for the hours that come twice or never).
  *
  * The function gives undefined for a text that does not fit or is no time of the calendar. Throws `MappingError`.
@@ -57,6 +58,7 @@ function epochParser(scale: number): (text: string) => Instant | undefined {
 function compilePattern(format: string, path: string): RegExp {
   const pieces = format.match(/([A-Za-z])\1*|[^A-Za-z]/g) ?? [];
   const source = pieces.map((piece) => {
+    if (piece === "[" || piece === "]") return piece === "[" ? "(?:" : ")?";
     if (!/[A-Za-z]/.test(piece) || piece === "T") return piece.replace(/[^A-Za-z0-9 ]/, "\\$&");
     const token = tokens[piece];
     if (token === undefined) {
@@ -75,7 +77,7 @@ function compileOnce(source: string, path: string): RegExp {
   try {
     return new RegExp(`^${source}$`);
   } catch {
-    throw new MappingError(path, "names one part of the time twice");
+    throw new MappingError(path, "names one part of the time twice, or leaves a bracket open");
   }
 }
 
