@@ -37,6 +37,7 @@ function checkCoding({ headers }: FastifyRequest): void {
   const coding = headers["content-encoding"];
   if (coding !== undefined && coding.toLowerCase() !== "identity")
     throw new RequestError("unsupported-media-type", "Encoded bodies are not taken; send it without Content-Encoding.");
+  if (headers["content-type"] === "application/json") return;
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(headers["content-type"] ?? "")?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset))
     throw new RequestError("unsupported-media-type", "JSON is taken in UTF-8 only.");

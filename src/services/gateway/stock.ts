@@ -116,7 +116,7 @@ const docs = {
     summary: "Read the audit trail of one sku",
     description:
       "What, when it happened, when it was recorded, by whom, from which source, why, and the balance after it.",
-    answers: { 200: { description: "A page, oldest first.", schema: named("StockEvents", wire.StockEvents) } },
+    answers: { 200: { description: "A page, newest first.", schema: named("StockEvents", wire.StockEvents) } },
     problems: ["not-found"],
   }),
   policy: operation({

@@ -201,13 +201,16 @@ function revokedHashes(history: readonly RecordedEvent[]): ReadonlySet<string> {
   return revoked;
 }
 
-function viewOf({ hash: _, version: __, createdAt, expiresAt, ...key }: Key): KeyView {
+function viewOf(key: Key): KeyView {
+  const { id, name, scopes, locations, sources, ownReservations, createdAt, expiresAt } = key;
   return {
-    ...key,
-    scopes: [...key.scopes],
-    ...(key.locations && { locations: [...key.locations] }),
-    ...(key.sources && { sources: [...key.sources] }),
+    id,
+    name,
+    scopes: [...scopes],
+    ...(locations && { locations: [...locations] }),
+    ...(sources && { sources: [...sources] }),
+    ownReservations,
     createdAt: formatInstant(createdAt),
     expiresAt: expiresAt === undefined ? null : formatInstant(expiresAt),
-  } as KeyView;
+  };
 }
