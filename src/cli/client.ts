@@ -8,6 +8,8 @@ import type {
   Availability,
   FactsReceipt,
   FulfilLine,
+  Item,
+  ItemBody,
   LocationBody,
   LocationView,
   Reservation,
@@ -99,6 +101,9 @@ export class Client {
   }
   recordFacts(facts: readonly object[]): Promise<FactsReceipt> {
     return this.json("POST", "/v1/events", { body: facts, contentType: "application/cloudevents-batch+json" });
+  }
+  putItem(sku: string, body: ItemBody): Promise<Item> {
+    return this.json("PUT", `/v1/items/${encodeURIComponent(sku)}`, { body });
   }
   putLocation(id: string, body: LocationBody): Promise<LocationView> {
     return this.json("PUT", `/v1/locations/${encodeURIComponent(id)}`, { body });

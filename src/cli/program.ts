@@ -3,9 +3,11 @@ import { PlatformError } from "../kernel/index.ts";
 import { backupCommand } from "./backup.ts";
 import { benchCommand } from "./bench.ts";
 import { completionCommand } from "./completion.ts";
+import { demoCommand } from "./demo.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exportCommand } from "./export.ts";
 import { Failure, messageOf } from "./failure.ts";
+import { importCommand } from "./import.ts";
 import type { Io } from "./io.ts";
 import { keysCommand } from "./keys.ts";
 import { reserveCommand } from "./reserve.ts";
@@ -28,11 +30,15 @@ export function larderProgram(io: Io): Command {
       "\nFirst steps: `larder demo` shows everything on a real shop's sales; `larder serve` starts a server.",
     );
   program.commandsGroup("A server:");
-  program.addCommand(serveCommand(io)).addCommand(doctorCommand(io)).addCommand(benchCommand(io));
+  program
+    .addCommand(serveCommand(io))
+    .addCommand(demoCommand(io))
+    .addCommand(doctorCommand(io))
+    .addCommand(benchCommand(io));
   program.commandsGroup("Stock:");
   program.addCommand(stockCommand(io)).addCommand(reserveCommand(io)).addCommand(tailCommand(io));
   program.commandsGroup("In and out:");
-  program.addCommand(exportCommand(io));
+  program.addCommand(importCommand(io)).addCommand(exportCommand(io));
   program.commandsGroup("Looking after it:");
   program.addCommand(keysCommand(io)).addCommand(verifyCommand(io));
   program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));

@@ -1,48 +1,44 @@
 import { SingleBar } from "cli-progress";
 import type { Io } from "./io.ts";
 
-/** Milliseconds between lines where no terminal shows a bar. */
+/** Milliseconds between lines where no terminal shows a bar; work that is done before stays quiet there. */
 const lineEveryMs = 3000;
 
-/**
- * How far a long piece of work is, on standard error: a bar on a terminal, else a line every few seconds. Nothing is
- * shown before the first second or so is over where there is no terminal, so that short work stays quiet.
- */
+/** How far a long piece of work is, on standard error: a bar on a terminal, else a line every few seconds. */
 export class Progress {
   readonly #bar: SingleBar | undefined;
   readonly #what: string;
-  readonly #unit: string;
   readonly #total: number;
   readonly #io: Io;
   readonly #since = performance.now();
   #toldAt = performance.now();
 
-  constructor(what: string, unit: string, total: number, io: Io) {
-    [this.#what, this.#unit, this.#total, this.#io] = [what, unit, total, io];
+  /** `total` is in whatever unit `update` is told; 0 when nobody knows. */
+  constructor(what: string, total: number, io: Io) {
+    [this.#what, this.#total, this.#io] = [what, total, io];
     if (!io.isTerminal.err) return;
-    const format = `${what} {bar} {percentage}% · {value}/{total} ${unit} · {rate}/s · {eta_formatted} left{more}`;
-    this.#bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true, etaBuffer: 50 });
-    this.#bar.start(total, 0, { rate: "-", more: "" });
+    const format = `${what} {bar} {percentage}%, {details}, {left} s left`;
+    this.#bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true, barsize: 24 });
+    this.#bar.start(Math.max(1, total), 0, { details: "", left: "-" });
   }
 
-  /** `more` is said behind it, as counts of what went wrong. */
-  update(done: number, more = ""): void {
-    const seconds = (performance.now() - this.#since) / 1000;
-    const rate = seconds > 0.2 ? Math.round(done / seconds) : 0;
-    if (this.#bar !== undefined) {
-      this.#bar.update(Math.min(done, this.#total), { rate, more: more && ` · ${more}` });
-      return;
-    }
-    if (performance.now() - this.#toldAt < lineEveryMs) return;
+  /** `details` are said beside it, as the rate. */
+  update(done: number, details: string): void {
+    const left = this.#secondsLeft(done);
+    this.#bar?.update(Math.min(done, this.#total), { details, left });
+    if (this.#bar !== undefined || performance.now() - this.#toldAt < lineEveryMs) return;
     this.#toldAt = performance.now();
-    const share = this.#total > 0 ? Math.floor((100 * done) / this.#total) : 100;
-    const left = rate > 0 ? Math.ceil(Math.max(0, this.#total - done) / rate) : 0;
-    this.#io.note(
-      `${this.#what}: ${share}%, ${done} of ${this.#total} ${this.#unit}, ${rate}/s, ${left} s left${more && `, ${more}`}`,
-    );
+    const share = this.#total > 0 ? ` ${Math.floor((100 * done) / this.#total)}%,` : "";
+    this.#io.note(`${this.#what}:${share} ${details}${left === "-" ? "" : `, ${left} s left`}`);
   }
 
   end(): void {
     this.#bar?.stop();
+  }
+
+  #secondsLeft(done: number): string {
+    if (done <= 0 || this.#total === 0) return "-";
+    const seconds = (performance.now() - this.#since) / 1000;
+    return String(Math.ceil(Math.max(0, (seconds * (this.#total - done)) / done)));
   }
 }

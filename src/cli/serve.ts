@@ -91,6 +91,9 @@ function readSettingsFile(path: string): string {
   }
 }
 
+/** Another program listens on the port. */
+export class PortTaken extends Failure {}
+
 /** Starts a server; what an operator can mend comes as a `Failure` that says how. */
 export async function start({ settings }: Pick<Loaded, "settings">, logger: Logger): Promise<RunningServer> {
   const { startServer, TargetError } = await import("../platform/runtime/index.ts");
@@ -101,7 +104,7 @@ export async function start({ settings }: Pick<Loaded, "settings">, logger: Logg
     const { code } = error as NodeJS.ErrnoException;
     const at = `${settings.host}:${settings.port}`;
     if (code === "EADDRINUSE")
-      throw new Failure(`${at} is taken by another program. Choose another port by LARDER_PORT or --port.`);
+      throw new PortTaken(`${at} is taken by another program. Choose another port by LARDER_PORT or --port.`);
     if (code === "EACCES" || code === "EADDRNOTAVAIL")
       throw new Failure(
         `The server may not listen on ${at}: ${messageOf(error)}. Choose others by LARDER_HOST and LARDER_PORT.`,

@@ -41,10 +41,13 @@ async function verify(folder: string, flags: VerifyFlags, io: Io): Promise<void>
   const { openLog } = await import("../platform/runtime/index.ts");
   const { verifyLog } = await import("../services/inventory/index.ts");
   const log = await openLog(folder);
-  const progress = new Progress("verifying", "events", log.head(), io);
+  const progress = new Progress("verifying", log.head(), io);
   let verification: Verification;
   try {
-    verification = await verifyLog(log, { ...(anchor && { anchor }), onProgress: (seq) => progress.update(seq) });
+    verification = await verifyLog(log, {
+      ...(anchor && { anchor }),
+      onProgress: (seq, head) => progress.update(seq, `${seq} of ${head} events`),
+    });
   } finally {
     progress.end();
     await log.close();

@@ -1,0 +1,181 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { PlatformError } from "../kernel/index.ts";
+import type { Settings } from "../platform/config/index.ts";
+import type { RunningServer } from "../platform/runtime/index.ts";
+import type { Logger } from "../platform/telemetry/index.ts";
+import { Client } from "./client.ts";
+import { Failure, messageOf } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { jsonOption, withExamples } from "./options.ts";
+import { Progress } from "./progress.ts";
+import { banner, PortTaken, settingsFrom, start } from "./serve.ts";
+
+interface DemoFlags {
+  readonly data: string;
+  readonly port?: string;
+  readonly keep?: boolean;
+  readonly json?: boolean;
+}
+
+const examples = fileURLToPath(new URL("../../examples", import.meta.url));
+const sample = join(examples, "demo", "online-retail-sample.csv.gz");
+/** Opening stock first, then what happened to it. */
+const mappings = [
+  { what: "opening stock", path: join(examples, "online-retail", "opening.json") },
+  { what: "sales", path: join(examples, "online-retail", "mapping.json") },
+];
+/** What the sample sells most of, with the shop's own names. */
+const items = [
+  { sku: "85123A", name: "White hanging heart T-light holder" },
+  { sku: "22423", name: "Regency cakestand 3 tier" },
+  { sku: "84879", name: "Assorted colour bird ornament" },
+] as const;
+
+export function demoCommand(io: Io): Command {
+  const command = new Command("demo")
+    .description("Start a server of its own and replay weeks of a real shop's sales into it, to try everything on.")
+    .option("--data <folder>", "its folder, which is made anew each time", "./demo-data")
+    .option("--port <port>", "TCP port; default $LARDER_PORT or 8080, or a free one when that is taken")
+    .option("--keep", "go on with what is in the folder instead of making it anew")
+    .addOption(jsonOption())
+    .action((flags: DemoFlags) => demo(flags, io));
+  return withExamples(command, "larder demo", "larder demo --port 9000 --keep");
+}
+
+async function demo(flags: DemoFlags, io: Io): Promise<void> {
+  if (!existsSync(sample)) throw new Failure(`The sample ${sample} is missing: get the whole project.`);
+  if (!flags.keep) await clearFolder(flags.data);
+  const { createLogger } = await import("../platform/telemetry/index.ts");
+  const { runUntilSignal } = await import("../platform/runtime/index.ts");
+  const key = io.env["LARDER_ADMIN_KEY"] || `lk_${randomBytes(32).toString("base64url")}`;
+  const { settings } = settingsFrom(
+    { data: flags.data, store: "sqlite:", ...(flags.port && { port: flags.port }) },
+    io,
+  );
+  const logger = createLogger({ level: "warn", format: settings.logFormat });
+  const { server, url } = await startSomewhere({ ...settings, adminKey: key }, logger, io);
+  try {
+    await replay(url, key, flags, io);
+    await greet(url, key, flags, io);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  const exitCode = await runUntilSignal(() => server.stop(), logger);
+  if (exitCode !== 0) throw new Failure("The server did not stop cleanly; its log says why.");
+}
+
+/**
+ * Empties the folder of an earlier demo. It is opened first, so that a server that runs in it is not robbed of its
+ * files; and what Larder did not write is never removed.
+ */
+async function clearFolder(folder: string): Promise<void> {
+  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  const foreign = readdirSync(folder).filter(
+    (name) => !/^(log|derived|queues|lock)\.(db|pid)(-wal|-shm|-journal)?$/.test(name),
+  );
+  if (foreign.length > 0)
+    throw new Failure(`${folder} holds ${foreign[0]}, which is not Larder's. Name another folder by --data.`);
+  const { resumeOutgoing } = await import("../platform/runtime/index.ts");
+  try {
+    await resumeOutgoing(folder);
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    throw new Failure(
+      `The folder of an earlier demo can't be made anew: ${messageOf(error)}. Stop it, or name another folder by --data.`,
+    );
+  }
+  rmSync(folder, { recursive: true });
+}
+
+/** On the port that was asked for, or on a free one when somebody has it. */
+async function startSomewhere(
+  settings: Settings,
+  logger: Logger,
+  io: Io,
+): Promise<{ server: RunningServer; url: string }> {
+  let server: RunningServer;
+  try {
+    server = await start({ settings }, logger);
+  } catch (error) {
+    if (!(error instanceof PortTaken)) throw error;
+    io.note(`Port ${settings.port} is taken; taking a free one.`);
+    server = await start({ settings: { ...settings, port: 0 } }, logger);
+  }
+  if (server.url === undefined) throw new Failure("The demo needs the gateway: unset LARDER_TARGET.");
+  return { server, url: server.url };
+}
+
+async function replay(url: string, key: string, flags: DemoFlags, io: Io): Promise<void> {
+  const client = new Client(url, key);
+  await client.putLocation("online", { name: "The online shop", kind: "warehouse", timeZone: "Europe/London" });
+  for (const { sku, name } of items) await client.putItem(sku, { name, unit: "each" });
+  const { httpSink, importFacts, openInput, readMapping } = await import("../services/intake/index.ts");
+  for (const { what, path } of mappings) {
+    const [mapping, input] = [await readMapping(path), await openInput(sample)];
+    const progress = new Progress(`replaying ${what}`, input.bytesTotal ?? 0, io);
+    const summary = await importFacts({
+      ...{ mapping, input, sink: httpSink({ url, key }) },
+      onProgress: ({ bytesRead, rows, rowsPerSecond }) =>
+        progress.update(bytesRead, `${rows} rows, ${rowsPerSecond}/s`),
+    }).finally(() => progress.end());
+    if (!flags.json)
+      io.note(
+        `${what}: ${summary.accepted + summary.duplicates} facts from ${summary.rows} rows in ${summary.seconds.toFixed(1)} s.`,
+      );
+  }
+}
+
+async function greet(url: string, key: string, flags: DemoFlags, io: Io): Promise<void> {
+  const client = new Client(url, key);
+  const { items: found, position } = await client.availability(items.map(({ sku }) => sku));
+  const best = found.find((item) => "location" in item && item.available >= 10);
+  if (best === undefined)
+    throw new Failure("The sample left nothing to reserve: remove the folder, or leave --keep out.");
+  const lines = curlLines(url, best.sku, position);
+  if (flags.json) {
+    io.out(JSON.stringify({ event: "ready", url, adminKey: key, sku: best.sku, curl: lines.map(({ line }) => line) }));
+    return;
+  }
+  const name = items.find(({ sku }) => sku === best.sku)?.name ?? "";
+  io.out(`${io.paint("bold", "Larder is running")} on a real shop's sales, in ${flags.data}. Ctrl-C stops it.`);
+  for (const line of banner(url)) io.out(line);
+  io.out("");
+  io.out(
+    `The admin key, shown this once. Paste it into another terminal, and then the lines below (${best.sku} is "${name}"):`,
+  );
+  io.out("");
+  io.out(`export KEY=${key}`);
+  for (const { about, line } of lines) {
+    io.out("");
+    io.out(io.paint("dim", `# ${about}`));
+    io.out(line);
+  }
+}
+
+function curlLines(
+  url: string,
+  sku: string,
+  position: string,
+): readonly { readonly about: string; readonly line: string }[] {
+  const curl = 'curl -sS -H "Authorization: Bearer $KEY"';
+  const post = `${curl} -H "Content-Type: application/json" -d`;
+  const order = (id: string, quantity: number) => `'${JSON.stringify({ id, lines: [{ sku, quantity }] })}'`;
+  return [
+    { about: "What is there?", line: `${curl} "${url}/v1/availability?sku=${sku}"` },
+    { about: "Reserve two for a cart, for 15 minutes.", line: `${post} ${order("cart-1", 2)} ${url}/v1/reservations` },
+    { about: "The cart is paid: commit them.", line: `${post} '{}' ${url}/v1/reservations/cart-1/confirm` },
+    {
+      about: "A million is more than there is: refused, and nothing is held.",
+      line: `${post} ${order("cart-2", 1_000_000)} ${url}/v1/reservations`,
+    },
+    {
+      about: "Everything that happens, live, beginning with your cart. Ctrl-C ends it.",
+      line: `${curl} -N "${url}/v1/changes?after=${position}"`,
+    },
+  ];
+}

@@ -1,0 +1,140 @@
+import { basename } from "node:path";
+import { Command } from "commander";
+import type { ImportInput, ImportProgress, ImportSummary, RejectsFile } from "../services/intake/index.ts";
+import { Failure, messageOf, wrongUse } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { clientOf, type ServerOptions, withExamples, withServer } from "./options.ts";
+import { Progress } from "./progress.ts";
+
+interface ImportFlags extends ServerOptions {
+  readonly mapping?: string;
+  readonly rejects?: string;
+  readonly dryRun?: boolean;
+}
+
+export function importCommand(io: Io): Command {
+  const command = withImportOptions(new Command("import"))
+    .description(
+      "Map the rows of a CSV or NDJSON file to facts and record them. The same file twice changes nothing. Rows that were turned down go to a file with line and reason; the exit code is 1 when any was, other than by a rule of the mapping.",
+    )
+    .action((file: string, flags: ImportFlags) => runImport(file, flags, io, "facts"));
+  withExamples(
+    command,
+    "larder import sales.csv --mapping examples/online-retail/mapping.json --dry-run",
+    "larder import sales.csv.gz --mapping examples/online-retail/mapping.json --rejects turned-down.csv",
+    "zcat sales.csv.gz | larder import - --mapping examples/online-retail/mapping.json",
+    "larder import items barcodes.csv.gz --mapping examples/gtin/items.json",
+  );
+  return command.addCommand(
+    withExamples(
+      withImportOptions(new Command("items"))
+        .description("Map the rows of a file to items: their names, units and barcodes.")
+        .action((file: string, flags: ImportFlags) => runImport(file, flags, io, "items")),
+      "larder import items barcodes.csv.gz --mapping examples/gtin/items.json",
+    ),
+  );
+}
+
+function withImportOptions(command: Command): Command {
+  return withServer(
+    command
+      .argument("<file>", "CSV or NDJSON, plain or gzip; - for standard input")
+      .option("--mapping <file>", "what the columns mean (docs/guides/import.md)")
+      .option("--rejects <file>", "where rows go that were turned down; default FILE.rejects.csv in this folder")
+      .option("--dry-run", "map everything and record nothing"),
+  );
+}
+
+async function runImport(file: string, flags: ImportFlags, io: Io, what: "facts" | "items"): Promise<void> {
+  // Not a required option of commander's: that one is asked of a command's parent too.
+  const { mapping: mappingPath } = flags;
+  if (mappingPath === undefined)
+    throw wrongUse("--mapping is missing: it names the file that says what the columns mean (docs/guides/import.md).");
+  const intake = await import("../services/intake/index.ts");
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  const { url, key = "" } = { ...flags, url: clientOf(flags, io).url };
+  const onRetry = (why: string, waitMs: number) => io.note(`${why}; trying again in ${(waitMs / 1000).toFixed(1)} s.`);
+  const around = async (format: ConstructorParameters<typeof RejectsFile>[1]) => {
+    const input = await intake.openInput(file);
+    const rejects = new intake.RejectsFile(flags.rejects ?? rejectsName(file, format.type), format);
+    return { input, rejects, dryRun: flags.dryRun === true, signal: stop.signal };
+  };
+  try {
+    if (what === "items") {
+      const mapping = await intake.readItemMapping(mappingPath);
+      const options = await around(mapping.format);
+      const sink = intake.httpItemSink({ url, key, onRetry });
+      await conclude(options, flags, io, (onProgress) => intake.importItems({ ...options, mapping, sink, onProgress }));
+    } else {
+      const mapping = await intake.readMapping(mappingPath);
+      const options = await around(mapping.format);
+      const sink = intake.httpSink({ url, key, onRetry });
+      await conclude(options, flags, io, (onProgress) => intake.importFacts({ ...options, mapping, sink, onProgress }));
+    }
+  } catch (error) {
+    if (error instanceof intake.MappingError)
+      throw wrongUse(`The mapping ${mappingPath} can't be used: ${error.message}.`);
+    if (error instanceof intake.ImportError) throw new Failure(`${messageOf(error)}${soFar(error.summary)}`);
+    throw error;
+  }
+}
+
+async function conclude(
+  { input, rejects }: { readonly input: ImportInput; readonly rejects: RejectsFile },
+  flags: ImportFlags,
+  io: Io,
+  carryOut: (onProgress: (progress: ImportProgress) => void) => Promise<ImportSummary>,
+): Promise<void> {
+  const progress = new Progress("importing", input.bytesTotal ?? 0, io);
+  let summary: ImportSummary;
+  let hasRejects = false;
+  try {
+    summary = await carryOut((now) => progress.update(now.bytesRead, progressDetails(now)));
+  } finally {
+    progress.end();
+    hasRejects = await rejects.close();
+  }
+  const rejectsPath = hasRejects ? rejects.path : undefined;
+  if (flags.json)
+    io.out(JSON.stringify({ ...summary, dryRun: flags.dryRun === true, ...(rejectsPath && { rejects: rejectsPath }) }));
+  else for (const line of summaryLines(summary, flags, rejectsPath)) io.out(line);
+  if (!summary.isComplete)
+    throw new Failure("The import was stopped before the end. Run it again: what is recorded counts once.");
+  const unforeseen = summary.rejected.filter(({ by }) => by !== "rule").reduce((sum, { count }) => sum + count, 0);
+  if (unforeseen > 0)
+    throw new Failure(
+      `${unforeseen} rows were turned down${rejectsPath ? `; put them right in ${rejectsPath} and import it` : ""}.`,
+    );
+}
+
+function progressDetails({ rows, rejected, rowsPerSecond }: ImportProgress): string {
+  return `${rows} rows, ${rowsPerSecond}/s${rejected > 0 ? `, ${rejected} turned down` : ""}`;
+}
+
+function summaryLines(summary: ImportSummary, flags: ImportFlags, rejectsPath: string | undefined): readonly string[] {
+  const { rows, made, accepted, duplicates, repeated, ignored, rejected, seconds, rowsPerSecond } = summary;
+  const recorded = flags.dryRun ? "nothing recorded (dry run)" : `${accepted} new, ${duplicates} known before`;
+  return [
+    `${rows} rows in ${seconds.toFixed(1)} s (${rowsPerSecond}/s) made ${made}: ${recorded}.`,
+    ...(repeated > 0 ? [`${repeated} rows repeat an earlier one.`] : []),
+    ...ignored.map(({ reason, count }) => `${count} left out: ${reason}`),
+    ...rejected.map(({ reason, count }) => `${count} turned down: ${reason}`),
+    ...(rejectsPath === undefined ? [] : [`What was turned down stands in ${rejectsPath}.`]),
+  ];
+}
+
+function soFar(summary: ImportSummary | undefined): string {
+  return summary === undefined ? "" : ` Until then ${summary.accepted} were recorded of ${summary.rows} rows.`;
+}
+
+/** `sales.rejects.csv` for `/some/where/sales.csv.gz`. */
+function rejectsName(file: string, type: "csv" | "ndjson"): string {
+  const name =
+    file === "-"
+      ? "stdin"
+      : basename(file)
+          .replace(/\.gz$/, "")
+          .replace(/\.[^.]+$/, "");
+  return `${name}.rejects.${type}`;
+}

@@ -1,0 +1,122 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { larder, type Serving, serve, spawnLarder, temporaryFolder } from "./larder.ts";
+
+const key = "the key of the journeys";
+const cleanUps: (() => void)[] = [];
+let server: Serving;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  server = await serve(
+    temporaryFolder((clean) => cleanUps.push(clean)),
+    { LARDER_ADMIN_KEY: key },
+  );
+  env = { LARDER_URL: server.url, LARDER_KEY: key };
+});
+afterAll(async () => {
+  await server.end();
+  for (const clean of cleanUps) clean();
+});
+
+const mapping = {
+  format: { type: "csv" },
+  source: "till-files",
+  id: "{Ticket}-{Line}",
+  time: { column: "When", format: "yyyy-MM-dd HH:mm:ss", zone: "Europe/London" },
+  rules: [
+    { when: [{ column: "Kind", equals: "training" }], reject: "training ticket" },
+    {
+      fact: {
+        type: "larder.stock.sold.v1",
+        data: { sku: "{Sku}", location: "{Shop}", quantity: { number: "Quantity" } },
+      },
+    },
+  ],
+};
+const header = "Ticket,Line,Kind,When,Shop,Sku,Quantity";
+const good = ["1,1,sale,2026-11-20 09:00:00,leeds,pear,2", "1,2,sale,2026-11-20 09:00:00,leeds,plum,1"];
+const training = "2,1,training,2026-11-20 09:01:00,leeds,pear,9";
+const broken = "3,1,sale,2026-11-20 09:02:00,leeds,pear,many";
+
+function files(rows: readonly string[]) {
+  const folder = temporaryFolder(onTestFinished);
+  const [file, map, rejects] = ["sales.csv.gz", "mapping.json", "rejects.csv"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(file, gzipSync([header, ...rows, ""].join("\n")));
+  writeFileSync(map, JSON.stringify(mapping));
+  return { file, args: [file, "--mapping", map, "--rejects", rejects, "--json"], map, rejects };
+}
+
+describe("larder import", () => {
+  it("records a file once, however often it is imported, and exits 0 when a rule turned rows down", async () => {
+    const { args, rejects } = files([...good, training]);
+    const tried = await larder(["import", ...args, "--dry-run"], env);
+    expect(JSON.parse(tried.out)).toMatchObject({ rows: 3, made: 2, accepted: 0, dryRun: true });
+    const first = await larder(["import", ...args], env);
+    expect(first.code).toBe(0);
+    expect(JSON.parse(first.out)).toMatchObject({ accepted: 2, duplicates: 0, rejectedCount: 1 });
+    expect(readFileSync(rejects, "utf8")).toContain(`4,training ticket,${training}`);
+    const again = await larder(["import", ...args], env);
+    expect(JSON.parse(again.out)).toMatchObject({ accepted: 0, duplicates: 2 });
+    expect(JSON.parse((await larder(["stock", "pear", "--json"], env)).out)).toMatchObject({ totals: { onHand: -2 } });
+  });
+
+  it("exits 1 when a row is broken, and says where it stands", async () => {
+    const { args, rejects } = files([...good, broken]);
+    const result = await larder(["import", ...args], env);
+    expect(result.code).toBe(1);
+    expect(result.err).toContain(`1 rows were turned down; put them right in ${rejects}`);
+    expect(readFileSync(rejects, "utf8")).toMatch(/^line,reason,Ticket.*\n4,/);
+  });
+
+  it("reads standard input, and summarises for people", async () => {
+    const { map, file } = files(good);
+    const child = spawnLarder(["import", "-", "--mapping", map], env);
+    child.stdin!.end(readFileSync(file));
+    let out = "";
+    child.stdout!.on("data", (chunk) => (out += chunk));
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^2 rows in [\d.]+ s \(\d+\/s\) made 2: 0 new, 2 known before\.$/m);
+  });
+
+  it("says what is wrong with the mapping, the file and the key", async () => {
+    const { args, map, file } = files(good);
+    writeFileSync(map, JSON.stringify({ ...mapping, rules: [{ fact: { type: "larder.stock.sold.v2", data: {} } }] }));
+    const wrong = await larder(["import", ...args], env);
+    expect(wrong).toMatchObject({ code: 2, out: "" });
+    expect(wrong.err).toContain(`The mapping ${map} can't be used: rules[0].fact.type`);
+    writeFileSync(map, JSON.stringify(mapping));
+    expect(await larder(["import", `${file}.absent`, "--mapping", map], env)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("does not exist"),
+    });
+    expect(await larder(["import", file, "--mapping", map], { ...env, LARDER_KEY: "no key" })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("--key or LARDER_KEY"),
+    });
+    expect(await larder(["import", file], env)).toMatchObject({ code: 2, err: expect.stringContaining("--mapping") });
+  });
+
+  it("registers items by their barcodes", async () => {
+    const folder = temporaryFolder(onTestFinished);
+    const file = join(folder, "codes.csv");
+    writeFileSync(file, "barcode,product_name\n4006381333931,Pencil\n4006381333930,Wrong\n");
+    const result = await larder(
+      ["import", "items", file, "--mapping", "examples/gtin/items.json", "--rejects", join(folder, "r.csv"), "--json"],
+      env,
+    );
+    expect(JSON.parse(result.out)).toMatchObject({ rows: 2, accepted: 1, rejectedCount: 1 });
+    expect(result.code).toBe(1);
+    const found = await fetch(`${server.url}/v1/items?gtin=4006381333931`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(await found.json()).toMatchObject({ items: [{ name: "Pencil" }] });
+  });
+});
