@@ -56,11 +56,6 @@ export class RunStore {
     CREATE TABLE IF NOT EXISTS key_page (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;`;
 
   constructor(database: DatabaseSync) {
-    database.exec(`
-      DELETE FROM key_page WHERE id / ${pageNumbersPerSegment} IN
-        (SELECT id FROM key_segment WHERE run NOT IN (SELECT id FROM key_run WHERE live = 1));
-      DELETE FROM key_segment WHERE run NOT IN (SELECT id FROM key_run WHERE live = 1);
-      DELETE FROM key_run WHERE live = 0;`);
     this.#insertPage = database.prepare("INSERT INTO key_page (id, body) VALUES (?, ?)");
     this.#selectPage = database.prepare("SELECT body FROM key_page WHERE id = ?");
     this.#deletePages = database.prepare("DELETE FROM key_page WHERE id BETWEEN ? AND ?");
@@ -70,10 +65,18 @@ export class RunStore {
     this.#deleteSegment = database.prepare("DELETE FROM key_segment WHERE id = ?");
     this.#setRun = database.prepare("INSERT OR REPLACE INTO key_run (id, kind, level, live) VALUES (?, ?, ?, ?)");
     this.#deleteRun = database.prepare("DELETE FROM key_run WHERE id = ?");
+    this.#clearAway(database);
     const next = (table: string) =>
       1 + Number(database.prepare(`SELECT coalesce(max(id), 0) AS last FROM ${table}`).get()?.["last"]);
     this.#nextRun = next("key_run");
     this.#nextSegment = next("key_segment");
+  }
+
+  /** Removes what an earlier process had begun and not published, or merged and not yet removed. */
+  #clearAway(database: DatabaseSync): void {
+    database.exec("DELETE FROM key_run WHERE live = 0");
+    const dead = database.prepare("SELECT id FROM key_segment WHERE run NOT IN (SELECT id FROM key_run)").all();
+    for (const { id } of dead) this.deleteSegment({ id: Number(id) });
   }
 
   /** The live runs of a kind, oldest first. */
@@ -112,7 +115,7 @@ export class RunStore {
     this.#deleteRun.run(id);
   }
 
-  deleteSegment({ id }: Segment): void {
+  deleteSegment({ id }: Pick<Segment, "id">): void {
     this.#deletePages.run(id * pageNumbersPerSegment, (id + 1) * pageNumbersPerSegment - 1);
     this.#deleteSegment.run(id);
   }
