@@ -7,6 +7,7 @@ import type { Identity } from "../identity/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
+import { query } from "./docs.ts";
 import { factRoutes, factSchema } from "./facts.ts";
 import { keyRoutes } from "./keys.ts";
 import { documentApi, namedSchemas } from "./openapi.ts";
@@ -60,6 +61,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     isStopping,
     ...(options.requestsInFlight && { requests: options.requestsInFlight }),
     ...(options.feedsInFlight && { feeds: options.feedsInFlight }),
+  });
+  // Unknown parameters are refused everywhere, as unknown members of a body are.
+  server.addHook("onRoute", (route) => {
+    if (route.url.startsWith("/v1/")) route.schema = { querystring: query({}), ...route.schema };
   });
   await documentApi(server);
   errorsPage(server);
