@@ -17,7 +17,7 @@ export interface Consumer {
 }
 
 export interface FollowerOptions {
-  /** Milliseconds between commits of what was derived. */
+  /** Milliseconds between commits of what was derived; more when a commit takes over a tenth of that. */
   readonly commitEveryMs?: number;
   /** Called when a consumer fails; it is stopped, the others go on. */
   readonly onFailure?: (consumer: string, error: unknown) => void;
@@ -42,7 +42,7 @@ export class ConsumerHost {
   readonly #options: FollowerOptions;
   readonly #waiting: { readonly seq: Sequence; readonly resolve: () => void }[] = [];
   #committed = new Map<string, Sequence>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(storage: Storage, options: FollowerOptions = {}) {
@@ -66,8 +66,7 @@ export class ConsumerHost {
       if (this.#lag() > 50_000) this.commit();
     }
     this.commit();
-    this.#timer = setInterval(() => this.commit(), this.#options.commitEveryMs ?? 100);
-    this.#timer.unref();
+    this.#commitLater(0);
   }
 
   /** How far every consumer has come. */
@@ -110,9 +109,22 @@ export class ConsumerHost {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#unsubscribe?.();
     this.commit();
+  }
+
+  /** Commits now and then, so that it takes at most a tenth of the time however much is derived. */
+  #commitLater(lastTookMs: number): void {
+    this.#timer = setTimeout(
+      () => {
+        const started = performance.now();
+        this.commit();
+        this.#commitLater(performance.now() - started);
+      },
+      Math.max(this.#options.commitEveryMs ?? 100, 10 * lastTookMs),
+    );
+    this.#timer.unref();
   }
 
   #lag(): number {

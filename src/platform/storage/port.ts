@@ -85,8 +85,8 @@ export interface RecordedUnit {
   readonly meta: UnitMeta;
   readonly events: readonly RecordedEvent[];
   readonly claims: readonly Claim[];
-  /** The unit as it is stored; seals hash these bytes. */
-  readonly bytes: Uint8Array;
+  /** The unit as it is stored, a text without line ends; seals hash it. */
+  readonly body: string;
 }
 
 export interface ClaimRecord {
@@ -206,8 +206,16 @@ export interface DerivedStore {
   get(consumer: string, id: string): DerivedDocument | undefined;
   /** All documents of a consumer, by id; `after` is an id. */
   scan(consumer: string, after: string, limit: number): readonly DerivedDocument[];
-  /** The documents with a tag, by id, newest first where ids are ordered by time; `before` is an id. */
-  tagged(consumer: string, tag: string, before: string | undefined, limit: number): readonly DerivedDocument[];
+  /**
+   * The documents with a tag, or all when it is undefined, by id backwards: newest first where ids are ordered by time.
+   * `before` is an id.
+   */
+  tagged(
+    consumer: string,
+    tag: string | undefined,
+    before: string | undefined,
+    limit: number,
+  ): readonly DerivedDocument[];
   /** Forgets all that a consumer has kept, its checkpoint too. */
   reset(consumer: string): void;
 }

@@ -32,7 +32,7 @@ interface BodyEvent {
   readonly data: object;
 }
 
-/** A unit of the log with its stored form; the bytes are made when they are asked for. */
+/** A unit of the log with its stored form. */
 export class StoredUnit implements RecordedUnit {
   readonly meta: UnitMeta;
   readonly events: readonly RecordedEvent[];
@@ -46,10 +46,6 @@ export class StoredUnit implements RecordedUnit {
     this.body = body;
   }
 
-  get bytes(): Uint8Array {
-    return new TextEncoder().encode(this.body);
-  }
-
   /** The sequence of the first event that is here. */
   get seq(): Sequence {
     return this.events[0]?.seq ?? 0;
@@ -60,7 +56,7 @@ export class StoredUnit implements RecordedUnit {
     return this.events.at(-1)?.seq ?? 0;
   }
 
-  /** The unit without its events up to `after`; meta, claims and bytes stay those of the whole. */
+  /** The unit without its events up to `after`; meta, claims and body stay those of the whole. */
   after(after: Sequence): StoredUnit {
     if (this.seq > after) return this;
     const rest = this.events.filter((event) => event.seq > after);

@@ -141,6 +141,7 @@ class LocalInventory implements RunningInventory {
       this.#snapshots,
       ...this.#catalog.consumers,
     ]);
+    this.#expiry.watchReservations(this.#reservations.active());
     await this.#sealer.start();
     this.#timers.push(
       setInterval(() => void this.#sweep(), this.#options.sweepEveryMs ?? 250),

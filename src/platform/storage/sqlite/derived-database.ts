@@ -144,11 +144,10 @@ export class DerivedDatabase implements DerivedStore {
     return this.#guard(() => this.#statements.scan.all(consumer, after, limit).map(documentOf));
   }
 
-  tagged(consumer: string, tag: string, before: string | undefined, limit: number): readonly DerivedDocument[] {
-    const { tagged, taggedBefore } = this.#statements;
+  tagged(consumer: string, tag: string | undefined, before = afterAllIds, limit: number): readonly DerivedDocument[] {
+    const { tagged, newest } = this.#statements;
     return this.#guard(() => {
-      const rows =
-        before === undefined ? tagged.all(consumer, tag, limit) : taggedBefore.all(consumer, tag, before, limit);
+      const rows = tag === undefined ? newest.all(consumer, before, limit) : tagged.all(consumer, tag, before, limit);
       return rows.map(documentOf);
     });
   }
@@ -176,8 +175,9 @@ export class DerivedDatabase implements DerivedStore {
     const stored = tags.length === 0 ? null : JSON.stringify(tags);
     const before = this.#statements.tagsOf.get(consumer, id)?.["tags"] ?? null;
     if (before !== stored) {
-      if (before !== null) this.#removeTags(consumer, id, String(before));
-      for (const tag of tags) this.#statements.putTag.run(consumer, tag, id);
+      const known = typeof before === "string" ? parseTags(before) : [];
+      for (const tag of known) if (!tags.includes(tag)) this.#statements.removeTag.run(consumer, tag, id);
+      for (const tag of tags) if (!known.includes(tag)) this.#statements.putTag.run(consumer, tag, id);
     }
     this.#statements.put.run(consumer, id, body, stored);
     this.#bytesWritten += body.length + pageBytes / 4;
@@ -209,13 +209,16 @@ export class DerivedDatabase implements DerivedStore {
   }
 }
 
+/** Comes after every id: the highest code point there is. */
+const afterAllIds = "\u{10ffff}";
+
 interface Statements {
   readonly putCheckpoint: StatementSync;
   readonly put: StatementSync;
   readonly get: StatementSync;
   readonly scan: StatementSync;
+  readonly newest: StatementSync;
   readonly tagged: StatementSync;
-  readonly taggedBefore: StatementSync;
   readonly tagsOf: StatementSync;
   readonly remove: StatementSync;
   readonly putTag: StatementSync;
@@ -230,8 +233,8 @@ function prepareAll(connection: DatabaseSync): Statements {
     put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, tags) VALUES (?, ?, ?, ?)"),
     get: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id = ?"),
     scan: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
-    tagged: prepare(`${byTag} ORDER BY tag.id DESC LIMIT ?`),
-    taggedBefore: prepare(`${byTag} AND tag.id < ? ORDER BY tag.id DESC LIMIT ?`),
+    newest: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id < ? ORDER BY id DESC LIMIT ?"),
+    tagged: prepare(`${byTag} AND tag.id < ? ORDER BY tag.id DESC LIMIT ?`),
     tagsOf: prepare("SELECT tags FROM document WHERE consumer = ? AND id = ?"),
     remove: prepare("DELETE FROM document WHERE consumer = ? AND id = ?"),
     putTag: prepare("INSERT OR REPLACE INTO tag (consumer, tag, id) VALUES (?, ?, ?)"),

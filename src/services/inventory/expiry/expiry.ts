@@ -3,7 +3,7 @@ import type { Consumer } from "../../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedUnit } from "../../../platform/storage/index.ts";
 import { decideExpire, type ReservationEvent } from "../domain/reservation/index.ts";
 import { Deadlines, type LotChange, lapses } from "../domain/stock/index.ts";
-import { type Command, idOf, type Ledger, pairOf } from "../ledger/index.ts";
+import { type Command, idOf, type Ledger, pairOf, streamOf } from "../ledger/index.ts";
 import { emitReservation, stocksOf } from "../reservations/emit.ts";
 
 /** Commands handed to the ledger at once, so that a wave of expiries leaves room for everyone else. */
@@ -38,8 +38,14 @@ export class Expiry implements Consumer {
     return this.#due.size;
   }
 
+  /** Lots have documents of their own here; active reservations are known to their read model (`watchReservations`). */
   load(documents: Iterable<DerivedDocument>): void {
     for (const { id, body } of documents) this.#watch(id, Number(body));
+  }
+
+  /** Takes in the reservations that were active before this process began. */
+  watchReservations(active: Iterable<{ readonly id: string; readonly expiresAt: Instant }>): void {
+    for (const { id, expiresAt } of active) this.#watch(streamOf.reservation(id), expiresAt);
   }
 
   apply(unit: RecordedUnit): void {
@@ -70,9 +76,7 @@ export class Expiry implements Consumer {
   async #record(ledger: Ledger, key: string): Promise<void> {
     const at = this.#due.get(key);
     if (at === undefined) return;
-    const { value: late } = await ledger.submit(
-      key.startsWith("stock-") ? lotCommand(key, at) : expireCommand(key, at),
-    );
+    const { value: late } = await ledger.submit(isLot(key) ? lotCommand(key, at) : expireCommand(key, at));
     // Where nothing was to be recorded (the lot is gone, the hold has ended otherwise) there is nothing to wait for.
     if (this.#due.get(key) === at) this.#forget(key);
     if (late !== undefined) this.#observer.recorded?.(late / 1000);
@@ -91,19 +95,24 @@ export class Expiry implements Consumer {
     for (const { lot, cutoff } of change.lots ?? []) if (cutoff !== undefined) this.#watch(lotKey(stream, lot), cutoff);
   }
 
-  #watch(stream: string, time: Instant): void {
-    this.#due.set(stream, time);
-    this.#deadlines.push(time, stream);
+  #watch(key: string, time: Instant): void {
+    this.#due.set(key, time);
+    this.#deadlines.push(time, key);
     this.#deadlines.tidy(this.#due.size, (id, at) => this.#due.get(id) === at);
-    this.#dirty.add(stream);
-    this.#gone.delete(stream);
+    if (!isLot(key)) return;
+    this.#dirty.add(key);
+    this.#gone.delete(key);
   }
 
-  #forget(stream: string): void {
-    if (!this.#due.delete(stream)) return;
+  #forget(key: string): void {
+    if (!this.#due.delete(key) || !isLot(key)) return;
     // A document that was never written need not be removed.
-    if (!this.#dirty.delete(stream)) this.#gone.add(stream);
+    if (!this.#dirty.delete(key)) this.#gone.add(key);
   }
+}
+
+function isLot(key: string): boolean {
+  return key.startsWith("stock-");
 }
 
 /** A lot among what is due: its stock's stream, and the lot after a character that no name may hold. */

@@ -1,6 +1,14 @@
 import { hash } from "node:crypto";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import { type Instant, identifierProblem, isDate, limits, normalise, parseInstant } from "../../../kernel/index.ts";
+import {
+  fingerprint,
+  type Instant,
+  identifierProblem,
+  isDate,
+  limits,
+  normalise,
+  parseInstant,
+} from "../../../kernel/index.ts";
 import type { FactReference, ToldFact } from "../domain/stock/index.ts";
 import { type FactType, factSchemas } from "./schemas.ts";
 
@@ -79,7 +87,7 @@ export function parseFact(
   const body = readBody(type as FactType, event["data"] as Record<string, unknown>);
   if (typeof body === "string") return malformed(id, body);
   const name = normalise(event["id"] as string);
-  const print = hash("sha256", JSON.stringify([type, time ?? null, body]), "hex").slice(0, 16);
+  const print = fingerprint(JSON.stringify([type, time ?? null, body]));
   return {
     ok: true,
     fact: { type: type as FactType, source, id: name, time, key: claimKey("fact", source, name), print, data: body },

@@ -17,6 +17,12 @@ interface Entry {
   isDirty: boolean;
 }
 
+/** Those that something is still expected of; they are few, and have a tag. */
+const openStatuses: ReadonlySet<string | undefined> = new Set(["active", "confirmed", "partly-fulfilled"]);
+
+/** Documents looked at for one page; a page may come short of its limit for it, and `next` goes on. */
+const documentsPerPage = 10_000;
+
 /** Reservations for lists: by owner, reference, sku and status, newest first. Kept on disk; only open ones in memory. */
 export class ReservationModel implements Consumer {
   readonly name = "reservations";
@@ -52,8 +58,7 @@ export class ReservationModel implements Consumer {
       if (entry === undefined) continue;
       put.push({ id: entry.document, body: JSON.stringify([id, entry.state]), tags: tagsOf(id, entry.state) });
       entry.isDirty = false;
-      const { status } = entry.state;
-      if (status !== "active" && status !== "confirmed" && status !== "partly-fulfilled") this.#entries.delete(id);
+      if (!openStatuses.has(entry.state.status)) this.#entries.delete(id);
     }
     this.#changed.clear();
     return { put, remove: [] };
@@ -75,11 +80,10 @@ export class ReservationModel implements Consumer {
       (query.reference !== undefined && `reference:${query.reference}`) ||
       (query.owner !== undefined && `owner:${query.owner}`) ||
       (query.sku !== undefined && `sku:${query.sku}`) ||
-      (query.status !== undefined && query.status !== "expired" && `status:${query.status}`) ||
-      "all";
+      (openStatuses.has(query.status) ? `status:${query.status}` : undefined);
     const found: { id: string; state: Reservation }[] = [];
     let cursor = before;
-    for (;;) {
+    for (let looked = 0; looked < documentsPerPage; looked += limit) {
       const documents = this.#derived.tagged(this.name, tag, cursor, limit);
       for (const document of documents) {
         cursor = document.id;
@@ -91,6 +95,7 @@ export class ReservationModel implements Consumer {
       }
       if (documents.length < limit) return { found, next: undefined };
     }
+    return { found, next: cursor };
   }
 
   /** The ids and ends of all that are active, for who has to record their expiry. */
@@ -128,7 +133,8 @@ export class ReservationModel implements Consumer {
 }
 
 function tagsOf(id: string, state: Reservation): string[] {
-  const tags = new Set([`id:${id}`, "all", `status:${state.status}`]);
+  const tags = new Set([`id:${id}`]);
+  if (openStatuses.has(state.status)) tags.add(`status:${state.status}`);
   if (state.owner !== null) tags.add(`owner:${state.owner}`);
   if (state.reference !== null) tags.add(`reference:${state.reference}`);
   for (const { sku } of state.allocations) tags.add(`sku:${sku}`);

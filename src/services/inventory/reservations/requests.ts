@@ -1,7 +1,8 @@
 /** From what clients write to what commands take, and back. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import {
   accept,
+  fingerprint,
   formatInstant,
   identifierProblem,
   isDate,
@@ -45,7 +46,11 @@ export function placeRequest(
     demands: demands.value,
   };
   const derived = idempotencyKey === undefined ? fallbackId : `k-${digest([caller.id, idempotencyKey], 27)}`;
-  return accept({ ...body, id: request.id === undefined ? derived : normalise(request.id), print: digest(body, 22) });
+  return accept({
+    ...body,
+    id: request.id === undefined ? derived : normalise(request.id),
+    print: fingerprint(JSON.stringify(body)),
+  });
 }
 
 /** Lines in their stored form; those that ask for the same are summed under the first one's index. */
@@ -65,7 +70,7 @@ export function demandsOf(lines: readonly ReservationLine[], caller: Caller): Ou
       ...(line.sellableUntil !== undefined && { sellableUntil: line.sellableUntil }),
       ...(line.lot !== undefined && { lot: normalise(line.lot) }),
     };
-    const key = JSON.stringify(ask);
+    const key = lines.length === 1 ? "" : JSON.stringify(ask);
     const known = summed.get(key);
     const quantity = (known?.quantity ?? 0) + line.quantity;
     summed.set(key, { line: known?.line ?? index, quantity, ...ask });
@@ -100,7 +105,7 @@ export function fulfilRequest(lines: readonly FulfilLine[] | undefined): { lines
     ...(location !== undefined && { location: normalise(location) }),
     quantity,
   }));
-  return { ...(stored !== undefined && { lines: stored }), print: digest(stored ?? null, 22) };
+  return { ...(stored !== undefined && { lines: stored }), print: fingerprint(JSON.stringify(stored ?? null)) };
 }
 
 export function reservationView({ id, state, now }: Omit<ReservationAnswer, "created">, position: string): Reservation {
@@ -158,5 +163,5 @@ export function planView(plan: Plan, allowPartial: boolean, position: string): S
 }
 
 function digest(value: unknown, characters: number): string {
-  return createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, characters);
+  return hash("sha256", JSON.stringify(value), "base64url").slice(0, characters);
 }

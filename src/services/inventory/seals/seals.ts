@@ -3,8 +3,8 @@
  * reordered event shows, and with the last seal kept elsewhere (an anchor) also a cut tail.
  *
  * The embedded engine has one order, so one chain (lane 0) covers all of it (docs/adr/0005). A seal covers every event
- * after the one before it up to `to`: the SHA-256 of the previous seal's hash and, unit by unit, the unit's sequence,
- * its length and its bytes.
+ * after the one before it up to `to`: the SHA-256, in UTF-8, of the previous seal's hash and then, for each unit, a line
+ * with the sequence of its first event, a space, and its stored body.
  */
 import { createHash, type Hash } from "node:crypto";
 import type { RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
@@ -46,17 +46,17 @@ export class SealChain {
     return this.#to;
   }
 
-  /** Adds the unit that comes next; any other is passed over. */
-  add(unit: RecordedUnit): void {
-    const first = unit.events[0];
-    const last = unit.events[unit.events.length - 1];
-    if (first === undefined || last === undefined || first.seq !== this.#to + 1) return;
-    const head = Buffer.alloc(12);
-    head.writeBigUInt64BE(BigInt(first.seq));
-    head.writeUInt32BE(unit.bytes.length, 8);
-    this.#hash.update(head).update(unit.bytes);
-    this.#to = last.seq;
-    for (const { stream } of unit.events) if (stream !== sealStream) this.#others += 1;
+  /** Adds the units that come next; others are passed over. */
+  add(units: readonly RecordedUnit[]): void {
+    let text = "";
+    for (const { events, body } of units) {
+      const first = events[0];
+      if (first?.seq !== this.#to + 1) continue;
+      text += `\n${first.seq} ${body}`;
+      this.#to += events.length;
+      if (first.stream !== sealStream) this.#others += events.length;
+    }
+    if (text !== "") this.#hash.update(text);
   }
 
   seal(): Seal {
@@ -79,7 +79,7 @@ export class Sealer {
 
   async start(): Promise<void> {
     this.#unsubscribe = this.#storage.subscribe((units) => {
-      for (const unit of units) this.#chain.add(unit);
+      this.#chain.add(units);
       if (this.#chain.worthSealing >= eventsPerSeal) this.seal().catch(() => undefined); // tried again by the timer
     });
     await this.#catchUp();
@@ -102,7 +102,7 @@ export class Sealer {
   async #catchUp(): Promise<void> {
     this.#chain = new SealChain(await lastSeal(this.#storage));
     while (this.#chain.to < this.#storage.head()) {
-      for (const unit of await this.#storage.readLog(this.#chain.to, 1000)) this.#chain.add(unit);
+      this.#chain.add(await this.#storage.readLog(this.#chain.to, 1000));
     }
   }
 

@@ -89,9 +89,12 @@ describe("verification", () => {
     const sealedTo = (await lastSeal(storage))?.to ?? 0;
     for (const [index, unit] of units.entries()) {
       if ((unit.events[0]?.seq ?? 0) > sealedTo) continue;
-      const bytes = Buffer.from(unit.bytes);
-      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-      const changed = units.with(index, { ...unit, bytes });
+      const middle = unit.body.length >> 1;
+      const other = unit.body[middle] === "x" ? "y" : "x";
+      const changed = units.with(index, {
+        ...unit,
+        body: unit.body.slice(0, middle) + other + unit.body.slice(middle + 1),
+      });
       expect((await verifyLog(altered(storage, changed))).findingsCount, `unit ${index} changed`).toBeGreaterThan(0);
       const without = units.filter((_unit, at) => at !== index);
       expect((await verifyLog(altered(storage, without))).findingsCount, `unit ${index} taken out`).toBeGreaterThan(0);

@@ -246,12 +246,9 @@ class Verifier {
   #seal(event: RecordedEvent): void {
     const seal = sealOf(event);
     const chain = new SealChain(this.#lastSeal);
-    let covered = 0;
-    for (const unit of this.#unsealed) {
-      if ((unit.events[0]?.seq ?? 0) > seal.to) break;
-      chain.add(unit);
-      covered += 1;
-    }
+    const beyond = this.#unsealed.findIndex(({ events }) => (events[0]?.seq ?? 0) > seal.to);
+    const covered = beyond < 0 ? this.#unsealed.length : beyond;
+    chain.add(this.#unsealed.slice(0, covered));
     const found = chain.seal();
     if (found.to !== seal.to || found.hash !== seal.hash || found.events !== seal.events) {
       this.find(
