@@ -10,8 +10,9 @@ interface Entry {
 }
 
 /**
- * The states of streams in use, bounded. Two generations: what is used moves to the young one, and when that has grown
- * to half of the bound the old one is forgotten. Cheaper than a list of uses, and nearly as fair.
+ * The states of streams in use. Two generations: what is used moves to the young one, and once that has grown to half
+ * of the bound, `age` forgets the old one. Cheaper than a list of uses, and nearly as fair. Nothing is forgotten but by
+ * `age`, so between two calls the bound may be passed by what is used between them.
  */
 export class StateCache {
   readonly #max: number;
@@ -57,11 +58,14 @@ export class StateCache {
     this.#old.delete(stream);
   }
 
+  /** Forgets what has long not been used, if there is too much. */
+  age(): void {
+    if (this.#young.size < this.#max / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
   #keep(stream: string, entry: Entry): void {
-    if (this.#young.size >= this.#max / 2 && !this.#young.has(stream)) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
     this.#young.set(stream, entry);
     this.#old.delete(stream);
   }

@@ -116,6 +116,7 @@ interface Draft {
   readonly waiting: Waiting;
   readonly value: unknown;
   readonly unit: AppendUnit | undefined;
+  /** The streams and claims (`claimName`) that the decision has looked at. */
   readonly touched: ReadonlySet<string>;
 }
 
@@ -204,6 +205,8 @@ export class Ledger {
 
   async #flush(): Promise<void> {
     const batch = this.#queue.splice(0, limits.flushCommandsMax);
+    // Only here, so that nothing a decision has seen is forgotten before it ends.
+    this.#cache.age();
     const flush = new Flush(this.#options, this.#cache, this.#now());
     const drafts: Draft[] = [];
     try {
@@ -221,7 +224,14 @@ export class Ledger {
       for (const waiting of batch) waiting.reject(error);
       return;
     }
-    await this.#append(drafts, flush);
+    try {
+      await this.#append(drafts, flush);
+    } catch (error) {
+      // Nothing above throws unless the code is wrong; then too nobody is left waiting. Who was answered stays so.
+      for (const name of flush.changed) this.#cache.drop(name);
+      for (const waiting of batch) waiting.reject(error);
+      throw error;
+    }
   }
 
   async #append(drafts: readonly Draft[], flush: Flush): Promise<void> {
@@ -249,10 +259,13 @@ export class Ledger {
     const suspect = new Set<string>();
     for (const draft of drafts) {
       const outcome = outcomeOf(draft);
-      if (outcome !== undefined && !outcome.ok)
-        for (const { stream } of draft.unit?.expected ?? []) suspect.add(stream);
+      if (outcome === undefined || outcome.ok) continue;
+      for (const { stream } of draft.unit?.expected ?? []) {
+        suspect.add(stream);
+        this.#cache.drop(stream);
+      }
+      for (const { key } of draft.unit?.claims ?? []) suspect.add(claimName(key));
     }
-    for (const stream of suspect) this.#cache.drop(stream);
     const again: Waiting[] = [];
     const head = this.#storage.head();
     for (const draft of drafts) {
@@ -271,37 +284,27 @@ export class Ledger {
 
   /** An append threw. Either nothing was written, or nobody knows: then the log itself is asked. */
   async #settleFailure(drafts: readonly Draft[], flush: Flush, before: Sequence, error: unknown): Promise<void> {
-    for (const stream of flush.changed) this.#cache.drop(stream);
-    const writing = drafts.filter((draft) => draft.unit !== undefined);
-    const refuse = (draft: Draft, cause: unknown) =>
-      draft.waiting.reject(
-        new PlatformError("storage-unavailable", "The store can't be written at the moment.", { cause }),
-      );
+    for (const name of flush.changed) this.#cache.drop(name);
+    const unsure: Draft[] = [];
     for (const draft of drafts) {
-      if (draft.unit === undefined && !isAny(draft.touched, flush.changed)) {
-        draft.waiting.resolve({ value: draft.value, seq: this.#storage.head() });
-      } else if (draft.unit === undefined) {
-        refuse(draft, error);
-      }
+      if (draft.unit !== undefined || isAny(draft.touched, flush.changed)) unsure.push(draft);
+      else draft.waiting.resolve({ value: draft.value, seq: this.#storage.head() });
     }
-    if (error instanceof PlatformError) {
-      for (const draft of writing) refuse(draft, error);
-      return;
-    }
+    if (error instanceof PlatformError) return refuse(unsure, error);
     try {
       const found = await this.#storage.findCommands(
-        writing.map((draft) => draft.waiting.id),
+        unsure.map((draft) => draft.waiting.id),
         before,
       );
       const again: Waiting[] = [];
-      for (const [index, draft] of writing.entries()) {
+      for (const [index, draft] of unsure.entries()) {
         const seq = found[index];
         if (seq === undefined) again.push(draft.waiting);
         else draft.waiting.resolve({ value: draft.value, seq: seq + (draft.unit?.events.length ?? 1) - 1 });
       }
       this.#decideAgain(again);
     } catch (cause) {
-      for (const draft of writing) refuse(draft, cause);
+      refuse(unsure, cause);
     }
   }
 
@@ -328,7 +331,7 @@ export class Ledger {
 
 /** One round: what is decided and appended together. */
 class Flush {
-  /** Streams whose state in memory runs ahead of the log. */
+  /** Streams whose state in memory runs ahead of the log, and claims that are about to be taken (`claimName`). */
   readonly changed = new Set<string>();
   readonly #options: LedgerOptions;
   readonly #storage: Storage;
@@ -422,6 +425,7 @@ class Flush {
   takeClaims(claims: readonly Claim[], claimant: Claimant): void {
     for (const { key, print } of claims) {
       this.#claims.set(key, { print, seq: 0 });
+      this.changed.add(claimName(key));
       this.#claimants.set(key, claimant);
     }
   }
@@ -561,6 +565,7 @@ class Step implements Transaction {
   claimed(key: string): ClaimRecord | undefined {
     const { known, record } = this.#flush.claimed(key);
     if (!known) throw missing({ claims: [key] });
+    this.#touched.add(claimName(key));
     return record;
   }
 
@@ -634,6 +639,16 @@ function pastEvent(event: LooseEvent, unit: UnitMeta): PastEvent {
     recordedAt: unit.recordedAt,
     ...(unit.fact !== undefined && { fact: { source: unit.fact.source, id: unit.fact.id } }),
   };
+}
+
+/** A claim among the names of streams: no stream begins so. */
+function claimName(key: string): string {
+  return `claim:${key}`;
+}
+
+function refuse(drafts: readonly Draft[], cause: unknown): void {
+  const error = new PlatformError("storage-unavailable", "The store can't be written at the moment.", { cause });
+  for (const { waiting } of drafts) waiting.reject(error);
 }
 
 function isAny(streams: ReadonlySet<string>, of: ReadonlySet<string>): boolean {

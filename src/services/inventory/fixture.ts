@@ -1,0 +1,56 @@
+/** What tests of the inventory share: an inventory on storage in memory, with a clock that they move. */
+import { MemoryStorage } from "../../platform/storage/memory/index.ts";
+import type { Caller } from "./api.ts";
+import { type RunningInventory, startInventory } from "./inventory.ts";
+
+export const caller: Caller = { id: "test", ownReservations: false };
+
+export interface Opened {
+  readonly storage: MemoryStorage;
+  readonly inventory: RunningInventory;
+  readonly clock: { now: number };
+}
+
+/** An inventory whose timers don't fire by themselves within a test, unless `sweepEveryMs` says so. */
+export async function openInventory(
+  options: {
+    readonly storage?: MemoryStorage;
+    readonly clock?: { now: number };
+    readonly sweepEveryMs?: number;
+    readonly cachedStatesMax?: number;
+  } = {},
+): Promise<Opened> {
+  const { storage = new MemoryStorage(), clock = { now: Date.parse("2026-01-01T12:00:00Z") } } = options;
+  let ids = 0;
+  const inventory = await startInventory({
+    storage,
+    clock: () => clock.now,
+    randomId: () => {
+      ids += 1;
+      return `id-${storage.head()}-${ids}`;
+    },
+    sweepEveryMs: options.sweepEveryMs ?? 1_000_000,
+    sealEveryMs: 1_000_000,
+    ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
+  });
+  return { storage, inventory, clock };
+}
+
+let facts = 0;
+
+/** A fact of source `till` with an id of its own; `type` as `stock.received` or `order.completed`. */
+export function fact(type: string, data: object, rest: { readonly id?: string; readonly time?: string } = {}) {
+  facts += 1;
+  return { specversion: "1.0", id: `fact-${facts}`, source: "till", type: `larder.${type}.v1`, ...rest, data };
+}
+
+/** The value of an outcome that the test relies on. */
+export function accepted<T>(outcome: { readonly ok: true; readonly value: T } | { readonly ok: false }): T {
+  if (!outcome.ok) throw new Error(`refused: ${JSON.stringify(outcome)}`);
+  return outcome.value;
+}
+
+/** The code of a refusal; `ok` for an acceptance. */
+export function codeOf(outcome: { readonly ok: boolean; readonly rejection?: { readonly code: string } }): string {
+  return outcome.rejection?.code ?? "ok";
+}
