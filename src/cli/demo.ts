@@ -115,14 +115,17 @@ async function replay(url: string, key: string, flags: DemoFlags, io: Io): Promi
   await client.putLocation("online", { name: "The online shop", kind: "warehouse", timeZone: "Europe/London" });
   for (const { sku, name } of items) await client.putItem(sku, { name, unit: "each" });
   const { httpSink, importFacts, openInput, readMapping } = await import("../services/intake/index.ts");
+  let rowsTotal: number | undefined;
   for (const { what, path } of mappings) {
     const [mapping, input] = [await readMapping(path), await openInput(sample)];
-    const progress = new Progress(`replaying ${what}`, input.bytesTotal ?? 0, io);
+    // Rows tell better than packed bytes, once they have been counted.
+    const progress = new Progress(`replaying ${what}`, rowsTotal ?? input.bytesTotal ?? 0, io);
     const summary = await importFacts({
       ...{ mapping, input, sink: httpSink({ url, key }) },
       onProgress: ({ bytesRead, rows, rowsPerSecond }) =>
-        progress.update(bytesRead, `${rows} rows, ${rowsPerSecond}/s`),
+        progress.update(rowsTotal === undefined ? bytesRead : rows, `${rows} rows, ${rowsPerSecond}/s`),
     }).finally(() => progress.end());
+    rowsTotal = summary.rows;
     if (!flags.json)
       io.note(
         `${what}: ${summary.accepted + summary.duplicates} facts from ${summary.rows} rows in ${summary.seconds.toFixed(1)} s.`,

@@ -12,11 +12,11 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Command } from "commander";
-import { loadSettings } from "../platform/config/index.ts";
 import { type Client, Refusal } from "./client.ts";
 import { Failure, messageOf } from "./failure.ts";
 import type { Io, Style } from "./io.ts";
 import { clientOf, dataFolder, dataOption, type ServerOptions, withExamples, withServer } from "./options.ts";
+import { settingsFrom } from "./serve.ts";
 
 /** What was looked at, how it stands, and for trouble what to do. */
 interface Finding {
@@ -73,10 +73,12 @@ function lineOf({ about, status, detail }: Finding, io: Io): string {
 }
 
 function settings(io: Io): Finding {
-  const loaded = loadSettings({ env: io.env, flags: {} });
-  return loaded.ok
-    ? { about: "settings", status: "ok", detail: "the environment holds only settings that exist" }
-    : { about: "settings", status: "trouble", detail: loaded.rejection.join(" ") };
+  try {
+    settingsFrom({}, io);
+    return { about: "settings", status: "ok", detail: "all exist, and all values are allowed" };
+  } catch (error) {
+    return { about: "settings", status: "trouble", detail: messageOf(error).replaceAll("\n", " ") };
+  }
 }
 
 function node(): Finding {

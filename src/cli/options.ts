@@ -31,9 +31,14 @@ export function dataFolder(options: { readonly data?: string }, io: Io): string 
   return options.data ?? (io.env["LARDER_DATA"] || "./data");
 }
 
+/**
+ * The client of the server that is named, or of the one on this machine. Only there the administrator's key of the
+ * server's own environment serves when no other is given: it must not go to a server that somebody merely named.
+ */
 export function clientOf(options: ServerOptions, io: Io): Client {
+  if (options.url !== undefined) return new Client(options.url, options.key);
   const port = io.env["LARDER_PORT"] || "8080";
-  return new Client(options.url ?? `http://127.0.0.1:${port}`, options.key);
+  return new Client(`http://127.0.0.1:${port}`, options.key ?? (io.env["LARDER_ADMIN_KEY"] || undefined));
 }
 
 /** Adds the examples that close a command's help. */

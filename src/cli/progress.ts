@@ -19,7 +19,7 @@ export class Progress {
     if (!io.isTerminal.err) return;
     const format = `${what} {bar} {percentage}%, {details}, {left} s left`;
     this.#bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true, barsize: 24 });
-    this.#bar.start(Math.max(1, total), 0, { details: "", left: "-" });
+    this.#bar.start(Math.max(1, total), 0, { details: "starting", left: "-" });
   }
 
   /** `details` are said beside it, as the rate. */
