@@ -5,12 +5,15 @@ import { fileURLToPath } from "node:url";
 import { cliReference } from "../src/cli/index.ts";
 import { configurationReference } from "../src/platform/config/index.ts";
 import { metricsReference } from "../src/platform/telemetry/index.ts";
+import { errorsReference, eventsReference } from "../src/services/inventory/index.ts";
 
 /** The text of each page, by its path from the project's folder. */
 export function referencePages(): Readonly<Record<string, string>> {
   return {
     "docs/reference/cli.md": cliReference(),
     "docs/reference/configuration.md": configurationReference(),
+    "docs/reference/errors.md": errorsReference(),
+    "docs/reference/events.md": eventsReference(),
     "docs/reference/metrics.md": metricsReference(),
   };
 }

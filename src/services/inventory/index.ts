@@ -3,6 +3,7 @@ export { recordedChanges, sequenceOfPosition } from "./changes/index.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";
+export { errorsReference, eventsReference } from "./reference.ts";
 export {
   type Anchor,
   type Finding,

@@ -6,33 +6,48 @@ import { idOf, kindOf, pairOf } from "../ledger/index.ts";
 import { formatPosition, publicVersion } from "../positions.ts";
 import type { RecordedCloudEvent } from "../wire.ts";
 
-/** Public types of what is no fact. A fact keeps the type it came with. */
-const publicTypes: Readonly<Record<string, string>> = {
-  StockReserved: "larder.reservation.reserved.v1",
-  HoldExtended: "larder.reservation.extended.v1",
-  HoldsAmended: "larder.reservation.amended.v1",
-  StockCommitted: "larder.reservation.confirmed.v1",
-  StockReacquired: "larder.reservation.reacquired.v1",
-  StockFulfilled: "larder.reservation.fulfilled.v1",
-  StockReleased: "larder.reservation.released.v1",
-  HoldLapsed: "larder.reservation.expired.v1",
-  LotExpired: "larder.stock.lot-expired.v1",
-  ShortfallFound: "larder.stock.shortfall.v1",
-  PolicyApplied: "larder.stock.policy-set.v1",
-  IncomingChanged: "larder.stock.incoming-changed.v1",
-  FactVoided: "larder.fact.voided.v1",
-  VoidNoted: "larder.fact.voided.v1",
-  TransferDispatched: "larder.transfer.dispatched.v1",
-  TransferArrived: "larder.transfer.arrived.v1",
-  TransferCorrected: "larder.transfer.corrected.v1",
-  PolicySet: "larder.policy.set.v1",
-  ItemRegistered: "larder.item.registered.v1",
-  ItemChanged: "larder.item.changed.v1",
-  LocationDescribed: "larder.location.described.v1",
+/** Public types of what is no fact, with what they mean. A fact keeps the type it came with. */
+export const recordedTypes: Readonly<Record<string, readonly [type: string, meaning: string]>> = {
+  StockReserved: [
+    "larder.reservation.reserved.v1",
+    "Units of this stock are held for a reservation until `expiresAt`.",
+  ],
+  HoldExtended: ["larder.reservation.extended.v1", "The hold lasts until another `expiresAt`."],
+  HoldsAmended: [
+    "larder.reservation.amended.v1",
+    "The reservation holds other quantities here; `change` is that of reserved.",
+  ],
+  StockCommitted: ["larder.reservation.confirmed.v1", "What was reserved is committed: it expires no more."],
+  StockReacquired: [
+    "larder.reservation.reacquired.v1",
+    "An expired reservation took its units again and committed them.",
+  ],
+  StockFulfilled: ["larder.reservation.fulfilled.v1", "Promised units were handed over: on hand falls."],
+  StockReleased: ["larder.reservation.released.v1", "What the reservation still held here is available again."],
+  HoldLapsed: ["larder.reservation.expired.v1", "The hold's time has come; its units are available again."],
+  LotExpired: ["larder.stock.lot-expired.v1", "The lot's date has passed; its sellable units became unavailable."],
+  ShortfallFound: ["larder.stock.shortfall.v1", "Facts left less than was promised, or less than nothing."],
+  PolicyApplied: ["larder.stock.policy-set.v1", "This stock goes by another policy."],
+  IncomingChanged: ["larder.stock.incoming-changed.v1", "Units of a transfer are on their way here, or no longer."],
+  FactVoided: ["larder.fact.voided.v1", "A fact's effects on this stock were undone."],
+  VoidNoted: [
+    "larder.fact.voided.v1",
+    "A void without effect now; `effect` says why: it awaits its fact, or repeats another.",
+  ],
+  TransferDispatched: [
+    "larder.transfer.dispatched.v1",
+    "A consignment left; `difference` when one has arrived before.",
+  ],
+  TransferArrived: ["larder.transfer.arrived.v1", "A consignment arrived; `difference` is arrived less dispatched."],
+  TransferCorrected: ["larder.transfer.corrected.v1", "A dispatch or an arrival was voided."],
+  PolicySet: ["larder.policy.set.v1", "Someone set a policy of the sku, in general or for one location."],
+  ItemRegistered: ["larder.item.registered.v1", "An item is known by name, unit, GTINs and PLU."],
+  ItemChanged: ["larder.item.changed.v1", "An item is described anew."],
+  LocationDescribed: ["larder.location.described.v1", "A location is described, for the first time or anew."],
 };
 
 /** What a reservation's own stream says: one type, with the step in `data.step`. */
-const reservationType = "larder.reservation.status-changed.v1";
+export const reservationType = "larder.reservation.status-changed.v1";
 
 /** Streams whose events are of no concern to clients: keys, seals, bookkeeping. */
 const privateKinds = new Set(["key", "seal", "gtin"]);
@@ -46,7 +61,7 @@ export function publicTypeOf(event: RecordedEvent): string {
   if (kind === "reservation") return reservationType;
   if (kind === "stock" && isFactEvent(event as { type: string }))
     return event.unit.fact?.type ?? `larder.stock.${kebab(event.type.slice("Stock".length))}.v1`;
-  return publicTypes[event.type] ?? `larder.${kind}.${kebab(event.type)}.v1`;
+  return recordedTypes[event.type]?.[0] ?? `larder.${kind}.${kebab(event.type)}.v1`;
 }
 
 /** Renders one event; its `position` is that after it. */
