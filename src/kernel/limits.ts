@@ -51,6 +51,10 @@ export const limits = {
   credentialInFlightMax: 1000,
   /** Requests that are being answered; beyond it `overloaded`. */
   inFlightMax: 5000,
+  /** Milliseconds in which a request must have come in whole: 1 MiB at 17 kB/s; slower ones only hold a place. */
+  requestReceiveMs: 60_000,
+  /** Connections at once: below what an ordinary process may open (files count too). */
+  connectionsMax: 10_000,
   /** Open change feeds of one credential, and of all together. */
   credentialFeedsMax: 100,
   feedsMax: 1000,

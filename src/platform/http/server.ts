@@ -52,6 +52,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     // A logger of its own for each request costs more than naming the request where something is logged.
     childLoggerFactory: (parent) => parent,
     bodyLimit: limits.bodyBytesMax,
+    requestTimeout: limits.requestReceiveMs,
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: requestIds(),
@@ -88,6 +89,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         : undefined,
     );
   });
+  server.server.maxConnections = limits.connectionsMax;
   // An unknown expectation is no reason to refuse (RFC 9110, 10.1.1 lets a server pass over it).
   server.server.on("checkExpectation", (request, response) => server.server.emit("request", request, response));
   return server;

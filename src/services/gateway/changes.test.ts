@@ -282,6 +282,11 @@ describe("WebSocket", () => {
     expect(await refused(new WebSocket(url().replace("/ws", "/other"), { headers: key("admin") }))).toBe(404);
   });
 
+  it("tells who does not speak it where else to go", async () => {
+    const response = await feed("/ws");
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([400, "invalid-request"]);
+  });
+
   it("closes with a reason when the position is no good, the key is revoked, or the server stops", async () => {
     const closed = async (socket: WebSocket) => {
       const [code, reason] = (await once(socket, "close")) as [number, Buffer];

@@ -81,11 +81,15 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
         handleProtocols: (offered) => (offered.has(changesProtocol) ? changesProtocol : false),
       },
     });
-    scope.get(
-      socketPath,
-      { ...feed, websocket: true, exposeHeadRoute: false, schema: { querystring: socketQuery, hide: true } },
-      feedSocket,
-    );
+    scope.route({
+      ...feed,
+      method: "GET",
+      url: socketPath,
+      exposeHeadRoute: false,
+      schema: { querystring: socketQuery, hide: true },
+      handler: (_request, reply) => sendProblem(reply, notUpgraded),
+      wsHandler: feedSocket,
+    });
   });
 
   async function feedSocket(socket: WebSocket, request: FastifyRequest): Promise<void> {
@@ -132,6 +136,11 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     return inventory.changes(after, filter, credential, { signal: AbortSignal.any([left, stopping]), heartbeatMs });
   }
 }
+
+const notUpgraded = {
+  code: "invalid-request",
+  detail: "This is for WebSocket clients; others follow /v1/changes.",
+} as const;
 
 /** RFC 6455 leaves 4000 and up to applications: ours are 4000 + the HTTP status that they stand for. */
 const closeCodes = { goingAway: 1001, refused: 4400, unauthenticated: 4401 } as const;
