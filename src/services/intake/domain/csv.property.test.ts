@@ -1,0 +1,53 @@
+import { parse } from "csv-parse/sync";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { CsvReader } from "./csv.ts";
+
+const character = fc.constantFrom("a", "é", "😀", " ", ",", ";", '"', "\n", "\r\n", "0");
+const field = fc.array(character, { maxLength: 6 }).map((parts) => parts.join(""));
+// A row of one empty field can't be told from a blank line by csv-parse.
+const rows = fc.array(fc.array(field, { minLength: 2, maxLength: 5 }), { maxLength: 8 });
+
+function write(table: readonly (readonly string[])[], lineEnd: string, quoteAll: boolean): string {
+  const quoted = (text: string) => (quoteAll || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return table.map((row) => row.map(quoted).join(",") + lineEnd).join("");
+}
+
+function readInPieces(text: string, cuts: readonly number[]) {
+  const reader = new CsvReader(",");
+  const bounds = [0, ...cuts.map((cut) => cut % (text.length + 1)).sort((a, b) => a - b), text.length];
+  const pieces = bounds.slice(1).map((end, index) => text.slice(bounds[index], end));
+  return [...pieces.flatMap((piece) => reader.push(piece, false)), ...reader.push("", true)];
+}
+
+it("reads what csv-parse reads, however the text is cut, and every row at its line", () => {
+  fc.assert(
+    fc.property(
+      rows,
+      fc.constantFrom("\n", "\r\n"),
+      fc.boolean(),
+      fc.array(fc.nat(), { maxLength: 6 }),
+      (table, end, quoteAll, cuts) => {
+        const text = write(table, end, quoteAll);
+        const read = readInPieces(text, cuts);
+        const oracle: string[][] = parse(text, { relax_column_count: true, record_delimiter: end });
+        expect(read.map(({ fields }) => fields)).toEqual(oracle);
+        const lineOf = (row: number) => 1 + (write(table.slice(0, row), end, quoteAll).match(/\n/g)?.length ?? 0);
+        expect(read.map(({ line }) => line)).toEqual(table.map((_, row) => lineOf(row)));
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+it("gives the same rows for any text at all, however it is cut", () => {
+  const text = fc
+    .array(fc.constantFrom("a", ",", '"', '"', "\n", "\r"), { maxLength: 40 })
+    .map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(text, fc.array(fc.nat(), { maxLength: 6 }), (any, cuts) => {
+      expect(readInPieces(any, cuts)).toEqual(new CsvReader(",").push(any, true));
+    }),
+    { numRuns: 5000 },
+  );
+});
