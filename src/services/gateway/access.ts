@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { limits, type Rejection } from "../../kernel/index.ts";
 import { type Authenticator, allows, type Credential, type Scope } from "../../platform/auth/index.ts";
@@ -95,10 +96,17 @@ function bearerToken({ headers }: FastifyRequest): string | undefined {
   if (authorization !== undefined) {
     const token = authorization.slice(7).trim();
     const isBearer = authorization.slice(0, 7).toLowerCase() === "bearer " && token.length <= limits.tokenLengthMax;
-    return isBearer ? token : "";
+    return isBearer ? decoded(token) : "";
   }
   if (headers.upgrade === undefined) return undefined;
   return /(?:^|[,\s])bearer\.([^,\s]+)/.exec(headers["sec-websocket-protocol"] ?? "")?.[1];
+}
+
+/** Node reads header bytes as Latin-1; an operator's key may be any text, which clients send as UTF-8. */
+function decoded(token: string): string {
+  if (/^[!-~]*$/.test(token)) return token;
+  const bytes = Buffer.from(token, "latin1");
+  return isUtf8(bytes) ? bytes.toString("utf8") : token;
 }
 
 /**

@@ -120,6 +120,13 @@ describe("who may speak", () => {
     expect(fixture.fake.asked("stock")[2]).toBe(limited);
   });
 
+  it("may have a key of any text, however its client writes it", async () => {
+    fixture.identity.credentials.set("schlüssel für den laden", credential("u", ["stock:read"]));
+    const utf8 = Buffer.from("schlüssel für den laden").toString("latin1");
+    for (const written of [utf8, "schlüssel für den laden"])
+      expect((await ask("GET", "/v1/stock/a", written)).statusCode).toBe(200);
+  });
+
   it("is let in by a bearer of any case, and stops being let in once revoked", async () => {
     const spelled = { authorization: "bearer admin" };
     expect((await ask("GET", "/v1/stock/a", undefined, undefined, spelled)).statusCode).toBe(200);

@@ -156,7 +156,7 @@ describe("the admin key", () => {
     const made = await identity.ensureAdminKey();
     expect(await identity.ensureAdminKey(first)).toEqual({ state: "set" });
     expect(made.state === "made" && identity.authenticate(made.secret)).toBeUndefined();
-    expect(await identity.ensureAdminKey(first)).toEqual({ state: "kept" });
+    expect(await identity.ensureAdminKey(`${first}\n`)).toEqual({ state: "kept" });
     expect(await identity.ensureAdminKey(second)).toEqual({ state: "set" });
     expect(identity.authenticate(first)).toBeUndefined();
     expect(await identity.ensureAdminKey(first)).toEqual({ state: "set" });

@@ -131,7 +131,8 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
       );
       const history = await storage.readStream(keyStream(adminKeyId));
       if (given === undefined && history.length > 0) return { state: "kept" };
-      const secret = given ?? newSecret(random);
+      // No header can carry outer white space, such as the line end of a file that a secret was read from.
+      const secret = given?.trim() ?? newSecret(random);
       const current = keys.get(adminKeyId);
       if (current?.hash === hashOf(secret)) return { state: "kept" };
       if (revokedHashes(history).has(hashOf(secret))) return { state: "revoked" };
