@@ -6,7 +6,6 @@ import {
   createReadStream,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -14,14 +13,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { pipeline } from "node:stream/promises";
 import { Worker } from "node:worker_threads";
 import { formatInstant, type Instant, PlatformError } from "../../../kernel/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import type { CopyRequest } from "./backup-worker.ts";
-import { firstValue, isDamage, openDatabase, syncFolder, transaction } from "./database.ts";
+import { firstValue, isDamage, makeFolder, openDatabase, syncFolder, transaction } from "./database.ts";
 import { lockFolder } from "./folder-lock.ts";
 import { checkFormat, hasLogFile, LogRows, logFileOf, putMeta, readMeta } from "./log-database.ts";
 import { syncWal } from "./reader.ts";
@@ -57,7 +56,7 @@ export async function backupStore(options: {
   if (existsSync(destination) && readdirSync(destination).length > 0) {
     throw new PlatformError("storage-unavailable", `${destination} is not empty; a backup overwrites nothing`);
   }
-  mkdirSync(destination, { recursive: true });
+  makeFolder(destination);
   const copy = logFileOf(destination);
   const manifestFile = join(destination, "manifest.json");
   try {
@@ -68,7 +67,6 @@ export async function backupStore(options: {
     writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`, { flag: "wx" });
     syncFile(manifestFile);
     syncFolder(destination);
-    syncFolder(dirname(destination));
     return manifest;
   } catch (error) {
     for (const file of [copy, manifestFile]) rmSync(file, { force: true });
@@ -105,7 +103,7 @@ export async function restoreStore(options: {
       `the backup ends at event ${manifest.lastSequence}, before event ${upTo.sequence}`,
     );
   }
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const lock = lockFolder(folder);
   const made = join(folder, "log.db.restoring");
   try {
@@ -121,7 +119,6 @@ export async function restoreStore(options: {
     syncFile(made);
     renameSync(made, logFileOf(folder));
     syncFolder(folder);
-    syncFolder(dirname(folder));
     return restored;
   } catch (error) {
     rmSync(made, { force: true });

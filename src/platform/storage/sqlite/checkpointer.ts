@@ -68,6 +68,7 @@ export class WalKeeper {
   #frames = 0;
   #copying: Promise<void> | undefined;
   #isRestDue = false;
+  #copyingRest: Promise<void> | undefined;
 
   constructor(checkpointer: Checkpointer, path: string, framesMax: number) {
     this.#checkpointer = checkpointer;
@@ -91,10 +92,16 @@ export class WalKeeper {
     return this.#isRestDue;
   }
 
-  /** Copies what is left. When a reader still needs old frames, it is tried again when the WAL has grown as much again. */
-  async copyRest(): Promise<void> {
-    await this.#checkpointer.run(this.#path);
-    this.#isRestDue = false;
-    this.#frames = 0;
+  /**
+   * Copies what is left, while the writer holds still. When a reader still needs old frames, or the writer did not hold
+   * still, the WAL can't begin anew yet; it is tried again when it has grown by a quarter of its length.
+   */
+  copyRest(): Promise<void> {
+    this.#copyingRest ??= this.#checkpointer.run(this.#path).then(({ frames, copied }) => {
+      this.#copyingRest = undefined;
+      this.#isRestDue = false;
+      this.#frames = frames === copied ? 0 : Math.ceil(this.#framesMax * 0.75);
+    });
+    return this.#copyingRest;
   }
 }

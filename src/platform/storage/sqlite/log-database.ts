@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, fdatasync, openSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { type Instant, PlatformError } from "../../../kernel/index.ts";
@@ -41,7 +41,6 @@ export function openLog(folder: string): DatabaseSync {
     }
     checkFormat(database, path);
     syncFolder(folder);
-    syncFolder(dirname(folder));
     database.exec("PRAGMA synchronous = NORMAL");
     return database;
   } catch (error) {

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
@@ -16,7 +15,7 @@ import type {
 } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
 import { Checkpointer, WalKeeper } from "./checkpointer.ts";
-import { isDamage, pageBytes, transaction } from "./database.ts";
+import { isDamage, makeFolder, pageBytes, transaction } from "./database.ts";
 import { DerivedDatabase } from "./derived-database.ts";
 import { type FolderLock, lockFolder } from "./folder-lock.ts";
 import {
@@ -61,7 +60,7 @@ interface Request {
  */
 export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
   const folder = resolve(options.folder);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const lock = lockFolder(folder);
   const opened: { close(): void }[] = [];
   try {
@@ -122,6 +121,8 @@ export class SqliteStorage implements Storage {
   #waiting: Request[] = [];
   #writing: Promise<void> | undefined;
   #failedSync: unknown;
+  /** Why the last step of the index failed. */
+  #indexFault: unknown;
   #isClosed = false;
 
   constructor(folder: string, lock: FolderLock, log: DatabaseSync, sync: DiskSync, derived: DerivedDatabase) {
@@ -312,7 +313,9 @@ export class SqliteStorage implements Storage {
       );
     }
     if (this.#index.isOverfull) {
-      throw new PlatformError("storage-unavailable", `${join(this.folder, "derived.db")} can't be written`);
+      throw new PlatformError("storage-unavailable", `${join(this.folder, "derived.db")} can't be written`, {
+        cause: this.#indexFault,
+      });
     }
   }
 
@@ -345,16 +348,19 @@ export class SqliteStorage implements Storage {
     if (units.length > 0) for (const listener of [...this.#listeners]) tell(listener, units);
   }
 
-  /** What the disk refuses here is tried again later; the log does not depend on it. */
+  /** What the disk refuses here is tried again later, until `isOverfull` ends it; the log does not depend on it. */
   #workOnIndex(): void {
+    if (this.#derivedWal.isRestDue) {
+      void this.#derivedWal.copyRest();
+      return;
+    }
     try {
       this.#index.work();
-    } catch {
-      // `isOverfull` ends it when it goes on.
+    } catch (error) {
+      this.#indexFault = error;
     }
     const frames = Math.ceil(this.derived.bytesWritten / pageBytes);
     this.derived.resetBytesWritten();
-    if (this.#derivedWal.isRestDue) void this.#derivedWal.copyRest();
     if (frames > 0) this.#derivedWal.wrote(frames);
   }
 
