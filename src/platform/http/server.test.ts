@@ -278,6 +278,20 @@ describe("bytes that are no request", () => {
     expect(await raw(`GET / HTTP/1.1\r\nA: ${"x".repeat(20_000)}\r\n\r\n`)).toContain('"code":"headers-too-large"');
   });
 
+  it("are told that a body is too large while it is still coming", async () => {
+    const head = "POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    const chunk = `10000\r\n${" ".repeat(0x10000)}\r\n`;
+    const chunked = await raw(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(40)}`);
+    expect(chunked).toMatch(/^HTTP\/1.1 413 .*"code":"payload-too-large"/s);
+    expect(await raw(`${head}Content-Length: 9999999\r\n\r\n${" ".repeat(1000)}`)).toMatch(/^HTTP\/1.1 413 /);
+  });
+
+  it("are asked for when the client waits to be", async () => {
+    const head = "POST /things HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    const asked = await raw(`${head}Expect: 100-continue\r\nContent-Length: 12\r\n\r\n{"name":"a"}`);
+    expect(asked).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 /);
+  });
+
   it("may expect something, or ask to speak another protocol, without harm", async () => {
     const asked =
       "GET /things/a HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nExpect: the-unexpected\r\nUpgrade: h2c\r\n\r\n";

@@ -61,7 +61,7 @@ export async function documentApi(server: HttpServer): Promise<void> {
     routePrefix: "/docs",
     staticCSP:
       "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    uiConfig: { docExpansion: "list", persistAuthorization: false },
+    uiConfig: { docExpansion: "list", persistAuthorization: false, validatorUrl: null },
     theme: { title: "Larder API" },
   });
   let text: string | undefined;
