@@ -47,8 +47,10 @@ function whyForbidden(file: string, target: string): string | undefined {
 }
 
 function place(file: string) {
-  const [root, floor, room] = file.split(sep);
+  const [root, floor, ...rest] = file.split(sep);
   if (root !== "src") return undefined;
   const known = floors.find((name) => name === floor);
-  return known && { floor: known, room: room ?? "", isDomain: file.split(sep).includes("domain") };
+  // A file that lies on the floor itself is in no room, and so with its neighbours there.
+  const room = rest.length > 1 ? (rest[0] ?? "") : "";
+  return known && { floor: known, room, isDomain: rest.includes("domain") };
 }
