@@ -131,12 +131,12 @@ async function ask(target: string, request: RequestInit): Promise<Reply | Again>
     const after = retryAfter(response.headers.get("retry-after"));
     return { retry: `${target} answers ${response.status}`, ...(after !== undefined && { retryAfterMs: after }) };
   } catch (error) {
-    // Aborted by the caller, or a request that can never be sent (a wrong URL); all else is the network.
     request.signal?.throwIfAborted();
     const cause = error instanceof Error ? error.cause : undefined;
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : undefined;
-    if (code === "ERR_INVALID_URL" || code === undefined) throw error;
-    return { retry: `${new URL(target).origin} can't be reached (${code})` };
+    // The network's errors have a code; what has none, or this one, is a URL that no request can be sent to.
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "ERR_INVALID_URL";
+    if (code !== "ERR_INVALID_URL") return { retry: `${new URL(target).origin} can't be reached (${code})` };
+    throw new ImportError("server-unreachable", `${target} is no URL to send to.`, { cause: error });
   }
 }
 

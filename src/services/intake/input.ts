@@ -28,6 +28,7 @@ export async function openInput(path: string): Promise<ImportInput> {
 }
 
 const readBytes = 65_536;
+const gzipMagic = Buffer.from([0x1f, 0x8b]);
 
 /**
  * The bytes, unpacked when they begin as gzip does. `onBytes` hears of every piece as it stood in the file. Throws
@@ -38,10 +39,9 @@ export async function* unpacked(
   onBytes: (count: number) => void,
 ): AsyncGenerator<Uint8Array> {
   const source = counted(bytes, onBytes);
-  const first = await source.next();
-  if (first.done === true) return;
-  const all = from(first.value, source);
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) {
+  const first = await firstBytes(source, gzipMagic.length);
+  const all = from(first, source);
+  if (!first.subarray(0, gzipMagic.length).equals(gzipMagic)) {
     yield* all;
     return;
   }
@@ -61,6 +61,17 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, onBytes: (count: numbe
     onBytes(piece.length);
     if (piece.length > 0) yield piece;
   }
+}
+
+/** At least so many bytes, unless there are fewer. */
+async function firstBytes(source: AsyncGenerator<Uint8Array>, count: number): Promise<Buffer> {
+  let first = Buffer.alloc(0);
+  while (first.length < count) {
+    const { done, value } = await source.next();
+    if (done === true) break;
+    first = Buffer.concat([first, value]);
+  }
+  return first;
 }
 
 async function* from(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -33,6 +33,7 @@ export async function openTable(
   const first = await firstBatch(batches);
   const [header, ...rest] = first;
   if (header === undefined) throw new ImportError("input-damaged", "The file is empty: it has not even a header.");
+  if (header.problem !== undefined) throw new ImportError("input-damaged", `The header line: ${header.problem}.`);
   const columns = header.fields.map((name) => name.trim());
   const twice = columns.find((name, index) => columns.indexOf(name) !== index);
   if (twice !== undefined)
