@@ -17,13 +17,14 @@ async function ended(script: string, ...signals: NodeJS.Signals[]) {
     process.stdout.write("up\\n");`;
   const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", whole]);
   const log = text(child.stderr);
-  await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+  const exit = once(child, "exit");
+  await Promise.race([once(child.stdout, "data"), exit]);
   for (const signal of signals) {
     child.kill(signal);
     // Two of a kind that are pending at once are delivered as one.
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const [code] = await once(child, "exit");
+  const [code] = await exit;
   return {
     code,
     log: (await log)
