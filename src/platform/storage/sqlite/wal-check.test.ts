@@ -117,6 +117,39 @@ describe("a WAL that a crash left", () => {
     }
   });
 
+  it("is refused for damage to a transaction of which only its end tells it from the next", async () => {
+    const live = join(home, "meta-live");
+    const storage = await openSqliteStorage({ folder: live });
+    const walFile = join(live, "log.db-wal");
+    // A page of its own, and the rest of the log's leaf well behind it: the pages go on rising from one to the next.
+    await storage.append([
+      unitOf(
+        "c0",
+        { s0: 0 },
+        numbers(200).map((n) => event("s0", { n })),
+      ),
+    ]);
+    const from = readFileSync(walFile).length;
+    await storage.setOutgoingPaused(true);
+    const to = readFileSync(walFile).length;
+    await storage.append([unitOf("c1", { s1: 0 }, [event("s1")])]);
+    mkdirSync(join(home, "meta"));
+    for (const file of ["log.db", "log.db-wal"]) copyFileSync(join(live, file), join(home, "meta", file));
+    await storage.close();
+    const paused: Sample = {
+      folder: join(home, "meta"),
+      wal: readFileSync(join(home, "meta", "log.db-wal")),
+      bounds: [],
+    };
+    expect(await openWith(paused.wal, paused)).toBe(2);
+    expect(to - from).toBe(frameBytes);
+    for (const place of [8, 16, 24, 3000]) {
+      const wal = Buffer.from(paused.wal);
+      wal[from + place] = (wal[from + place] ?? 0) ^ 0x41;
+      expect(await openWith(wal, paused), `byte ${place} of the frame`).toBeInstanceOf(PlatformError);
+    }
+  });
+
   it("is refused for each byte of a damaged header when frames follow", async () => {
     for (let offset = 0; offset < 32; offset += 1) {
       const outcome = await openWith(changed(offset, (byte) => byte ^ 0x01));
