@@ -95,8 +95,9 @@ function stockData(event: RecordedEvent, epochs: readonly Epoch[]): Record<strin
     at: _at,
     fact,
     expiresAt,
+    lots: _lots,
     ...rest
-  } = event.data as { balance?: Balance; at?: number; fact?: { asOf?: number }; expiresAt?: number };
+  } = event.data as { balance?: Balance; at?: number; fact?: { asOf?: number }; expiresAt?: number; lots?: unknown };
   const totals = totalsOfBalance(balance ?? {});
   const { asOf, ...told } = fact ?? {};
   return {

@@ -4,7 +4,7 @@ import {
   emptyStock,
   entriesOf,
   evolve,
-  factKey,
+  inForce,
   isFactEvent,
   type Lot,
   type PastEvent,
@@ -88,13 +88,7 @@ function lotsAt(lots: ReadonlyMap<string, Lot>, at: Instant): ReadonlyMap<string
 
 /** The facts that had happened by `at` and were never voided. */
 function factsInForce(history: readonly PastEvent[], at: Instant): PastEvent[] {
-  const voided = new Set(
-    history.flatMap(({ event }) => (event.type === "FactVoided" ? [factKey(event.data.voids)] : [])),
-  );
-  return history.filter(
-    ({ event, fact }) =>
-      isFactEvent(event) && event.data.at <= at && !(fact !== undefined && voided.has(factKey(fact))),
-  );
+  return inForce(history).filter(({ event }) => isFactEvent(event) && event.data.at <= at);
 }
 
 function incomingAt(history: readonly PastEvent[], facts: readonly PastEvent[], at: Instant): number {

@@ -248,7 +248,7 @@ function fulfilledHere(
     lots = mergeLots(lots, lotsForHold(stock, { ...allocation, quantity: part.quantity }, lots, at));
     holds.push({ line: allocation.line, quantity: part.quantity });
   }
-  const { change, absorbedBy } = move(stock, { units: -quantity, at, leaving: "sale", lots }, history);
+  const { change, lots: taken, absorbedBy } = move(stock, { units: -quantity, at, leaving: "sale", lots }, history);
   const left = (stock.holdings.get(id)?.quantity ?? 0) - quantity;
   const draft: StockEventDraft = {
     type: "StockFulfilled",
@@ -260,6 +260,7 @@ function fulfilledHere(
       from: wasActive ? "reserved" : "committed",
       ...(wasActive && left > 0 && { commits: left }),
       change,
+      ...(taken !== undefined && { lots: taken }),
       ...(absorbedBy !== undefined && { absorbedBy }),
     },
   };

@@ -31,7 +31,7 @@ export interface LotChange {
   readonly quantity?: number;
   /** Change of the units of the lot that are held back. */
   readonly heldBack?: number;
-  /** The last date on which it may be sold; said by what brought the lot in. */
+  /** The last date on which it may be sold; said by what brought the lot in. Of several the earliest holds. */
   readonly expiresOn?: string;
   /** The instant at which that date ends in the location's time zone. */
   readonly cutoff?: Instant;
@@ -55,7 +55,7 @@ export interface Change {
   readonly count?: CountBasis | null;
   /** The newest `asOf` of a count of a single lot; null for none. Absent when it stays. */
   readonly lotCountAsOf?: Instant | null;
-  /** Lots are now as if everything had arrived in the order of time. */
+  /** Lots are now as if everything had arrived in the order of time; a date given here replaces the one known. */
   readonly ordered?: true;
 }
 
@@ -83,6 +83,8 @@ export interface FactData {
   readonly at: Instant;
   readonly fact: ToldFact;
   readonly change: Change;
+  /** The lots it moves, where `change` does not say just that: a count contains it, or more had to be set right. */
+  readonly lots?: readonly LotChange[];
   /** The count that already contains this movement, which therefore changes nothing. */
   readonly absorbedBy?: FactReference;
   readonly flags?: readonly string[];
@@ -145,6 +147,8 @@ interface EventBodies {
     /** Units that remain and are committed from now, where they were reserved before. */
     readonly commits?: number;
     readonly change: Change;
+    /** The lots they were taken from, where `change` does not say just that. */
+    readonly lots?: readonly LotChange[];
     readonly absorbedBy?: FactReference;
   };
   /** All that the reservation still held here is free again. */

@@ -13,18 +13,21 @@ import type {
   ToldFact,
   Totals,
 } from "./events.ts";
+import { isFactEvent } from "./events.ts";
 import { earliestFirst, type Leaving, mergeLots, unavailableChange } from "./lots.ts";
 import {
+  dateTold,
   type Entry,
   entriesOf,
   factKey,
+  inForce,
   leavingOf,
   type PastEvent,
   type Replay,
   replay,
   unitsMoved,
 } from "./replay.ts";
-import { addTotals, available, outstanding, type Stock, sellable, totalsAt } from "./stock.ts";
+import { addTotals, available, lotAfter, noLot, outstanding, type Stock, sellable, totalsAt } from "./stock.ts";
 
 /** A fact as it concerns one stock. */
 export interface StockFact extends FactReference {
@@ -34,6 +37,8 @@ export interface StockFact extends FactReference {
   readonly at: Instant;
   /** When `expiresOn` ends at this location. */
   readonly cutoff?: Instant;
+  /** Lots that come along though it names none: of a transfer. */
+  readonly lots?: readonly LotChange[];
   readonly flags: readonly string[];
 }
 
@@ -49,12 +54,18 @@ export function needsHistory(stock: Stock, fact: StockFact): boolean {
     const receipt = stock.receipts.get(told.reference ?? "");
     return receipt === undefined ? stock.receiptsForgotten : receipt.partial;
   }
+  if (isDateForgotten(stock, told)) return true;
   const isLate = stock.latestAt !== null && at < stock.latestAt;
   const precedesLotCount = stock.lotCountAsOf !== null && at <= stock.lotCountAsOf;
   if (fact.type !== "StockCounted") return precedesLotCount && unitsMoved(fact.type, told) !== 0;
   if (told.lot !== undefined) return isLate || stock.disordered || (stock.count !== null && at <= stock.count.asOf);
   if (isOlderCount(stock, at)) return precedesLotCount;
   return isLate || precedesLotCount;
+}
+
+/** Whether a fact names a lot that the stock may have known by its date, and used up. */
+function isDateForgotten(stock: Stock, { lot, expiresOn }: ToldFact): boolean {
+  return stock.datesForgotten && lot !== undefined && expiresOn === undefined && !stock.lots.has(lot);
 }
 
 /**
@@ -67,12 +78,13 @@ export function decideFact(
   now: Instant,
   history: readonly PastEvent[] = [],
 ): Result<StockEventDraft[], OutOfRange> {
-  const { change, absorbedBy, superseded } = resolve(stock, fact, history);
+  const { change, lots, absorbedBy, superseded } = resolve(stock, fact, history);
   const flags = superseded ? [...fact.flags, "superseded"] : fact.flags;
   const data: FactData = {
     at: fact.at,
     fact: fact.told,
     change,
+    ...(lots !== undefined && { lots }),
     ...(absorbedBy !== undefined && { absorbedBy }),
     ...(flags.length > 0 && { flags }),
   };
@@ -92,40 +104,28 @@ export function decideVoid(
   history: readonly PastEvent[],
 ): Result<StockEventDraft[], OutOfRange> {
   const rest = history.filter(({ fact }) => fact === undefined || factKey(fact) !== factKey(voids));
-  const undone = target.map(({ event }) => undoing(event));
-  const holdbacks = undone.flatMap(({ lots }) => lots);
+  const undone = target.map(({ event }) => heldBackIn(event));
   const rebased = addUnavailable(
-    rebase(stock, replay(entriesOf(rest)), holdbacks),
-    undone.reduce((sum, { heldBack }) => sum + heldBack, 0),
+    rebase(stock, replay(entriesOf(rest)), mergeLots(...undone.map(({ lots }) => lots))),
+    undone.reduce((sum, { loose }) => sum + loose, 0),
   );
-  const receipt = undone.find((part) => part.receipt !== undefined)?.receipt;
-  const change = receipt === undefined ? rebased : { ...rebased, ...receiptChange(stock, receipt) };
+  const references = new Set(target.flatMap(({ event }) => receiptIn(event) ?? []));
+  const receipts = [...references].map((reference) => receiptChange(stock, reference, receiptTold(rest, reference)));
+  const change = Object.assign({}, rebased, ...receipts) as Change;
   const reason = told.reason === undefined ? {} : { reason: told.reason };
   return conclude(stock, { type: "FactVoided", data: { at: told.at, voids, ...reason, change } }, change, now);
 }
 
-/** What has to be taken back beside movements and counts: hold-backs and expected receipts. */
-function undoing(event: PastEvent["event"]): {
-  lots: LotChange[];
-  heldBack: number;
-  receipt?: NonNullable<Change["receipt"]>;
-} {
-  if (!("change" in event.data) || typeof event.data.change === "number") return { lots: [], heldBack: 0 };
-  const { change } = event.data;
+/** The hold-backs that a fact made, taken back: in the lots that it named, or in none. */
+function heldBackIn(event: PastEvent["event"]): { readonly lots: LotChange[]; readonly loose: number } {
+  if (!isFactEvent(event)) return { lots: [], loose: 0 };
+  const { change, fact } = event.data;
   const lots = (change.lots ?? []).flatMap(({ lot, heldBack }) => (heldBack ? [{ lot, heldBack: -heldBack }] : []));
-  const told: ToldFact = "fact" in event.data ? event.data.fact : {};
-  const inLots = told.lot !== undefined;
-  const { receipt } = change;
-  return {
-    lots,
-    heldBack: inLots ? 0 : -heldBackBy(event.type as FactEventType, told),
-    ...(receipt !== undefined && {
-      receipt: {
-        reference: receipt.reference,
-        ...nonZero({ expected: -(receipt.expected ?? 0), received: -(receipt.received ?? 0) }),
-      },
-    }),
-  };
+  return { lots, loose: fact.lot === undefined ? -heldBackBy(event.type, fact) : 0 };
+}
+
+function receiptIn(event: PastEvent["event"]): string | undefined {
+  return isFactEvent(event) ? event.data.change.receipt?.reference : undefined;
 }
 
 /** A movement of units at a time, with the lots it names or has been given. */
@@ -138,84 +138,93 @@ export interface Movement {
   readonly heldBack?: number;
 }
 
+/** What a fact comes to. */
+interface Resolved {
+  readonly change: Change;
+  /** The lots it moves, where the change does not say just that. */
+  readonly lots?: readonly LotChange[];
+  readonly absorbedBy?: FactReference;
+  readonly superseded?: boolean;
+}
+
 /** What a movement changes: nothing of on hand when a count already contains it. */
-export function move(
-  stock: Stock,
-  movement: Movement,
-  history: readonly PastEvent[],
-): { change: Change; absorbedBy?: FactReference } {
-  const { units, at, leaving, heldBack = 0 } = movement;
+export function move(stock: Stock, movement: Movement, history: readonly PastEvent[]): Resolved {
+  const { units, at, leaving, lots: named, heldBack = 0 } = movement;
+  const loose = named === undefined ? heldBack : 0;
+  const stays = (named ?? []).map(({ quantity: _quantity, ...part }) => part);
   if (stock.lotCountAsOf !== null && at <= stock.lotCountAsOf && units !== 0) {
-    const entry: Entry = {
-      at,
-      fact: undefined,
-      kind: "movement",
-      units,
-      leaving,
-      ...(movement.lots && { lots: movement.lots }),
-    };
-    const holdbacks = (movement.lots ?? []).flatMap(({ lot, heldBack }) => (heldBack ? [{ lot, heldBack }] : []));
-    const rebased = rebase(stock, replay([...entriesOf(history), entry]), holdbacks);
-    return { change: addUnavailable(rebased, movement.lots === undefined ? heldBack : 0) };
+    const entry: Entry = { at, fact: undefined, kind: "movement", units, leaving, ...(named && { lots: named }) };
+    const rebased = rebase(stock, replay([...entriesOf(history), entry]), stays.filter(isHeldBack));
+    return { change: addUnavailable(rebased, loose), ...(named && { lots: named }) };
   }
-  const count = stock.count;
+  const { count } = stock;
   if (count !== null && at <= count.asOf && units !== 0) {
-    const holdbacks = (movement.lots ?? []).flatMap(({ lot, heldBack }) => (heldBack ? [{ lot, heldBack }] : []));
-    const change = {
-      ...nonZero({ unavailable: movement.lots === undefined ? heldBack : unavailableChange(stock, holdbacks) }),
-      ...lotsOf(holdbacks),
-    };
-    return { change, absorbedBy: { source: count.source, id: count.id } };
+    const kept = stays.filter((part) => isHeldBack(part) || part.expiresOn !== undefined);
+    const change = { ...nonZero({ unavailable: unavailableChange(stock, kept) + loose }), ...lotsOf(kept) };
+    return { change, ...(named && { lots: named }), absorbedBy: { source: count.source, id: count.id } };
   }
-  const lots = movement.lots ?? earliestFirst(stock.lots, -units, at, leaving);
-  const loose = movement.lots === undefined ? heldBack : 0;
+  const lots = named ?? earliestFirst(stock.lots, -units, at, leaving);
   return {
     change: { ...nonZero({ onHand: units, unavailable: unavailableChange(stock, lots) + loose }), ...lotsOf(lots) },
   };
 }
 
-function resolve(
-  stock: Stock,
-  fact: StockFact,
-  history: readonly PastEvent[],
-): { change: Change; absorbedBy?: FactReference; superseded?: boolean } {
+function isHeldBack({ heldBack }: LotChange): boolean {
+  return heldBack !== undefined;
+}
+
+function resolve(stock: Stock, fact: StockFact, history: readonly PastEvent[]): Resolved {
   const { told, at, type } = fact;
   if (type === "StockCounted") return resolveCount(stock, fact, history);
   if (type === "StockExpected") {
     const reference = told.reference ?? "";
-    const found = needsHistory(stock, fact) ? receivedBefore(history, reference) : 0;
-    const known = stock.receipts.get(reference);
-    const missing = known === undefined ? found : Math.max(0, found - known.received);
-    return {
-      change: receiptChange(stock, { reference, expected: told.quantity ?? 0, ...nonZero({ received: missing }) }),
-    };
+    const known = needsHistory(stock, fact) ? receiptTold(history, reference) : receiptKnown(stock, reference);
+    const after = { ...known, expected: known.expected + (told.quantity ?? 0) };
+    return { change: receiptChange(stock, reference, after) };
   }
   const units = unitsMoved(type, told);
   const heldBack = heldBackBy(type, told);
-  const dates = {
-    ...(told.expiresOn !== undefined && { expiresOn: told.expiresOn }),
-    ...(fact.cutoff !== undefined && { cutoff: fact.cutoff }),
-  };
-  const lots =
-    told.lot === undefined ? undefined : [{ lot: told.lot, ...nonZero({ quantity: units, heldBack }), ...dates }];
-  const moved = move(stock, { units, at, leaving: leavingOf(type), heldBack, ...(lots && { lots }) }, history);
-  if (type !== "StockReceived" || told.reference === undefined) return moved;
-  return {
-    ...moved,
-    change: { ...moved.change, ...receiptChange(stock, { reference: told.reference, received: told.quantity ?? 0 }) },
-  };
+  const named = fact.lots ?? lotsTold(fact, units, heldBack);
+  const moved = move(stock, { units, at, leaving: leavingOf(type), heldBack, ...(named && { lots: named }) }, history);
+  const resolved =
+    fact.lots === undefined ? withDate(stock, moved, fact, named, history) : { ...moved, lots: fact.lots };
+  if (type !== "StockReceived" || told.reference === undefined) return resolved;
+  const known = receiptKnown(stock, told.reference);
+  const after = { ...known, received: known.received + (told.quantity ?? 0) };
+  return { ...resolved, change: { ...resolved.change, ...receiptChange(stock, told.reference, after) } };
 }
 
-function resolveCount(
+function lotsTold({ told, cutoff }: StockFact, quantity: number, heldBack: number): LotChange[] | undefined {
+  if (told.lot === undefined) return undefined;
+  const dates = {
+    ...(told.expiresOn !== undefined && { expiresOn: told.expiresOn }),
+    ...(cutoff !== undefined && { cutoff }),
+  };
+  return [{ lot: told.lot, ...nonZero({ quantity, heldBack }), ...dates }];
+}
+
+/** Gives a lot that comes back the date that the history tells for it. */
+function withDate(
   stock: Stock,
-  fact: StockFact,
+  resolved: Resolved,
+  { told }: StockFact,
+  named: readonly LotChange[] | undefined,
   history: readonly PastEvent[],
-): { change: Change; superseded?: boolean } {
+): Resolved {
+  if (!isDateForgotten(stock, told)) return resolved;
+  const dated = (resolved.change.lots ?? []).map((part) =>
+    part.lot === told.lot ? { ...part, ...dateTold(history, part.lot) } : part,
+  );
+  return { ...resolved, change: { ...resolved.change, ...lotsOf(dated) }, ...(named && { lots: named }) };
+}
+
+function resolveCount(stock: Stock, fact: StockFact, history: readonly PastEvent[]): Resolved {
   const { told, at } = fact;
   const quantity = told.quantity ?? 0;
   if (needsHistory(stock, fact)) {
     const entry: Entry = { at, fact, kind: "count", quantity, ...(told.lot !== undefined && { lot: told.lot }) };
-    return { change: rebase(stock, replay([...entriesOf(history), entry]), []), superseded: isOlderCount(stock, at) };
+    const change = rebase(stock, replay([...entriesOf(history), entry]), []);
+    return { change, superseded: told.lot === undefined && isOlderCount(stock, at) };
   }
   if (told.lot !== undefined) {
     const difference = quantity - (stock.lots.get(told.lot)?.quantity ?? 0);
@@ -251,15 +260,16 @@ function rebase(stock: Stock, target: Replay, holdbacks: readonly LotChange[]): 
     const now = stock.lots.get(name);
     const then = target.lots.get(name);
     const quantity = (then?.quantity ?? 0) - (now?.quantity ?? 0);
-    const dates =
-      now === undefined && then?.expiresOn
-        ? { expiresOn: then.expiresOn, ...(then.cutoff !== null && { cutoff: then.cutoff }) }
-        : {};
-    if (quantity !== 0) lots.push({ lot: name, quantity, ...dates });
+    const isThere = now !== undefined || quantity !== 0 || holdbacks.some(({ lot }) => lot === name);
+    const isRedated = isThere && then !== undefined && then.expiresOn !== (now?.expiresOn ?? null);
+    const dates = isRedated && then.expiresOn !== null ? { expiresOn: then.expiresOn } : {};
+    const cutoffs = isRedated && then.cutoff !== null ? { cutoff: then.cutoff } : {};
+    const part = { lot: name, ...nonZero({ quantity }), ...dates, ...cutoffs };
+    if (Object.keys(part).length > 1) lots.push(part);
   }
   const merged = mergeLots(lots, holdbacks);
   return {
-    ...nonZero({ onHand: target.onHand - stock.onHand, unavailable: unavailableChange(stock, merged) }),
+    ...nonZero({ onHand: target.onHand - stock.onHand, unavailable: unavailableChange(stock, merged, true) }),
     ...lotsOf(merged),
     ...(!sameCount(target.count, stock.count) && { count: target.count }),
     ...(target.lotCountAsOf !== stock.lotCountAsOf && { lotCountAsOf: target.lotCountAsOf }),
@@ -276,23 +286,36 @@ function sameCount(a: Replay["count"], b: Replay["count"]): boolean {
   return a === b || (a !== null && b !== null && a.asOf === b.asOf && a.source === b.source && a.id === b.id);
 }
 
-function receiptChange(stock: Stock, receipt: NonNullable<Change["receipt"]>): Change {
-  const before = stock.receipts.get(receipt.reference) ?? { expected: 0, received: 0 };
-  const after = {
-    expected: before.expected + (receipt.expected ?? 0),
-    received: before.received + (receipt.received ?? 0),
-  };
-  return { ...nonZero({ incoming: outstanding(after) - outstanding(before) }), receipt };
+interface ReceiptUnits {
+  readonly expected: number;
+  readonly received: number;
 }
 
-function receivedBefore(history: readonly PastEvent[], reference: string): number {
-  let units = 0;
-  for (const { event } of history) {
-    if (!("change" in event.data) || typeof event.data.change === "number") continue;
-    const { receipt } = event.data.change;
-    if (receipt?.reference === reference) units += event.type === "StockExpected" ? 0 : (receipt.received ?? 0);
+/** What the state knows of a reference; for one whose receipts were forgotten, a part of it. */
+function receiptKnown(stock: Stock, reference: string): ReceiptUnits {
+  const { expected = 0, received = 0 } = stock.receipts.get(reference) ?? {};
+  return { expected, received };
+}
+
+/** What the facts in force say of a reference. */
+function receiptTold(history: readonly PastEvent[], reference: string): ReceiptUnits {
+  const units = { expected: 0, received: 0 };
+  for (const { event } of inForce(history)) {
+    if (!isFactEvent(event) || event.data.fact.reference !== reference) continue;
+    if (event.type === "StockExpected") units.expected += event.data.fact.quantity ?? 0;
+    if (event.type === "StockReceived") units.received += event.data.fact.quantity ?? 0;
   }
   return units;
+}
+
+/** Makes a reference what it is `after`. References are forgotten only when closed, so incoming is that of the state. */
+function receiptChange(stock: Stock, reference: string, after: ReceiptUnits): Change {
+  const before = receiptKnown(stock, reference);
+  const change = nonZero({ expected: after.expected - before.expected, received: after.received - before.received });
+  return {
+    ...nonZero({ incoming: outstanding(after) - outstanding(before) }),
+    receipt: { reference, ...change },
+  };
 }
 
 function heldBackBy(type: FactEventType, told: ToldFact): number {
@@ -311,19 +334,14 @@ export function conclude(
   const drafts = [draft];
   let expired = 0;
   for (const part of change.lots ?? []) {
-    const lot = stock.lots.get(part.lot);
-    const cutoff = part.cutoff ?? lot?.cutoff ?? null;
-    if (cutoff === null || cutoff > now || lot?.expired) continue;
-    const wasLapsed = lot !== undefined && lot.cutoff !== null && lot.cutoff <= now;
-    const after = {
-      quantity: (lot?.quantity ?? 0) + (part.quantity ?? 0),
-      heldBack: (lot?.heldBack ?? 0) + (part.heldBack ?? 0),
-    };
+    const lot = stock.lots.get(part.lot) ?? noLot;
+    const after = lotAfter(lot, part, change.ordered);
+    if (after.cutoff === null || after.cutoff > now || after.expired) continue;
     if (after.quantity === 0 && after.heldBack === 0) continue;
-    const quantity = sellable({ ...after, expiresOn: null, cutoff, expired: false });
-    drafts.push({ type: "LotExpired", data: { lot: part.lot, quantity } });
+    drafts.push({ type: "LotExpired", data: { lot: part.lot, quantity: sellable(after) } });
     // What had lapsed already, unrecorded, is in `totalsAt`; only what this change added is new.
-    expired += quantity - (wasLapsed ? sellable(lot) : 0);
+    const wasLapsed = !lot.expired && lot.cutoff !== null && lot.cutoff <= now;
+    expired += sellable(after) - (wasLapsed ? sellable(lot) : 0);
   }
   const before = totalsAt(stock, now);
   const after = { ...before };

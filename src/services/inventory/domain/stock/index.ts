@@ -19,7 +19,7 @@ export {
 } from "./events.ts";
 export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, type StockFact } from "./facts.ts";
 export { compareDates, lotsForHold, mergeLots } from "./lots.ts";
-export { type Entry, entriesOf, factKey, type PastEvent, type Replay, replay } from "./replay.ts";
+export { type Entry, entriesOf, factKey, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
 export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
 export {
   available,

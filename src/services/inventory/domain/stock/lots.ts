@@ -1,6 +1,6 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { LotChange } from "./events.ts";
-import { type Lot, type Stock, sellable } from "./stock.ts";
+import { lotAfter, noLot, type Stock, sellable } from "./stock.ts";
 
 /** What the choice of a lot looks at. */
 export interface LotView {
@@ -77,18 +77,13 @@ export function looseUnits(stock: Stock): number {
 }
 
 /** How `unavailable` changes when lots do: by their holdbacks, and by the sellable units of those that have expired. */
-export function unavailableChange(stock: Stock, changes: readonly LotChange[]): number {
+export function unavailableChange(stock: Stock, changes: readonly LotChange[], isOrdered?: boolean): number {
   let total = 0;
   for (const change of changes) {
-    const lot = stock.lots.get(change.lot);
+    const lot = stock.lots.get(change.lot) ?? noLot;
+    const after = lotAfter(lot, change, isOrdered);
     total += change.heldBack ?? 0;
-    if (lot === undefined || !lot.expired) continue;
-    const after: Lot = {
-      ...lot,
-      quantity: lot.quantity + (change.quantity ?? 0),
-      heldBack: lot.heldBack + (change.heldBack ?? 0),
-    };
-    total += sellable(after) - sellable(lot);
+    if (lot.expired) total += (after.expired ? sellable(after) : 0) - sellable(lot);
   }
   return total;
 }

@@ -6,7 +6,7 @@
  * reading the past (`?at=`) always does.
  */
 import type { Instant } from "../../../../kernel/index.ts";
-import type { CountBasis, FactReference, LotChange, StockEvent } from "./events.ts";
+import type { CountBasis, FactData, FactReference, LotChange, StockEvent } from "./events.ts";
 import { isFactEvent } from "./events.ts";
 import { earliestFirst, type Leaving } from "./lots.ts";
 
@@ -43,38 +43,38 @@ export interface Replay {
   readonly lotCountAsOf: Instant | null;
 }
 
-/** The entries of a stock's history, in the order of arrival, without those that were voided. */
-export function entriesOf(history: readonly PastEvent[]): Entry[] {
+/** The events of a history whose facts were not voided. */
+export function inForce(history: readonly PastEvent[]): readonly PastEvent[] {
   const voided = new Set<string>();
   for (const { event } of history) if (event.type === "FactVoided") voided.add(factKey(event.data.voids));
-  const entries: Entry[] = [];
-  for (const { event, fact } of history) {
-    if (fact !== undefined && voided.has(factKey(fact))) continue;
-    const entry = entryOf(event, fact);
-    if (entry !== undefined) entries.push(entry);
-  }
-  return entries;
+  if (voided.size === 0) return history;
+  return history.filter(({ fact }) => fact === undefined || !voided.has(factKey(fact)));
+}
+
+/** The entries of a stock's history, in the order of arrival, without those that were voided. */
+export function entriesOf(history: readonly PastEvent[]): Entry[] {
+  return inForce(history).flatMap(({ event, fact }) => entryOf(event, fact) ?? []);
 }
 
 function entryOf(event: StockEvent, fact: FactReference | undefined): Entry | undefined {
   if (event.type === "StockFulfilled") {
-    const { at, quantity, change } = event.data;
-    return { at, fact, kind: "movement", units: -quantity, leaving: "sale", lots: change.lots ?? [] };
+    const { at, quantity, change, lots = change.lots ?? [] } = event.data;
+    return { at, fact, kind: "movement", units: -quantity, leaving: "sale", lots };
   }
   if (!isFactEvent(event)) return undefined;
-  const { at, fact: told, change } = event.data;
+  const { at, fact: told } = event.data;
   if (event.type === "StockCounted") {
     return { at, fact, kind: "count", quantity: told.quantity ?? 0, ...(told.lot !== undefined && { lot: told.lot }) };
   }
   const units = unitsMoved(event.type, told);
   if (units === 0) return undefined;
-  const named = change.lots?.find(({ lot }) => lot === told.lot);
-  const dates = {
-    ...(named?.expiresOn !== undefined && { expiresOn: named.expiresOn }),
-    ...(named?.cutoff !== undefined && { cutoff: named.cutoff }),
-  };
-  const lots = told.lot === undefined ? undefined : [{ lot: told.lot, quantity: units, ...dates }];
+  const lots = lotsNamedBy(event.data);
   return { at, fact, kind: "movement", units, leaving: leavingOf(event.type), ...(lots && { lots }) };
+}
+
+/** The lots that a fact named or brought along; undefined when they were, or are to be, chosen. */
+export function lotsNamedBy({ fact, change, lots }: FactData): readonly LotChange[] | undefined {
+  return lots ?? (fact.lot === undefined ? undefined : (change.lots ?? []));
 }
 
 /** The change of on hand that a movement makes when nothing absorbs it. */
@@ -102,7 +102,10 @@ export function leavingOf(type: StockEvent["type"]): Leaving {
   return type === "StockAdjusted" ? "loss" : "sale";
 }
 
-/** Folds entries by time. At one instant what came in goes first, then what went out, then counts as they arrived. */
+/**
+ * Folds entries by time. At one instant what came in goes first, then what left lots that it names, then what left
+ * without naming one, then counts as they arrived.
+ */
 export function replay(entries: readonly Entry[]): Replay {
   const lots = new Map<string, { quantity: number; expiresOn: string | null; cutoff: Instant | null }>();
   let onHand = 0;
@@ -110,11 +113,9 @@ export function replay(entries: readonly Entry[]): Replay {
   let lotCountAsOf: Instant | null = null;
   const change = ({ lot, quantity = 0, expiresOn, cutoff }: LotChange) => {
     const known = lots.get(lot) ?? { quantity: 0, expiresOn: null, cutoff: null };
-    lots.set(lot, {
-      quantity: known.quantity + quantity,
-      expiresOn: expiresOn ?? known.expiresOn,
-      cutoff: cutoff ?? known.cutoff,
-    });
+    const isEarlier = expiresOn !== undefined && (known.expiresOn === null || expiresOn < known.expiresOn);
+    const dated = isEarlier ? { expiresOn, cutoff: cutoff ?? null } : known;
+    lots.set(lot, { expiresOn: dated.expiresOn, cutoff: dated.cutoff, quantity: known.quantity + quantity });
   };
   for (const entry of inTimeOrder(entries)) {
     if (entry.kind === "movement") {
@@ -134,16 +135,20 @@ export function replay(entries: readonly Entry[]): Replay {
   return { onHand, lots, count, lotCountAsOf };
 }
 
+/** The date that a stock's history tells for a lot, in the form of a change. */
+export function dateTold(history: readonly PastEvent[], lot: string): Pick<LotChange, "expiresOn" | "cutoff"> {
+  const { expiresOn = null, cutoff = null } = replay(entriesOf(history)).lots.get(lot) ?? {};
+  return { ...(expiresOn !== null && { expiresOn }), ...(cutoff !== null && { cutoff }) };
+}
+
+/** Entries of one rank at one instant come to the same in any order, but for counts, which contradict each other. */
 function inTimeOrder(entries: readonly Entry[]): Entry[] {
-  const rank = (entry: Entry) => (entry.kind === "count" ? 2 : entry.units < 0 ? 1 : 0);
-  const tie = (entry: Entry) =>
-    entry.kind === "count" ? "" : `${entry.lots?.[0]?.lot ?? ""}/${Math.abs(entry.units)}/${entry.leaving}`;
-  return [...entries].sort((a, b) => {
-    if (a.at !== b.at) return a.at - b.at;
-    if (rank(a) !== rank(b)) return rank(a) - rank(b);
-    const [tieA, tieB] = [tie(a), tie(b)];
-    return tieA === tieB ? 0 : tieA < tieB ? -1 : 1;
-  });
+  const rank = (entry: Entry) => {
+    if (entry.kind === "count") return 3;
+    if (entry.units >= 0) return 0;
+    return entry.lots === undefined ? 2 : 1;
+  };
+  return [...entries].sort((a, b) => a.at - b.at || rank(a) - rank(b));
 }
 
 export function factKey({ source, id }: FactReference): string {

@@ -5,8 +5,10 @@ import {
   type Balance,
   type Change,
   type CountBasis,
+  type FactData,
   type HoldLine,
   isFactEvent,
+  type LotChange,
   type StockEvent,
   type StockEventDraft,
   type Totals,
@@ -65,8 +67,13 @@ export interface Stock {
   lotCountAsOf: Instant | null;
   /** The greatest time at which a movement or a count took effect. */
   latestAt: Instant | null;
-  /** Whether something arrived out of the order of time, so that lots may be others than time would have taken. */
+  /**
+   * Whether something arrived out of the order of time, so that lots may be others than time would have taken. On hand
+   * never is: what depends on the lots of the past, counts of single lots, then reads the history.
+   */
   disordered: boolean;
+  /** Whether a lot with a date has been used up and forgotten: what brings it back may not tell the date again. */
+  datesForgotten: boolean;
   readonly receipts: Map<string, Receipt>;
   receiptsForgotten: boolean;
 }
@@ -90,6 +97,7 @@ export function emptyStock(): Stock {
     lotCountAsOf: null,
     latestAt: null,
     disordered: false,
+    datesForgotten: false,
     receipts: new Map(),
     receiptsForgotten: false,
   };
@@ -229,11 +237,16 @@ export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void 
     default:
       if (isFactEvent(event)) {
         applyChange(stock, event.data.change, event.data.at);
-        if (event.data.absorbedBy !== undefined || event.data.flags?.includes("superseded")) stock.disordered = true;
+        if (isOutOfOrder(event.data)) stock.disordered = true;
         return;
       }
       event satisfies never;
   }
+}
+
+/** Whether a fact left the lots as they are though it belongs before what made them so. */
+function isOutOfOrder({ absorbedBy, flags, change }: FactData): boolean {
+  return !change.ordered && (absorbedBy !== undefined || flags?.includes("superseded") === true);
 }
 
 /** Adds an event's change of the totals. */
@@ -288,15 +301,7 @@ function addChange(totals: MutableTotals, change: Change): void {
 
 function applyChange(stock: Stock, change: Change, at: Instant | null): void {
   if (at !== null && stock.latestAt !== null && at <= stock.latestAt) stock.disordered = true;
-  for (const part of change.lots ?? []) {
-    changeLot(stock, part.lot, (lot) => ({
-      ...lot,
-      quantity: lot.quantity + (part.quantity ?? 0),
-      heldBack: lot.heldBack + (part.heldBack ?? 0),
-      expiresOn: part.expiresOn ?? lot.expiresOn,
-      cutoff: part.cutoff ?? lot.cutoff,
-    }));
-  }
+  for (const part of change.lots ?? []) changeLot(stock, part.lot, (lot) => lotAfter(lot, part, change.ordered));
   if (change.receipt !== undefined) addReceipt(stock, change.receipt);
   if (change.count !== undefined) stock.count = change.count;
   if (change.lotCountAsOf !== undefined) stock.lotCountAsOf = change.lotCountAsOf;
@@ -356,12 +361,27 @@ function fulfilHolds(
   if (rest.length > 0) addHolding(stock, reservation, null, rest);
 }
 
+/** A lot before anything is known of it. */
+export const noLot: Lot = { quantity: 0, heldBack: 0, expiresOn: null, cutoff: null, expired: false };
+
+/** A lot after a change. Its date only ever moves to an earlier one, unless the lots are set right (`isOrdered`). */
+export function lotAfter(lot: Lot, part: LotChange, isOrdered: boolean | undefined): Lot {
+  const quantity = lot.quantity + (part.quantity ?? 0);
+  const heldBack = lot.heldBack + (part.heldBack ?? 0);
+  const { expiresOn } = part;
+  if (expiresOn === undefined || (!isOrdered && lot.expiresOn !== null && lot.expiresOn <= expiresOn))
+    return { ...lot, quantity, heldBack };
+  // A void may take back a date that was too early: what had expired by it is for sale again.
+  const expired = lot.expired && lot.expiresOn !== null && expiresOn <= lot.expiresOn;
+  return { quantity, heldBack, expiresOn, cutoff: part.cutoff ?? null, expired };
+}
+
 function changeLot(stock: Stock, name: string, change: (lot: Lot) => Lot): void {
-  const lot = change(
-    stock.lots.get(name) ?? { quantity: 0, heldBack: 0, expiresOn: null, cutoff: null, expired: false },
-  );
-  if (lot.quantity === 0 && lot.heldBack === 0) stock.lots.delete(name);
-  else stock.lots.set(name, lot);
+  const lot = change(stock.lots.get(name) ?? noLot);
+  if (lot.quantity === 0 && lot.heldBack === 0) {
+    stock.lots.delete(name);
+    if (lot.expiresOn !== null) stock.datesForgotten = true;
+  } else stock.lots.set(name, lot);
   stock.nextCutoff = null;
   for (const { expired, cutoff } of stock.lots.values()) {
     if (!expired && cutoff !== null && (stock.nextCutoff === null || cutoff < stock.nextCutoff))
