@@ -29,7 +29,7 @@ const samples = [
     '"fact":{"source":"till-4","id":"sale 17","type":"larder.stock.sold.v1","time":1763719199000},' +
     '"events":[{"stream":"stock-Zürich-milk","v":3,"type":"StockSold","schema":1,"data":{"quantity":3,"note":"½ 🏬"}},' +
     '{"stream":"reservation-r1","v":1,"type":"ReservationEnded","schema":2,"data":{}}],' +
-    '"claims":{"00112233445566778899aabbccddeeff":"0123456789abcdef"}}',
+    '"claims":[["00112233445566778899aabbccddeeff","0123456789abcdef"]]}',
 ];
 
 describe("the stored form of a unit", () => {

@@ -6,7 +6,7 @@
  * {"at": 1763719200000, "cmd": "…", "by": "…",
  *  "fact": {"source": "…", "id": "…", "type": "…", "time": 1763719199000},
  *  "events": [{"stream": "…", "v": 3, "type": "StockSold", "schema": 1, "data": {…}}],
- *  "claims": {"<key>": "<print>"}}
+ *  "claims": [["<key>", "<print>"]]}
  * ```
  *
  * `at` is the recording time in milliseconds, `cmd` the command, `by` the actor, `v` the version within the stream.
@@ -21,7 +21,8 @@ interface Body {
   readonly by: string;
   readonly fact?: FactMeta;
   readonly events: readonly BodyEvent[];
-  readonly claims?: Readonly<Record<string, string>>;
+  /** Pairs, not an object: keys that are all different would make the engine invent a shape for each. */
+  readonly claims?: readonly (readonly [key: string, print: string])[];
 }
 
 interface BodyEvent {
@@ -88,7 +89,7 @@ export function recordUnit(
     by: meta.actor,
     ...(meta.fact && { fact: storedFact(meta.fact) }),
     events: stored,
-    ...(claims.length > 0 && { claims: Object.fromEntries(claims.map(({ key, print }) => [key, print])) }),
+    ...(claims.length > 0 && { claims: claims.map(({ key, print }) => [key, print] as const) }),
   };
   return new StoredUnit(meta, recorded, claims, JSON.stringify(body));
 }
@@ -113,7 +114,7 @@ export function readUnit(seq: Sequence, text: string): StoredUnit {
       unit: meta,
     }),
   );
-  const claims = Object.entries(body.claims ?? {}).map(([key, print]): Claim => ({ key, print }));
+  const claims = (body.claims ?? []).map(([key, print]): Claim => ({ key, print }));
   return new StoredUnit(meta, events, claims, text);
 }
 

@@ -59,7 +59,8 @@ export class Checkpointer {
 
 /**
  * Keeps one WAL from growing without bound. Once it is long, most of it is copied beside the writer; then the writer
- * waits once while the little that came meanwhile is copied, and begins the file anew with its next write.
+ * waits once while the little that came meanwhile is copied, and begins the file anew with its next write. A writer that
+ * is much faster than the copy waits for that too.
  */
 export class WalKeeper {
   readonly #checkpointer: Checkpointer;
@@ -87,16 +88,22 @@ export class WalKeeper {
     });
   }
 
-  /** Whether the writer should wait for `copyRest` before it writes again. */
-  get isRestDue(): boolean {
-    return this.#isRestDue;
+  /** Whether the writer should wait for `catchUp` before it writes again. */
+  get isBehind(): boolean {
+    return this.#isRestDue || (this.#copying !== undefined && this.#frames > this.#framesMax * 4);
+  }
+
+  /** Waits for a copy that can't keep up with the writer, and copies what is left while the writer holds still. */
+  async catchUp(): Promise<void> {
+    await this.#copying;
+    if (this.#isRestDue) await this.#copyRest();
   }
 
   /**
-   * Copies what is left, while the writer holds still. When a reader still needs old frames, or the writer did not hold
+   * When a reader still needs old frames, or the writer did not hold
    * still, the WAL can't begin anew yet; it is tried again when it has grown by a quarter of its length.
    */
-  copyRest(): Promise<void> {
+  #copyRest(): Promise<void> {
     this.#copyingRest ??= this.#checkpointer.run(this.#path).then(({ frames, copied }) => {
       this.#copyingRest = undefined;
       this.#isRestDue = false;

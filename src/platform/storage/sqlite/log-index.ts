@@ -1,3 +1,4 @@
+import { invariant } from "../../../kernel/index.ts";
 import type { ClaimRecord, RecordedUnit, Sequence } from "../port.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
 import type { EntryShape } from "./entry-table.ts";
@@ -98,6 +99,7 @@ export class LogIndex {
   }
 
   findClaim(key: string): ClaimRecord | undefined {
+    invariant(key.length === 8 * claimShape.keyWords, "a claim's key is 32 hexadecimal digits");
     putHex(this.#claimKey, 0, key);
     let found: ClaimRecord | undefined;
     this.#reading(() =>
@@ -203,11 +205,20 @@ function takeSequence(source: Uint32Array, at: number): Sequence {
   return (source[at] ?? 0) * 2 ** 32 + (source[at + 1] ?? 0);
 }
 
+/** The words of lower-case hexadecimal digits, eight to a word. */
 function putHex(out: Uint32Array, at: number, digits: string): void {
-  for (let word = 0; word * 8 < digits.length; word += 1) {
-    out[at + word] = Number.parseInt(digits.slice(word * 8, word * 8 + 8), 16);
+  for (let from = 0; from < digits.length; from += 8) {
+    let word = 0;
+    for (let place = from; place < from + 8; place += 1) {
+      const code = digits.charCodeAt(place);
+      word = (word << 4) | (code >= lowerA ? code - lowerA + 10 : code - zero);
+    }
+    out[at + from / 8] = word;
   }
 }
+
+const lowerA = 97;
+const zero = 48;
 
 function takeHex(source: Uint32Array, at: number, words: number): string {
   let digits = "";

@@ -255,7 +255,7 @@ export class SqliteStorage implements Storage {
     // Those who ask in the same tick are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      if (this.#logWal.isRestDue) await this.#logWal.copyRest();
+      if (this.#logWal.isBehind) await this.#logWal.catchUp();
       const requests = this.#takeWaiting();
       try {
         const outcomes = await this.#write(requests);
@@ -350,8 +350,8 @@ export class SqliteStorage implements Storage {
 
   /** What the disk refuses here is tried again later, until `isOverfull` ends it; the log does not depend on it. */
   #workOnIndex(): void {
-    if (this.#derivedWal.isRestDue) {
-      void this.#derivedWal.copyRest();
+    if (this.#derivedWal.isBehind) {
+      void this.#derivedWal.catchUp();
       return;
     }
     try {
