@@ -14,6 +14,7 @@ import type { Sequence, Storage } from "../../platform/storage/index.ts";
 import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions } from "./api.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
 import { Catalog } from "./catalog/catalog.ts";
+import { Registry } from "./catalog/registry.ts";
 import { Changes } from "./changes/index.ts";
 import { Expiry } from "./expiry/index.ts";
 import { parseFact } from "./facts/parse.ts";
@@ -102,6 +103,7 @@ class LocalInventory implements RunningInventory {
   readonly #availability: AvailabilityModel;
   readonly #reservations: ReservationModel;
   readonly #catalog: Catalog;
+  readonly #voids = new Registry<number>("void");
   readonly #expiry: Expiry;
   readonly #snapshots: SnapshotWriter;
   readonly #changes: Changes;
@@ -122,6 +124,7 @@ class LocalInventory implements RunningInventory {
       processId: options.randomId(),
       snapshots: this.#snapshots,
       locationsOf: (sku) => this.#availability.ofSku(sku).keys(),
+      isVoided: (factKey) => this.#voids.get(factKey) !== undefined,
       observe: this.#observer,
       ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
     });
@@ -139,6 +142,7 @@ class LocalInventory implements RunningInventory {
       this.#reservations,
       this.#expiry,
       this.#snapshots,
+      this.#voids,
       ...this.#catalog.consumers,
     ]);
     this.#expiry.watchReservations(this.#reservations.active());
@@ -192,19 +196,32 @@ class LocalInventory implements RunningInventory {
   async recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt> {
     const rejected: { index: number; id: string | null; code: string; detail: string }[] = [];
     let [accepted, duplicates, seq] = [0, 0, 0];
-    const work = items.map(async (item, index) => {
+    const commands: Command<FactOutcome>[] = [];
+    const places: { readonly index: number; readonly id: string }[] = [];
+    for (const [index, item] of items.entries()) {
       const parsed = parseFact(item);
-      if (!parsed.ok)
-        return rejected.push({ index, id: parsed.malformed.id, code: "invalid-fact", detail: parsed.malformed.detail });
+      if (!parsed.ok) {
+        const { id, detail } = parsed.malformed;
+        rejected.push({ index, id, code: "invalid-fact", detail });
+        continue;
+      }
       const { fact } = parsed;
-      const outcome =
-        factForbidden(fact, caller) ??
-        (await this.#recordFact(factCommand(fact, caller), (last) => (seq = Math.max(seq, last))));
+      const forbidden = factForbidden(fact, caller);
+      if (forbidden !== undefined) {
+        rejected.push({ index, id: fact.id, ...forbidden });
+        continue;
+      }
+      commands.push(factCommand(fact, caller));
+      places.push({ index, id: fact.id });
+    }
+    const decided = await this.#ledger.submitAll(commands, refusalOf);
+    for (const [at, { index, id }] of places.entries()) {
+      const outcome = decided[at]?.value;
+      seq = Math.max(seq, decided[at]?.seq ?? 0);
       if (outcome === "accepted") accepted += 1;
       else if (outcome === "duplicate") duplicates += 1;
-      else rejected.push({ index, id: fact.id, ...outcome });
-    });
-    await Promise.all(work);
+      else if (outcome !== undefined) rejected.push({ index, id, ...outcome });
+    }
     rejected.sort((a, b) => a.index - b.index);
     this.#observer.factsRecorded(
       accepted,
@@ -212,18 +229,6 @@ class LocalInventory implements RunningInventory {
       rejected.map(({ code }) => code),
     );
     return { accepted, duplicates, rejected, position: this.#token(seq > 0 ? seq : this.#storage.head()) };
-  }
-
-  async #recordFact(command: Command<FactOutcome>, seen: (seq: Sequence) => void): Promise<FactOutcome> {
-    try {
-      const { value, seq } = await this.#ledger.submit(command);
-      seen(seq);
-      return value;
-    } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal === undefined) throw error;
-      return refusal;
-    }
   }
 
   // Reservations
@@ -453,7 +458,10 @@ function unreadableCursor(): Outcome<never> {
 }
 
 /** Whether a credential may not speak for a fact's source or locations. */
-function factForbidden(fact: Parameters<typeof factCommand>[0], caller: Caller): FactOutcome | undefined {
+function factForbidden(
+  fact: Parameters<typeof factCommand>[0],
+  caller: Caller,
+): { readonly code: "forbidden"; readonly detail: string } | undefined {
   if (caller.sources !== undefined && !caller.sources.has(fact.source)) {
     return { code: "forbidden", detail: "The credential may not speak for this source." };
   }

@@ -112,12 +112,8 @@ function malformed(id: string | null, detail: string): { readonly ok: false; rea
 
 function envelopeProblem(event: Record<string, unknown>): string | undefined {
   if (event["specversion"] !== "1.0") return '/specversion: must be "1.0"';
-  for (const name of ["id", "source"] as const) {
-    const value = event[name];
-    if (typeof value !== "string") return `/${name}: must be a string`;
-    const problem = identifierProblem(value);
-    if (problem !== undefined) return `/${name}: ${problem}`;
-  }
+  const problem = nameProblem(event, "id") ?? nameProblem(event, "source");
+  if (problem !== undefined) return problem;
   if (typeof event["type"] !== "string") return "/type: must be a string";
   const { time } = event;
   if (time !== undefined && (typeof time !== "string" || parseInstant(time) === undefined))
@@ -146,6 +142,13 @@ function describe(error: ErrorObject | undefined): string {
   if (error.keyword === "required") return `${where}: lacks "${error.params["missingProperty"]}"`;
   if (error.keyword === "not") return `${where}: must not be 0`;
   return `${where}: ${error.message ?? "is wrong"}`;
+}
+
+function nameProblem(event: Record<string, unknown>, name: "id" | "source"): string | undefined {
+  const value = event[name];
+  if (typeof value !== "string") return `/${name}: must be a string`;
+  const problem = identifierProblem(value);
+  return problem && `/${name}: ${problem}`;
 }
 
 type Body = Record<string, unknown>;
@@ -190,6 +193,7 @@ function readOrder(data: Body): FactBody | string {
 }
 
 const texts = ["lot", "reference", "transfer", "to", "from"] as const;
+const dates = ["expiresOn", "dueOn"] as const;
 const copied = ["quantity", "delta", "reason", "sellable", "expiresOn", "dueOn"] as const;
 
 function readStockFact(data: Body): FactBody | string {
@@ -207,8 +211,9 @@ function readStockFact(data: Body): FactBody | string {
     if (wrong !== undefined) return wrong;
     told[name] = normalise(value);
   }
-  for (const name of ["expiresOn", "dueOn"] as const) {
-    if (told[name] !== undefined && !isDate(told[name] as string)) return `/data/${name}: is no date of the calendar`;
+  for (const name of dates) {
+    const date = told[name];
+    if (date !== undefined && !isDate(date as string)) return `/data/${name}: is no date of the calendar`;
   }
   if (typeof data["asOf"] === "string") {
     const asOf = parseInstant(data["asOf"]);

@@ -32,14 +32,15 @@ class FactRefused extends Error {
   }
 }
 
-/** The outcome of a fact whose command failed in this way; undefined for failures of another kind. */
-export function refusalOf(error: unknown): FactOutcome | undefined {
-  return error instanceof FactRefused ? error.outcome : undefined;
+/** The outcome of a fact that was refused by being thrown; throws failures of another kind again. */
+export function refusalOf(error: unknown): FactOutcome {
+  if (error instanceof FactRefused) return error.outcome;
+  throw error;
 }
 
 export function factCommand(fact: ParsedFact, caller: Caller): Command<FactOutcome> {
   const { source, id, type, time, data } = fact;
-  const claims = [fact.key, voidKeyOf(fact.key)];
+  const claims = [fact.key];
   if (data.kind === "order") claims.push(claimKey("order", source, data.order));
   if (data.kind === "void") {
     const target = claimKey("fact", data.voids.source, data.voids.id);
@@ -282,6 +283,7 @@ function recordVoid(
 
 /** A void that came before its fact takes effect now. */
 function voidIfAwaited(transaction: Transaction, fact: ParsedFact): void {
+  if (!transaction.mayBeVoided(fact.key)) return;
   const awaited = transaction.claimant(voidKeyOf(fact.key));
   if (awaited === undefined) return;
   const noted = awaited.events.find(({ type }) => type === "VoidNoted")?.data as { reason?: string } | undefined;

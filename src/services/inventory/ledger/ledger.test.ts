@@ -17,6 +17,7 @@ function open(options: { storage?: MemoryStorage; observe?: LedgerObserver; cach
     processId: "test",
     snapshots: new SnapshotWriter(() => undefined),
     locationsOf: () => [],
+    isVoided: () => false,
     ...(options.observe && { observe: options.observe }),
     ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
   });

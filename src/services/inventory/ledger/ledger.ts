@@ -47,6 +47,8 @@ export interface Transaction {
   history(location: string, sku: string): readonly PastEvent[];
   /** Who took a name, or undefined. */
   claimed(key: string): ClaimRecord | undefined;
+  /** Whether a void of this fact may have been recorded; false is certain, and the common case. */
+  mayBeVoided(factKey: string): boolean;
   /** The unit that took a name, or undefined. */
   claimant(key: string): Claimant | undefined;
   /** The locations that have ever had this sku. */
@@ -92,6 +94,8 @@ export interface LedgerOptions {
   readonly snapshots: SnapshotReader;
   /** The locations known to have a sku; the ledger adds those it is about to record. */
   readonly locationsOf: (sku: string) => Iterable<string>;
+  /** Whether a void of this fact is in the log; the ledger adds those it is about to record. */
+  readonly isVoided: (factKey: string) => boolean;
   /** Runs a function soon, after input that has arrived meanwhile. */
   readonly soon?: (run: () => void) => void;
   readonly observe?: LedgerObserver;
@@ -159,16 +163,51 @@ export class Ledger {
    */
   submit<T>(command: Command<T>): Promise<Decided<T>> {
     return new Promise<Decided<T>>((resolve, reject) => {
-      if (this.#closed) return reject(new PlatformError("shutting-down", "The ledger is closed."));
-      if (this.#queue.length >= limits.ledgerQueueMax) {
-        return reject(new PlatformError("overloaded", "Too many commands wait for the ledger."));
-      }
-      this.#commands += 1;
-      const id = `${this.#options.processId}-${this.#commands.toString(36)}`;
-      // The queue forgets the type of the answer; `resolve` is only ever called with what this command decided.
-      this.#queue.push({ command, id, resolve: resolve as Waiting["resolve"], reject, attempts: 0 });
-      if (!this.#running) this.#start();
+      this.#refuseWhenFull();
+      this.#enqueue(command, resolve, reject);
     });
+  }
+
+  /**
+   * As `submit` for each command, in their order, answered together. What `decide` threw is turned into an answer by
+   * `recover`, or rejects all when that throws it again.
+   */
+  submitAll<T>(commands: readonly Command<T>[], recover: (error: unknown) => T): Promise<Decided<T>[]> {
+    if (commands.length === 0) return Promise.resolve([]);
+    return new Promise<Decided<T>[]>((resolve, reject) => {
+      this.#refuseWhenFull();
+      const answers: Decided<T>[] = [];
+      let open = commands.length;
+      for (const [index, command] of commands.entries()) {
+        const settle = (decided: Decided<T>) => {
+          answers[index] = decided;
+          open -= 1;
+          if (open === 0) resolve(answers);
+        };
+        this.#enqueue(command, settle, (error) => {
+          try {
+            settle({ value: recover(error), seq: 0 });
+          } catch (cause) {
+            reject(cause);
+          }
+        });
+      }
+    });
+  }
+
+  #refuseWhenFull(): void {
+    if (this.#closed) throw new PlatformError("shutting-down", "The ledger is closed.");
+    if (this.#queue.length >= limits.ledgerQueueMax) {
+      throw new PlatformError("overloaded", "Too many commands wait for the ledger.");
+    }
+  }
+
+  #enqueue<T>(command: Command<T>, resolve: (decided: Decided<T>) => void, reject: (error: unknown) => void): void {
+    this.#commands += 1;
+    const id = `${this.#options.processId}-${this.#commands.toString(36)}`;
+    // The queue forgets the type of the answer; `resolve` is only ever called with what this command decided.
+    this.#queue.push({ command, id, resolve: resolve as Waiting["resolve"], reject, attempts: 0 });
+    if (!this.#running) this.#start();
   }
 
   /** The state of a stock if it is in memory and is that of `version`. For the writer of snapshots. */
@@ -400,6 +439,10 @@ class Flush {
     return [...recorded, ...pending.map(({ event, unit }) => pastEvent(event, unit))];
   }
 
+  mayBeVoided(factKey: string): boolean {
+    return this.#options.isVoided(factKey) || this.#pending.has(streamOf.void(factKey));
+  }
+
   locationsOf(sku: string): readonly string[] {
     const known = new Set(this.#options.locationsOf(sku));
     for (const location of this.#newLocations.get(sku) ?? []) known.add(location);
@@ -486,7 +529,7 @@ class Step implements Transaction {
   readonly meta: UnitMeta;
   readonly #flush: Flush;
   readonly #waiting: Waiting;
-  readonly #expected = new Map<string, number>();
+  readonly #expected: { readonly stream: string; readonly version: number }[] = [];
   readonly #events: {
     readonly stream: string;
     readonly type: string;
@@ -576,6 +619,10 @@ class Step implements Transaction {
     return claimant;
   }
 
+  mayBeVoided(factKey: string): boolean {
+    return this.#flush.mayBeVoided(factKey);
+  }
+
   locationsOf(sku: string): readonly string[] {
     return this.#flush.locationsOf(sku);
   }
@@ -589,7 +636,7 @@ class Step implements Transaction {
 
   emit(stream: string, events: readonly LooseEvent[]): void {
     const { version } = this.#entry(stream);
-    if (!this.#expected.has(stream)) this.#expected.set(stream, version);
+    if (!this.#expected.some((guard) => guard.stream === stream)) this.#expected.push({ stream, version });
     for (const { type, data } of events) {
       this.#events.push({ stream, type, schema: 1, data });
       this.#flush.apply(stream, { type, data }, this.meta);
@@ -619,10 +666,9 @@ class Step implements Transaction {
 
   #unit(): AppendUnit | undefined {
     if (this.#events.length === 0) return undefined;
-    const expected = [...this.#expected].map(([stream, version]) => ({ stream, version }));
     return {
       meta: this.meta,
-      expected,
+      expected: this.#expected,
       events: this.#events,
       ...(this.#claims.length > 0 && { claims: this.#claims }),
     };
