@@ -9,7 +9,7 @@ it("the guide shows mappings that the examples have", () => {
   const examples: Record<string, unknown>[] = globSync("examples/*/*.json", { cwd: home }).map((path) =>
     JSON.parse(read(path)),
   );
-  const shown = [...read("docs/guides/import.md").matchAll(/```json\n([^]*?)```/g)].map(([, text = ""]) =>
+  const shown = [...read("docs/guides/import.md").matchAll(/```json\n(.*?)```/gs)].map(([, text = ""]) =>
     JSON.parse(text),
   );
   expect(shown.length).toBeGreaterThanOrEqual(6);

@@ -6,5 +6,6 @@ export {
   type RestorePoint,
   restoreStore,
 } from "./backup.ts";
+export { openSqliteStorage, type SqliteStorageOptions } from "./open-storage.ts";
 export { openSqliteReader } from "./reader.ts";
-export { openSqliteStorage, SqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
+export { SqliteStorage } from "./sqlite-storage.ts";

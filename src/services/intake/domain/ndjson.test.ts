@@ -12,7 +12,7 @@ it("picks the named members as texts, line by line, however the text is cut", ()
   ];
   for (const size of [1, 7, text.length]) {
     const reader = new NdjsonReader(columns);
-    const pieces = text.match(new RegExp(`[^]{1,${size}}`, "g")) ?? [];
+    const pieces = text.match(new RegExp(`.{1,${size}}`, "gs")) ?? [];
     const rows = [...pieces.flatMap((piece) => reader.push(piece, false)), ...reader.push("", true)];
     expect(rows).toMatchObject(expected);
     expect(rows).toHaveLength(expected.length);

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { checkItemMapping, checkMapping } from "../mapping.ts";
-import { Columns } from "./columns.ts";
-import { factMapper, itemMapper, type Surroundings } from "./mapper.ts";
-import type { Row } from "./rows.ts";
+import { Columns } from "./domain/columns.ts";
+import { factMapper, itemMapper, type Surroundings } from "./domain/mapper.ts";
+import type { Row } from "./domain/rows.ts";
+import { checkItemMapping, checkMapping } from "./mapping.ts";
 
 const digest = (text: string) => hash("sha256", text, "base64url").slice(0, 22);
 const surroundings = (columns: readonly string[], lookups: Surroundings["lookups"] = []): Surroundings => ({

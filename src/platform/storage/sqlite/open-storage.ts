@@ -1,0 +1,58 @@
+import { resolve } from "node:path";
+import { PlatformError } from "../../../kernel/index.ts";
+import { isDamage, makeFolder } from "./database.ts";
+import { DerivedDatabase } from "./derived-database.ts";
+import { lockFolder } from "./folder-lock.ts";
+import {
+  type DiskSync,
+  hasLogFile,
+  logFileOf,
+  openLog,
+  readMeta,
+  refuseLostLog,
+  WalSync,
+  walOf,
+} from "./log-database.ts";
+import { SqliteStorage } from "./sqlite-storage.ts";
+import { checkWal } from "./wal-check.ts";
+
+export interface SqliteStorageOptions {
+  /** Where `log.db` and `derived.db` are; made when it is not there. */
+  readonly folder: string;
+  /** How writes reach the disk; tests pass one that fails. */
+  readonly sync?: DiskSync;
+}
+
+/**
+ * Opens the log of a folder, for one process at a time.
+ *
+ * Throws `PlatformError("storage-unavailable")` when another process has it, when the log is damaged before its end
+ * (`wal-check.ts`), or when it is shorter than what was derived from it; in each case nothing has been changed.
+ */
+export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
+  const folder = resolve(options.folder);
+  makeFolder(folder);
+  const lock = lockFolder(folder);
+  const opened: { close(): void }[] = [];
+  try {
+    if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db"]);
+    checkWal(walOf(folder));
+    const log = openLog(folder);
+    opened.push(log);
+    const sync = options.sync ?? new WalSync(folder);
+    opened.push(sync);
+    // What a crash left in the WAL may not have reached the disk; nobody may see it before it has.
+    await sync.sync();
+    const { storeId, epochs } = readMeta(log);
+    const derived = DerivedDatabase.open(folder, `${storeId} ${epochs.at(-1)?.id}`);
+    opened.push(derived);
+    return new SqliteStorage(folder, lock, log, sync, derived);
+  } catch (error) {
+    for (const part of opened.reverse()) part.close();
+    lock.release();
+    if (!isDamage(error)) throw error;
+    throw new PlatformError("storage-unavailable", `${logFileOf(folder)} is damaged: restore the last backup`, {
+      cause: error,
+    });
+  }
+}
