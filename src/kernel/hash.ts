@@ -39,5 +39,5 @@ function mix(value: number): number {
 }
 
 function hexadecimal(value: number): string {
-  return value.toString(16).padStart(8, "0");
+  return (value + 2 ** 32).toString(16).slice(1);
 }

@@ -5,8 +5,8 @@ export interface CacheStats {
 }
 
 interface Entry {
-  readonly version: number;
-  readonly state: unknown;
+  version: number;
+  state: unknown;
 }
 
 /**
@@ -36,6 +36,7 @@ export class StateCache {
     return isHit;
   }
 
+  /** The entry itself: whoever changes it changes what is cached. */
   get(stream: string): Entry | undefined {
     const young = this.#young.get(stream);
     if (young !== undefined) return young;

@@ -25,7 +25,7 @@ import { type PastEvent, type Stock, type StockEventDraft, withBalances } from "
 import { type CacheStats, StateCache } from "./cache.ts";
 import { familyOf, type LooseEvent, type States } from "./families.ts";
 import { loadState, type SnapshotReader } from "./snapshots.ts";
-import { pairOf, streamOf } from "./streams.ts";
+import { idOf, pairOf, streamOf } from "./streams.ts";
 
 /** What a decision asks for and does. Everything it reads is as of the commands before it. */
 export interface Transaction {
@@ -120,8 +120,9 @@ interface Draft {
   readonly waiting: Waiting;
   readonly value: unknown;
   readonly unit: AppendUnit | undefined;
-  /** The streams and claims (`claimName`) that the decision has looked at. */
-  readonly touched: ReadonlySet<string>;
+  /** The streams and claims that the decision has looked at. */
+  /** Streams and names of claims that the decision looked at. A claim's name has no `-`, a stream's has. */
+  readonly touched: readonly string[];
 }
 
 /** Thrown out of a decision that asked for what is not in memory; the ledger fetches it and decides again. */
@@ -303,7 +304,7 @@ export class Ledger {
         suspect.add(stream);
         this.#cache.drop(stream);
       }
-      for (const { key } of draft.unit?.claims ?? []) suspect.add(claimName(key));
+      for (const { key } of draft.unit?.claims ?? []) suspect.add(key);
     }
     const again: Waiting[] = [];
     const head = this.#storage.head();
@@ -370,7 +371,7 @@ export class Ledger {
 
 /** One round: what is decided and appended together. */
 class Flush {
-  /** Streams whose state in memory runs ahead of the log, and claims that are about to be taken (`claimName`). */
+  /** Streams whose state in memory runs ahead of the log, and claims that are about to be taken. */
   readonly changed = new Set<string>();
   readonly #options: LedgerOptions;
   readonly #storage: Storage;
@@ -379,8 +380,9 @@ class Flush {
   readonly #claims = new Map<string, ClaimRecord | undefined>();
   readonly #claimants = new Map<string, Claimant>();
   readonly #histories = new Map<string, readonly PastEvent[]>();
-  /** What this round has decided to append, by stream. */
-  readonly #pending = new Map<string, { readonly event: LooseEvent; readonly unit: UnitMeta }[]>();
+  /** What this round has decided to append, in order. Only looked through when a stream is folded again. */
+  #pending: { readonly stream: string; readonly event: LooseEvent; readonly unit: UnitMeta }[] = [];
+  readonly #newVoids = new Set<string>();
   readonly #newLocations = new Map<string, Set<string>>();
 
   constructor(options: LedgerOptions, cache: StateCache, now: Instant) {
@@ -435,12 +437,12 @@ class Flush {
   history(stream: string): readonly PastEvent[] | undefined {
     const recorded = this.#histories.get(stream);
     if (recorded === undefined) return undefined;
-    const pending = this.#pending.get(stream) ?? [];
+    const pending = this.#pendingOf(stream);
     return [...recorded, ...pending.map(({ event, unit }) => pastEvent(event, unit))];
   }
 
   mayBeVoided(factKey: string): boolean {
-    return this.#options.isVoided(factKey) || this.#pending.has(streamOf.void(factKey));
+    return this.#options.isVoided(factKey) || this.#newVoids.has(factKey);
   }
 
   locationsOf(sku: string): readonly string[] {
@@ -453,22 +455,29 @@ class Flush {
   apply(stream: string, event: LooseEvent, unit: UnitMeta): void {
     const entry = this.#cache.get(stream);
     invariant(entry !== undefined, "a stream is loaded before it is changed");
-    this.#cache.set(stream, entry.version + 1, familyOf(stream).evolve(entry.state, event, unit));
+    entry.state = familyOf(stream).evolve(entry.state, event, unit);
+    entry.version += 1;
     this.changed.add(stream);
-    const pending = this.#pending.get(stream);
-    if (pending === undefined) this.#pending.set(stream, [{ event, unit }]);
-    else pending.push({ event, unit });
-    if (entry.version === 0 && stream.startsWith("stock-")) {
-      const { location, sku } = pairOf(stream);
-      const locations = this.#newLocations.get(sku) ?? new Set();
-      this.#newLocations.set(sku, locations.add(location));
-    }
+    this.#pending.push({ stream, event, unit });
+    if (entry.version === 1) this.#noteNew(stream);
+  }
+
+  #noteNew(stream: string): void {
+    if (stream.startsWith("void-")) this.#newVoids.add(idOf(stream));
+    if (!stream.startsWith("stock-")) return;
+    const { location, sku } = pairOf(stream);
+    const locations = this.#newLocations.get(sku) ?? new Set();
+    this.#newLocations.set(sku, locations.add(location));
+  }
+
+  #pendingOf(stream: string) {
+    return this.#pending.filter((pending) => pending.stream === stream);
   }
 
   takeClaims(claims: readonly Claim[], claimant: Claimant): void {
     for (const { key, print } of claims) {
       this.#claims.set(key, { print, seq: 0 });
-      this.changed.add(claimName(key));
+      this.changed.add(key);
       this.#claimants.set(key, claimant);
     }
   }
@@ -477,12 +486,8 @@ class Flush {
   async #undo(step: Step): Promise<void> {
     const streams = step.emittedStreams();
     if (streams.length === 0) return;
-    for (const stream of streams) {
-      const pending = this.#pending.get(stream)?.filter(({ unit }) => unit !== step.meta) ?? [];
-      if (pending.length === 0) this.#pending.delete(stream);
-      else this.#pending.set(stream, pending);
-      this.#cache.drop(stream);
-    }
+    this.#pending = this.#pending.filter(({ unit }) => unit !== step.meta);
+    for (const stream of streams) this.#cache.drop(stream);
     await this.#loadStreams(streams);
   }
 
@@ -508,7 +513,7 @@ class Flush {
     for (const stream of new Set(streams)) {
       const { version, state } = await loadState(this.#storage, this.#options.snapshots, stream);
       let current = { version, state };
-      for (const { event, unit } of this.#pending.get(stream) ?? []) {
+      for (const { event, unit } of this.#pendingOf(stream)) {
         current = { version: current.version + 1, state: familyOf(stream).evolve(current.state, event, unit) };
       }
       this.#cache.set(stream, current.version, current.state);
@@ -537,7 +542,7 @@ class Step implements Transaction {
     readonly data: object;
   }[] = [];
   readonly #claims: Claim[] = [];
-  readonly #touched = new Set<string>();
+  readonly #touched: string[] = [];
 
   constructor(flush: Flush, waiting: Waiting) {
     const { actor, fact } = waiting.command;
@@ -608,7 +613,7 @@ class Step implements Transaction {
   claimed(key: string): ClaimRecord | undefined {
     const { known, record } = this.#flush.claimed(key);
     if (!known) throw missing({ claims: [key] });
-    this.#touched.add(claimName(key));
+    this.#touched.push(key);
     return record;
   }
 
@@ -660,7 +665,7 @@ class Step implements Transaction {
   #entry(stream: string): { readonly version: number; readonly state: unknown } {
     const entry = this.#flush.entry(stream);
     if (entry === undefined) throw missing({ streams: [stream] });
-    this.#touched.add(stream);
+    this.#touched.push(stream);
     return entry;
   }
 
@@ -687,17 +692,12 @@ function pastEvent(event: LooseEvent, unit: UnitMeta): PastEvent {
   };
 }
 
-/** A claim among the names of streams: no stream begins so. */
-function claimName(key: string): string {
-  return `claim:${key}`;
-}
-
 function refuse(drafts: readonly Draft[], cause: unknown): void {
   const error = new PlatformError("storage-unavailable", "The store can't be written at the moment.", { cause });
   for (const { waiting } of drafts) waiting.reject(error);
 }
 
-function isAny(streams: ReadonlySet<string>, of: ReadonlySet<string>): boolean {
+function isAny(streams: readonly string[], of: ReadonlySet<string>): boolean {
   if (of.size === 0) return false;
   for (const stream of streams) if (of.has(stream)) return true;
   return false;

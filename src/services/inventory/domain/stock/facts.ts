@@ -347,7 +347,8 @@ export function conclude(
   const after = { ...before };
   addTotals(after, draft);
   after.unavailable += expired;
-  for (const [name, value] of Object.entries(after)) {
+  for (const name in after) {
+    const value = after[name as keyof typeof after];
     if (Math.abs(value) > limits.totalMax) {
       return reject({ code: "out-of-range", detail: `${name} would become ${value}, beyond ±${limits.totalMax}` });
     }
@@ -371,5 +372,7 @@ function lotsOf(lots: readonly LotChange[]): { lots?: readonly LotChange[] } {
 
 /** Leaves out the members that are zero. */
 export function nonZero<K extends string>(members: { readonly [key in K]: number }): { readonly [key in K]?: number } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== 0)) as { [key in K]?: number };
+  const kept: { [key in K]?: number } = {};
+  for (const name in members) if (members[name] !== 0) kept[name] = members[name];
+  return kept;
 }
