@@ -18,17 +18,18 @@ import { Registry } from "./catalog/registry.ts";
 import { Changes } from "./changes/index.ts";
 import { Expiry } from "./expiry/index.ts";
 import { parseFact } from "./facts/parse.ts";
-import { type FactOutcome, factCommand, refusalOf } from "./facts/record.ts";
+import { factCommand } from "./facts/record.ts";
+import { type FactOutcome, refusalOf } from "./facts/refused.ts";
 import { type Command, Ledger, SnapshotWriter } from "./ledger/index.ts";
 import { type InventoryObserver, silentObserver } from "./observer.ts";
 import { formatPosition, parsePosition, publicVersion } from "./positions.ts";
 import { pastView, presentView, stockCommand, trail } from "./reading/stock.ts";
+import { maySee } from "./reservations/access.ts";
 import {
   amendCommand,
   confirmCommand,
   extendCommand,
   fulfilCommand,
-  maySee,
   placeCommand,
   planCommand,
   type ReservationAnswer,

@@ -17,10 +17,10 @@ export function endOfDate(date: string, timeZone: string): Instant {
   const [year = 0, month = 0, day = 0] = date.split("-").map(Number);
   const midnight = (daysSinceEpoch(year, month, day) + 1) * 86_400_000;
   if (timeZone === "UTC") return midnight;
-  // The offset in force shortly before and after; where clocks jump over midnight, the later one is the first instant.
+  // By the offset in force after midnight; where clocks jump over midnight, even by a day, by the one before it.
   const early = midnight - offsetAt(midnight - 86_400_000, timeZone);
   const guess = midnight - offsetAt(early, timeZone);
-  return midnight - offsetAt(guess, timeZone) > guess ? guess + 3_600_000 : guess;
+  return Math.max(guess, midnight - offsetAt(guess, timeZone));
 }
 
 /** Milliseconds that a zone is ahead of UTC at an instant. */

@@ -102,8 +102,8 @@ function incomingAt(history: readonly PastEvent[], facts: readonly PastEvent[], 
   }
   let incoming = 0;
   for (const units of receipts.values()) incoming += Math.max(0, units);
-  for (const { event, recordedAt } of history) {
-    if (event.type === "IncomingChanged" && recordedAt <= at) incoming += event.data.change.incoming ?? 0;
+  for (const { event } of history) {
+    if (event.type === "IncomingChanged" && event.data.at <= at) incoming += event.data.change.incoming ?? 0;
   }
   return incoming;
 }

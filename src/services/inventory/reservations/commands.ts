@@ -21,6 +21,7 @@ import { type Demand, type Plan, planSourcing, type StrategyName } from "../doma
 import { supplyOf } from "../domain/stock/index.ts";
 import { historyFor } from "../facts/record.ts";
 import { type Command, streamOf, type Transaction } from "../ledger/index.ts";
+import { maySee } from "./access.ts";
 import { emitReservation, stocksOf } from "./emit.ts";
 
 /** A reservation as it was when a command was answered. */
@@ -54,7 +55,7 @@ export function placeCommand(request: PlaceRequest, caller: Caller): Command<Out
     decide: (transaction) => {
       const state = transaction.reservation(id);
       if (state.status !== undefined) {
-        const isSame = state.print === request.print && mayUse(state, caller);
+        const isSame = state.print === request.print && maySee(state, caller);
         if (!isSame)
           return reject({
             code: "idempotency-key-reused",
@@ -210,17 +211,6 @@ function changeCommand(
       return accept({ id, state: transaction.reservation(id), now: transaction.now, created: false });
     },
   };
-}
-
-/** Whether a caller may know that a reservation exists. */
-export function maySee(state: Reservation, caller: Caller): boolean {
-  if (state.status === undefined || !mayUse(state, caller)) return false;
-  const { locations } = caller;
-  return locations === undefined || state.allocations.every(({ location }) => locations.has(location));
-}
-
-function mayUse(state: Reservation, caller: Caller): boolean {
-  return !caller.ownReservations || state.actor === caller.id;
 }
 
 function namedStocks(demands: readonly Demand[]): string[] {

@@ -122,8 +122,8 @@ interface EventBodies {
     readonly change: Change;
     readonly flags?: readonly string[];
   };
-  /** Units in transit to here became more (dispatched) or fewer (arrived, voided). */
-  IncomingChanged: { readonly transfer: string; readonly change: Change };
+  /** Units in transit to here became more (dispatched) or fewer (arrived, voided); `at` is that of the fact. */
+  IncomingChanged: { readonly at: Instant; readonly transfer: string; readonly change: Change };
   StockReserved: { readonly reservation: string; readonly expiresAt: Instant; readonly holds: readonly HoldLine[] };
   /** The reservation's holds here are now these; `change` is of `reserved`. */
   HoldsAmended: {

@@ -1,4 +1,5 @@
 import type { Instant } from "../../../../kernel/index.ts";
+import type { HoldLine } from "./events.ts";
 import { compareDates } from "./lots.ts";
 import { askKey, available, type Lot, type Stock, sellable, totalsAt } from "./stock.ts";
 
@@ -15,7 +16,7 @@ const undated = "9999-12-31";
 
 /**
  * What can be promised at `now`, counting what has lapsed by then as free or expired. `own` is a reservation whose
- * holds don't count, because they are about to be replaced.
+ * holds don't count, because they are about to be replaced; what it holds it may keep, however few units are left.
  *
  * A set of holds is feasible when, for every date, the units in lots sellable to that date cover the holds that ask
  * for it (a nested family, so the condition is also sufficient); a hold that names a lot asks for that lot's date, and
@@ -24,34 +25,23 @@ const undated = "9999-12-31";
 export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
   const holding = own === undefined ? undefined : stock.holdings.get(own);
   const isLapsed = holding !== undefined && holding.expiresAt !== null && holding.expiresAt <= now;
-  const freed = holding === undefined || isLapsed ? 0 : holding.quantity;
-  const capacity = Math.max(0, available(totalsAt(stock, now)) + stock.backorderLimit + freed);
+  const kept = holding === undefined || isLapsed ? [] : holding.holds;
+  const freed = kept.reduce((sum, { quantity }) => sum + quantity, 0);
+  const capacity = Math.max(freed, available(totalsAt(stock, now)) + stock.backorderLimit + freed);
   if (stock.lots.size === 0) return { capacity, dated: [], lots: [], earliestExpiry: undefined };
 
   const open = [...stock.lots].filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > now));
-  const asks = openAsks(stock, now, own);
   const dates = [...new Set(open.flatMap(([, lot]) => (lot.expiresOn === null ? [] : [lot.expiresOn])))].sort();
   dates.push(undated);
-  const demand = demandByDate(stock, asks, dates);
-  const units = unitsByDate(stock, open, dates);
-  let asked = 0;
-  let there = 0;
-  const dated = dates
-    .map((from) => ({ from, capacity: 0 }))
-    .reverse()
-    .map(({ from }) => {
-      asked += demand.get(from) ?? 0;
-      there += units.get(from) ?? 0;
-      return { from, capacity: Math.max(0, there - asked) };
-    })
-    .reverse();
+  const asks = openAsks(stock, now, own);
+  const keeps = asksOf(kept);
   return {
     capacity,
-    dated,
+    dated: datedCapacities(stock, open, dates, asks, keeps),
     lots: open.map(([lot, state]) => ({
       lot,
       from: state.expiresOn ?? undefined,
-      capacity: Math.max(0, sellable(state) - (asks.get(`lot:${lot}`) ?? 0)),
+      capacity: Math.max(keeps.get(`lot:${lot}`) ?? 0, sellable(state) - (asks.get(`lot:${lot}`) ?? 0)),
     })),
     earliestExpiry:
       open
@@ -62,16 +52,43 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
   };
 }
 
+/** For each date the units that serve it or a later one, less those that are asked for, but never less than is kept. */
+function datedCapacities(
+  stock: Stock,
+  open: readonly (readonly [string, Lot])[],
+  dates: readonly string[],
+  asks: ReadonlyMap<string, number>,
+  keeps: ReadonlyMap<string, number>,
+): Supply["dated"] {
+  const demand = demandByDate(stock, asks, dates);
+  const keeping = demandByDate(stock, keeps, dates);
+  const units = unitsByDate(stock, open, dates);
+  let [free, held] = [0, 0];
+  const capacities = dates.toReversed().map((from) => {
+    free += (units.get(from) ?? 0) - (demand.get(from) ?? 0);
+    held += keeping.get(from) ?? 0;
+    return { from, capacity: Math.max(held, free) };
+  });
+  return capacities.reverse();
+}
+
 /** What open holds ask for, without those that have lapsed and without one's own. */
 function openAsks(stock: Stock, now: Instant, own: string | undefined): ReadonlyMap<string, number> {
   if (stock.asks.size === 0) return stock.asks;
   const asks = new Map(stock.asks);
   const gone = stock.deadlines.due(now, (id, time) => stock.holdings.get(id)?.expiresAt === time);
   for (const id of new Set(own === undefined ? gone : [...gone, own])) {
-    for (const hold of stock.holdings.get(id)?.holds ?? []) {
-      const key = askKey(hold);
-      if (key !== undefined) asks.set(key, (asks.get(key) ?? 0) - hold.quantity);
-    }
+    for (const [key, units] of asksOf(stock.holdings.get(id)?.holds ?? [])) asks.set(key, (asks.get(key) ?? 0) - units);
+  }
+  return asks;
+}
+
+/** Units that holds ask for beyond any unit, by `askKey`. */
+function asksOf(holds: readonly HoldLine[]): Map<string, number> {
+  const asks = new Map<string, number>();
+  for (const hold of holds) {
+    const key = askKey(hold);
+    if (key !== undefined) asks.set(key, (asks.get(key) ?? 0) + hold.quantity);
   }
   return asks;
 }

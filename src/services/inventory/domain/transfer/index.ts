@@ -1,8 +1,10 @@
 export {
   type Consignment,
-  consignmentKey,
+  consignmentOf,
   evolveTransfer,
   inTransit,
+  type LotUnderWay,
+  lotsArriving,
   noTransfer,
   type Transfer,
   type TransferEvent,

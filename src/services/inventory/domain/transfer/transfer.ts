@@ -1,20 +1,30 @@
 /**
  * A transfer of units between two of our locations. What was dispatched is in transit, on hand at neither place, until
- * something arrives; the first arrival of a consignment closes it, and what is short (or over) is recorded as its
- * difference. Facts may come in any order: the sums know none.
+ * something arrives; the first arrival of a sku closes it, and what is short (or over) is recorded as its difference.
+ * Lots travel along: what arrives without naming a lot is of those that were dispatched. Facts may come in any order:
+ * the sums know none; only lots that were told after their arrival stay unknown there.
  */
 
-/** The units of one sku and lot in a transfer. */
+/** Units of one lot that were dispatched and have not arrived. */
+export interface LotUnderWay {
+  readonly lot: string;
+  /** May be below zero: more has arrived than was dispatched. */
+  readonly quantity: number;
+  readonly expiresOn?: string;
+}
+
+/** The units of one sku in a transfer. */
 export interface Consignment {
   readonly sku: string;
-  readonly lot?: string;
   /** Where it was sent, once a dispatch has said so. */
   readonly to?: string;
   readonly dispatched: number;
   readonly arrived: number;
   readonly arrivals: number;
+  readonly lots: readonly LotUnderWay[];
 }
 
+/** Consignments by sku. */
 export type Transfer = ReadonlyMap<string, Consignment>;
 
 export type TransferEvent =
@@ -22,10 +32,10 @@ export type TransferEvent =
       readonly type: "TransferDispatched";
       readonly data: {
         readonly sku: string;
-        readonly lot?: string;
         readonly from: string;
         readonly to: string;
         readonly quantity: number;
+        readonly lots?: readonly LotUnderWay[];
         readonly difference?: number;
       };
     }
@@ -33,10 +43,10 @@ export type TransferEvent =
       readonly type: "TransferArrived";
       readonly data: {
         readonly sku: string;
-        readonly lot?: string;
         readonly at: string;
         readonly from: string;
         readonly quantity: number;
+        readonly lots?: readonly LotUnderWay[];
         /** Arrived less dispatched, over all arrivals so far; absent while nothing was dispatched or nothing differs. */
         readonly difference?: number;
       };
@@ -46,56 +56,82 @@ export type TransferEvent =
       readonly type: "TransferCorrected";
       readonly data: {
         readonly sku: string;
-        readonly lot?: string;
         readonly dispatched?: number;
         readonly arrived?: number;
         readonly arrivals?: number;
+        readonly lots?: readonly LotUnderWay[];
       };
     };
 
 export const noTransfer: Transfer = new Map();
 
-export function consignmentKey({ sku, lot }: { readonly sku: string; readonly lot?: string }): string {
-  return lot === undefined ? sku : `${sku}\u0000${lot}`;
+/** What a transfer knows of a sku. */
+export function consignmentOf(transfer: Transfer, sku: string): Consignment {
+  return transfer.get(sku) ?? { sku, dispatched: 0, arrived: 0, arrivals: 0, lots: [] };
 }
 
 export function evolveTransfer(transfer: Transfer, event: TransferEvent): Transfer {
-  const { sku, lot } = event.data;
-  const key = consignmentKey(event.data);
-  const known: Consignment = transfer.get(key) ?? {
-    sku,
-    ...(lot !== undefined && { lot }),
-    dispatched: 0,
-    arrived: 0,
-    arrivals: 0,
-  };
+  return new Map(transfer).set(event.data.sku, evolveConsignment(consignmentOf(transfer, event.data.sku), event));
+}
+
+function evolveConsignment(known: Consignment, event: TransferEvent): Consignment {
   switch (event.type) {
-    case "TransferDispatched":
-      return set(transfer, key, { ...known, to: event.data.to, dispatched: known.dispatched + event.data.quantity });
-    case "TransferArrived":
-      return set(transfer, key, {
+    case "TransferDispatched": {
+      const { to, quantity, lots = [] } = event.data;
+      return { ...known, to, dispatched: known.dispatched + quantity, lots: addLots(known.lots, lots, 1) };
+    }
+    case "TransferArrived": {
+      const { quantity, lots = [] } = event.data;
+      const arrived = known.arrived + quantity;
+      return { ...known, arrived, arrivals: known.arrivals + 1, lots: addLots(known.lots, lots, -1) };
+    }
+    case "TransferCorrected": {
+      const { dispatched = 0, arrived = 0, arrivals = 0, lots = [] } = event.data;
+      return {
         ...known,
-        arrived: known.arrived + event.data.quantity,
-        arrivals: known.arrivals + 1,
-      });
-    case "TransferCorrected":
-      return set(transfer, key, {
-        ...known,
-        dispatched: known.dispatched + (event.data.dispatched ?? 0),
-        arrived: known.arrived + (event.data.arrived ?? 0),
-        arrivals: known.arrivals + (event.data.arrivals ?? 0),
-      });
+        dispatched: known.dispatched + dispatched,
+        arrived: known.arrived + arrived,
+        arrivals: known.arrivals + arrivals,
+        lots: addLots(known.lots, lots, 1),
+      };
+    }
     default:
       event satisfies never;
-      return transfer;
+      return known;
   }
 }
 
-function set(transfer: Transfer, key: string, consignment: Consignment): Transfer {
-  return new Map(transfer).set(key, consignment);
+function addLots(known: readonly LotUnderWay[], more: readonly LotUnderWay[], sign: 1 | -1): readonly LotUnderWay[] {
+  const lots = new Map(known.map((lot) => [lot.lot, lot]));
+  for (const { lot, quantity, expiresOn } of more) {
+    const before = lots.get(lot);
+    const date = before?.expiresOn ?? expiresOn;
+    const units = (before?.quantity ?? 0) + sign * quantity;
+    lots.set(lot, { lot, quantity: units, ...(date !== undefined && { expiresOn: date }) });
+  }
+  return [...lots.values()];
 }
 
 /** Units still on their way: none once something has arrived. */
-export function inTransit(consignment: Consignment | undefined): number {
-  return consignment === undefined || consignment.arrivals > 0 ? 0 : consignment.dispatched;
+export function inTransit({ arrivals, dispatched }: Consignment): number {
+  return arrivals > 0 ? 0 : dispatched;
+}
+
+/** The lots of units that arrive without naming one: what is under way, the earliest date first. */
+export function lotsArriving({ lots }: Consignment, quantity: number): readonly LotUnderWay[] {
+  const last = "9999-12-31";
+  const order = lots
+    .filter((lot) => lot.quantity > 0)
+    .toSorted((a, b) => {
+      const [dateA, dateB] = [a.expiresOn ?? last, b.expiresOn ?? last];
+      return dateA === dateB ? (a.lot < b.lot ? -1 : 1) : dateA < dateB ? -1 : 1;
+    });
+  const arriving: LotUnderWay[] = [];
+  let left = quantity;
+  for (const lot of order) {
+    const units = Math.min(left, lot.quantity);
+    if (units > 0) arriving.push({ ...lot, quantity: units });
+    left -= units;
+  }
+  return arriving;
 }
