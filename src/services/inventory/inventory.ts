@@ -415,9 +415,7 @@ class LocalInventory implements RunningInventory {
   policy: Inventory["policy"] = async (sku, caller) => this.#withPosition(this.#catalog.policy(sku, caller));
 
   setPolicy: Inventory["setPolicy"] = async (sku, body, caller) =>
-    this.#withPosition(
-      await this.#catalog.setPolicy(sku, body, [...this.#availability.ofSku(normalise(sku)).keys()], caller),
-    );
+    this.#withPosition(await this.#catalog.setPolicy(sku, body, caller));
 
   #paged<T>(page: Outcome<{ readonly items: readonly T[]; readonly next?: string }>): Outcome<Page<T>> {
     return this.#withPosition(page);

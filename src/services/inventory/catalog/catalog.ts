@@ -134,12 +134,7 @@ export class Catalog {
   // Policies
 
   /** Sets a policy, and applies it to each stock of the sku. */
-  async setPolicy(
-    sku: string,
-    body: PolicyBody,
-    stocked: readonly string[],
-    caller: Caller,
-  ): Promise<Outcome<Omit<PolicyView, "position">>> {
+  async setPolicy(sku: string, body: PolicyBody, caller: Caller): Promise<Outcome<Omit<PolicyView, "position">>> {
     const name = normalise(sku);
     const problem = identifierProblem(name, limits.skuLengthMax);
     if (problem !== undefined) return reject({ code: "invalid-request", detail: `sku: ${problem}` });
@@ -149,12 +144,14 @@ export class Catalog {
     const isAllowed = location === undefined ? caller.locations === undefined : isVisible(location, caller);
     if (!isAllowed) return reject({ code: "not-found", detail: "There is no such location." });
     const stream = streamOf.policy(name);
-    await this.#ledger.submit({
+    const { value: stocked } = await this.#ledger.submit({
       actor: caller.id,
       streams: [stream],
       decide: (transaction: Transaction) => {
         const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
         if (events.length > 0) transaction.emit(stream, events);
+        // Asked for here: a stock that begins later begins with this policy, one that began before is among these.
+        return transaction.locationsOf(name);
       },
     });
     const affected = stocked.filter((place) => location === undefined || place === location);

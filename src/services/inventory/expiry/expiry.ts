@@ -23,7 +23,10 @@ export interface ExpiryObserver {
 export class Expiry implements Consumer {
   readonly name = "expiry";
   readonly #deadlines = new Deadlines();
-  /** What is due when: reservations by their stream, lots by `lotKey`. */
+  /**
+   * What is due when: reservations by their stream; ends of dates by the stock's stream and the instant, with a character
+   * between them that no name may hold.
+   */
   readonly #due = new Map<string, Instant>();
   readonly #dirty = new Set<string>();
   readonly #gone = new Set<string>();
@@ -40,12 +43,12 @@ export class Expiry implements Consumer {
 
   /** Lots have documents of their own here; active reservations are known to their read model (`watchReservations`). */
   load(documents: Iterable<DerivedDocument>): void {
-    for (const { id, body } of documents) this.#watch(id, Number(body));
+    for (const { id, body } of documents) this.#expect(id, Number(body));
   }
 
   /** Takes in the reservations that were active before this process began. */
   watchReservations(active: Iterable<{ readonly id: string; readonly expiresAt: Instant }>): void {
-    for (const { id, expiresAt } of active) this.#watch(streamOf.reservation(id), expiresAt);
+    for (const { id, expiresAt } of active) this.#expect(streamOf.reservation(id), expiresAt);
   }
 
   apply(unit: RecordedUnit): void {
@@ -89,35 +92,36 @@ export class Expiry implements Consumer {
   }
 
   #lots(stream: string, event: { readonly type: string; readonly data: object }): void {
-    if (event.type === "LotExpired") this.#forget(lotKey(stream, (event.data as { readonly lot: string }).lot));
     const { change } = event.data as { readonly change?: { readonly lots?: readonly LotChange[] } | number };
     if (typeof change !== "object") return;
-    for (const { lot, cutoff } of change.lots ?? []) if (cutoff !== undefined) this.#watch(lotKey(stream, lot), cutoff);
+    for (const { cutoff } of change.lots ?? []) {
+      const key = `${stream}\u0000${cutoff}`;
+      if (cutoff !== undefined && !this.#due.has(key)) this.#watch(key, cutoff);
+    }
   }
 
   #watch(key: string, time: Instant): void {
-    this.#due.set(key, time);
-    this.#deadlines.push(time, key);
-    this.#deadlines.tidy(this.#due.size, (id, at) => this.#due.get(id) === at);
+    this.#expect(key, time);
     if (!isLot(key)) return;
     this.#dirty.add(key);
     this.#gone.delete(key);
   }
 
+  #expect(key: string, time: Instant): void {
+    this.#due.set(key, time);
+    this.#deadlines.push(time, key);
+    this.#deadlines.tidy(this.#due.size, (id, at) => this.#due.get(id) === at);
+  }
+
   #forget(key: string): void {
     if (!this.#due.delete(key) || !isLot(key)) return;
-    // A document that was never written need not be removed.
-    if (!this.#dirty.delete(key)) this.#gone.add(key);
+    this.#dirty.delete(key);
+    this.#gone.add(key);
   }
 }
 
 function isLot(key: string): boolean {
   return key.startsWith("stock-");
-}
-
-/** A lot among what is due: its stock's stream, and the lot after a character that no name may hold. */
-function lotKey(stream: string, lot: string): string {
-  return `${stream}\u0000${lot}`;
 }
 
 /** Records that a reservation has expired; answers by how many milliseconds late, undefined when it had not. */
@@ -134,7 +138,7 @@ function expireCommand(stream: string, due: Instant): Command<number | undefined
   };
 }
 
-/** Records what has lapsed in the stock of a lot whose date has passed. */
+/** Records what has lapsed in a stock, a date of whose lots has passed. */
 function lotCommand(key: string, due: Instant): Command<number | undefined> {
   const stream = key.slice(0, key.indexOf("\u0000"));
   const { location, sku } = pairOf(stream);

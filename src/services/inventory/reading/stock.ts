@@ -8,6 +8,7 @@ import {
   available,
   compareDates,
   type Lot,
+  noLot,
   type PastEvent,
   type StockEvent,
   sellable,
@@ -73,7 +74,7 @@ export function presentView(
       ...quantities(totals),
       version: publicVersion(epochs, version),
       updatedAt: formatInstant(rows.get(location)?.updatedAt ?? 0),
-      ...(options.lots && { lots: lotViews(lots) }),
+      ...(options.lots && { lots: lotViews(lots, totals) }),
     })),
   );
 }
@@ -108,10 +109,16 @@ export async function pastView(
       ...quantities(past.totals),
       version: publicVersion(storage.epochs, last.version),
       updatedAt: formatInstant(last.unit.recordedAt),
-      ...(options.lots && { lots: lotViews(past.lots) }),
+      ...(options.lots && { lots: lotViews(past.lots, past.totals) }),
     });
   }
   return accept(viewOf(sku, views));
+}
+
+const unknownLot = "unknown";
+
+function plus(lot: Lot, quantity: number, heldBack: number): Lot {
+  return { ...lot, quantity: lot.quantity + quantity, heldBack: lot.heldBack + heldBack };
 }
 
 function instantOf(text: string | undefined): Instant | undefined | "unreadable" {
@@ -140,8 +147,16 @@ function quantities(totals: Totals) {
   return { available: available(totals), onHand, unavailable, reserved, committed, safetyStock, incoming };
 }
 
-function lotViews(lots: ReadonlyMap<string, Lot>): NonNullable<LocationView["lots"]> {
-  return [...lots]
+/** The lots of a stock, and what belongs to none as lot `unknown`, so that they add up to what is on hand. */
+function lotViews(lots: ReadonlyMap<string, Lot>, { onHand, unavailable }: Totals): NonNullable<LocationView["lots"]> {
+  let [units, blocked] = [onHand, unavailable];
+  for (const lot of lots.values()) {
+    units -= lot.quantity;
+    blocked -= lot.heldBack + (lot.expired ? sellable(lot) : 0);
+  }
+  const all = new Map(lots);
+  if (units !== 0 || blocked !== 0) all.set(unknownLot, plus(all.get(unknownLot) ?? noLot, units, blocked));
+  return [...all]
     .sort(([nameA, a], [nameB, b]) => compareDates(a.expiresOn, b.expiresOn) || (nameA < nameB ? -1 : 1))
     .map(([lot, state]) => ({
       lot,

@@ -32,6 +32,7 @@ export {
   lapsedLots,
   lapses,
   nextLapse,
+  noLot,
   type Stock,
   sellable,
   totalsAt,
