@@ -7,6 +7,7 @@ import {
   inForce,
   isFactEvent,
   type Lot,
+  noLot,
   type PastEvent,
   replay,
   type Stock,
@@ -48,7 +49,8 @@ export function stockAt(history: readonly PastEvent[], at: Instant): PastStock {
     if (lot !== undefined) heldBack.set(lot, (heldBack.get(lot) ?? 0) + units);
   }
   const lots = new Map<string, Lot>();
-  for (const [name, { quantity, expiresOn, cutoff }] of there.lots) {
+  for (const name of new Set([...there.lots.keys(), ...heldBack.keys()])) {
+    const { quantity, expiresOn, cutoff } = there.lots.get(name) ?? noLot;
     const lot = {
       quantity,
       heldBack: heldBack.get(name) ?? 0,
