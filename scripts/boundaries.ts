@@ -29,7 +29,7 @@ function whyForbidden(file: string, target: string): string | undefined {
   const from = place(file);
   const to = place(target);
   if (from === undefined || to === undefined) return undefined;
-  const isTest = /\.test\.ts$|\.contract\.ts$/.test(file);
+  const isTest = /\.test\.ts$|\.contract\.ts$|fixture\.ts$/.test(file);
   const isRuntime = from.floor === "platform" && from.room === "runtime";
   const isUpward = floors.indexOf(to.floor) > floors.indexOf(from.floor);
   if (isUpward && !(isRuntime && to.floor === "services")) return `${from.floor} is below ${to.floor}`;

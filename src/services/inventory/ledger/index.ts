@@ -1,3 +1,4 @@
-export { type Claimant, type Command, type Decided, Ledger, type LedgerObserver, type Transaction } from "./ledger.ts";
+export { type Decided, Ledger, type LedgerObserver } from "./ledger.ts";
 export { SnapshotWriter } from "./snapshots.ts";
 export { idOf, kindOf, pairOf, partitionOf, streamOf } from "./streams.ts";
+export type { Claimant, Command, Transaction } from "./transaction.ts";
