@@ -25,7 +25,8 @@ const [first, second, ...others] = process.argv.slice(2);
 const isTool = first === "--tool";
 const tools = { vitest: join(home, "node_modules", "vitest", "vitest.mjs") };
 const script = isTool ? (tools[second] ?? join(home, second)) : join(home, "src", "main.ts");
-const flags = ["--disable-warning=ExperimentalWarning"];
+// A bigger nursery: what waits for the disk outlives many small collections, and would be copied by each of them.
+const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=64"];
 
 if (isNewEnough && !isTool) {
   await import(script);
