@@ -4,10 +4,8 @@ import {
   available,
   conclude,
   type HoldLine,
-  type LotChange,
   lapses,
-  lotsForHold,
-  mergeLots,
+  lotsForHolds,
   move,
   type PastEvent,
   type Stock,
@@ -240,14 +238,12 @@ function fulfilledHere(
   history: readonly PastEvent[],
 ): Outcome<readonly StockEventDraft[]> {
   const quantity = sum(parts);
-  let lots: LotChange[] = [];
-  const holds = [];
-  for (const part of parts) {
-    const allocation = state.allocations[part.allocation];
-    if (allocation === undefined) continue;
-    lots = mergeLots(lots, lotsForHold(stock, { ...allocation, quantity: part.quantity }, lots, at));
-    holds.push({ line: allocation.line, quantity: part.quantity });
-  }
+  const served = parts.flatMap(({ allocation, quantity: units }) => {
+    const allocated = state.allocations[allocation];
+    return allocated === undefined ? [] : [{ ...allocated, quantity: units }];
+  });
+  const holds = served.map(({ line, quantity: units }) => ({ line, quantity: units }));
+  const lots = lotsForHolds(stock, served, at);
   const { change, lots: taken, absorbedBy } = move(stock, { units: -quantity, at, leaving: "sale", lots }, history);
   const left = (stock.holdings.get(id)?.quantity ?? 0) - quantity;
   const draft: StockEventDraft = {

@@ -147,8 +147,7 @@ function bags(lot: fc.Arbitrary<string | undefined>, counted: fc.Arbitrary<strin
       const cutoff = expiresOn && told.lot ? cutoffs[told.lot] : undefined;
       const id = `f${index}`;
       bag.push({ id, type, at, told: { ...told, ...(expiresOn && { expiresOn }) }, ...(cutoff && { cutoff }) });
-      // What told a lot's date stays, so that the date of what remains of it is known.
-      if (chance === 3 && expiresOn === undefined) bag.push({ id: `v${index}`, voids: id });
+      if (chance === 3) bag.push({ id: `v${index}`, voids: id });
     }
     return bag;
   });

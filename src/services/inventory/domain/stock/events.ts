@@ -31,8 +31,8 @@ export interface LotChange {
   readonly quantity?: number;
   /** Change of the units of the lot that are held back. */
   readonly heldBack?: number;
-  /** The last date on which it may be sold; said by what brought the lot in. Of several the earliest holds. */
-  readonly expiresOn?: string;
+  /** The last date on which it may be sold; said by what brought the lot in. Of several the earliest holds. Null where what said it was voided. */
+  readonly expiresOn?: string | null;
   /** The instant at which that date ends in the location's time zone. */
   readonly cutoff?: Instant;
 }

@@ -261,10 +261,10 @@ function rebase(stock: Stock, target: Replay, holdbacks: readonly LotChange[]): 
     const then = target.lots.get(name);
     const quantity = (then?.quantity ?? 0) - (now?.quantity ?? 0);
     const isThere = now !== undefined || quantity !== 0 || holdbacks.some(({ lot }) => lot === name);
-    const isRedated = isThere && then !== undefined && then.expiresOn !== (now?.expiresOn ?? null);
-    const dates = isRedated && then.expiresOn !== null ? { expiresOn: then.expiresOn } : {};
-    const cutoffs = isRedated && then.cutoff !== null ? { cutoff: then.cutoff } : {};
-    const part = { lot: name, ...nonZero({ quantity }), ...dates, ...cutoffs };
+    const { expiresOn = null, cutoff = null } = then ?? {};
+    const dates =
+      isThere && expiresOn !== (now?.expiresOn ?? null) ? { expiresOn, ...(cutoff !== null && { cutoff }) } : {};
+    const part = { lot: name, ...nonZero({ quantity }), ...dates };
     if (Object.keys(part).length > 1) lots.push(part);
   }
   const merged = mergeLots(lots, holdbacks);

@@ -18,7 +18,7 @@ export {
   type Totals,
 } from "./events.ts";
 export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, type StockFact } from "./facts.ts";
-export { compareDates, lotsForHold, mergeLots } from "./lots.ts";
+export { compareDates, lotsForHolds, mergeLots } from "./lots.ts";
 export { type Entry, entriesOf, factKey, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
 export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
 export {

@@ -1,5 +1,5 @@
 import type { Instant } from "../../../../kernel/index.ts";
-import type { LotChange } from "./events.ts";
+import type { HoldLine, LotChange } from "./events.ts";
 import { lotAfter, noLot, type Stock, sellable } from "./stock.ts";
 
 /** What the choice of a lot looks at. */
@@ -36,44 +36,76 @@ export function earliestFirst(
   return take(order, quantity);
 }
 
+/** A hold, or a part of one, that is to be served. */
+type Served = Pick<HoldLine, "quantity" | "sellableUntil" | "lot">;
+
 /**
- * The lots that serve a hold: the one it names, or the earliest that may be sold until its date, past what other holds
- * have asked of those very lots as long as that is possible.
+ * The lots that serve holds of one reservation: those that they name, or the earliest that may be sold until their
+ * date, past what other holds have asked of those very lots as long as that is possible.
  */
-export function lotsForHold(
+export function lotsForHolds(stock: Stock, holds: readonly Served[], at: Instant): LotChange[] {
+  const named = mergeLots(
+    holds.flatMap(({ lot, quantity }) => (lot === undefined ? [] : [{ lot, quantity: -quantity }])),
+  );
+  if (stock.lots.size === 0) return named;
+  const others = new Map([...stock.lots.keys()].map((lot) => [lot, askedOf(stock, lot) + takenOf(named, lot)]));
+  let taken = named;
+  let loose = looseUnits(stock);
+  for (const hold of holds) {
+    if (hold.lot !== undefined) continue;
+    const lots = chooseLots(stock, hold, taken, others, Math.max(0, loose), at);
+    taken = mergeLots(taken, lots);
+    loose -= hold.quantity + sumOf(lots);
+  }
+  return taken;
+}
+
+/** `taken` is gone from the lots already, `others` is asked of them by name, `loose` units are left in none. */
+function chooseLots(
   stock: Stock,
-  hold: { readonly quantity: number; readonly sellableUntil?: string; readonly lot?: string },
+  { quantity, sellableUntil }: Served,
   taken: readonly LotChange[],
+  others: ReadonlyMap<string, number>,
+  loose: number,
   at: Instant,
 ): LotChange[] {
-  if (hold.lot !== undefined) return [{ lot: hold.lot, quantity: -hold.quantity }];
-  if (stock.lots.size === 0) return [];
-  const { sellableUntil } = hold;
   const open = [...stock.lots]
     .filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > at))
     .filter(([, lot]) => sellableUntil === undefined || lot.expiresOn === null || lot.expiresOn >= sellableUntil)
     .map(([name, lot]): [string, LotView] => [name, { ...lot, quantity: sellable(lot) + takenOf(taken, name) }])
     .sort(([nameA, a], [nameB, b]) => compareDates(a.expiresOn, b.expiresOn) || (nameA < nameB ? -1 : 1));
-  const beyondNamed = open.map(([name, lot]): [string, LotView] => [
-    name,
-    { ...lot, quantity: lot.quantity - (stock.asks.get(`lot:${name}`) ?? 0) },
-  ]);
-  const first = take(beyondNamed, hold.quantity);
-  const left = hold.quantity + sumOf(first);
-  const loose = looseUnits(stock);
+  const first = take(
+    less(open, (name) => others.get(name) ?? 0),
+    quantity,
+  );
+  const left = quantity + sumOf(first);
   if (left <= loose) return first;
-  const rest = open.map(([name, lot]): [string, LotView] => [
-    name,
-    { ...lot, quantity: lot.quantity + takenOf(first, name) },
-  ]);
-  return mergeLots(first, take(rest, left - Math.max(0, loose)));
+  return mergeLots(
+    first,
+    take(
+      less(open, (name) => -takenOf(first, name)),
+      left - loose,
+    ),
+  );
 }
 
-/** Units that belong to no lot: below zero when more left than lots and loose units together had. */
+function less(lots: readonly [string, LotView][], units: (name: string) => number): [string, LotView][] {
+  return lots.map(([name, lot]) => [name, { ...lot, quantity: lot.quantity - units(name) }]);
+}
+
+function askedOf(stock: Stock, lot: string): number {
+  return stock.asks.get(`lot:${lot}`) ?? 0;
+}
+
+/** Sellable units that belong to no lot: below zero when more left, or is held back, than lots and loose units had. */
 export function looseUnits(stock: Stock): number {
   let inLots = 0;
-  for (const lot of stock.lots.values()) inLots += lot.quantity;
-  return stock.onHand - inLots;
+  let unavailableInLots = 0;
+  for (const lot of stock.lots.values()) {
+    inLots += lot.quantity;
+    unavailableInLots += lot.heldBack + (lot.expired ? sellable(lot) : 0);
+  }
+  return stock.onHand - inLots - (stock.unavailable - unavailableInLots);
 }
 
 /** How `unavailable` changes when lots do: by their holdbacks, and by the sellable units of those that have expired. */
@@ -92,7 +124,7 @@ export function unavailableChange(stock: Stock, changes: readonly LotChange[], i
 export function mergeLots(...lists: readonly (readonly LotChange[])[]): LotChange[] {
   const merged = new Map<
     string,
-    { lot: string; quantity?: number; heldBack?: number; expiresOn?: string; cutoff?: number }
+    { lot: string; quantity?: number; heldBack?: number; expiresOn?: string | null; cutoff?: number }
   >();
   for (const change of lists.flat()) {
     const known = merged.get(change.lot);

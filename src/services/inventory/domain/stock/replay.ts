@@ -113,7 +113,7 @@ export function replay(entries: readonly Entry[]): Replay {
   let lotCountAsOf: Instant | null = null;
   const change = ({ lot, quantity = 0, expiresOn, cutoff }: LotChange) => {
     const known = lots.get(lot) ?? { quantity: 0, expiresOn: null, cutoff: null };
-    const isEarlier = expiresOn !== undefined && (known.expiresOn === null || expiresOn < known.expiresOn);
+    const isEarlier = typeof expiresOn === "string" && (known.expiresOn === null || expiresOn < known.expiresOn);
     const dated = isEarlier ? { expiresOn, cutoff: cutoff ?? null } : known;
     lots.set(lot, { expiresOn: dated.expiresOn, cutoff: dated.cutoff, quantity: known.quantity + quantity });
   };

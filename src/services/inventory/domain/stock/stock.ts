@@ -369,10 +369,10 @@ export function lotAfter(lot: Lot, part: LotChange, isOrdered: boolean | undefin
   const quantity = lot.quantity + (part.quantity ?? 0);
   const heldBack = lot.heldBack + (part.heldBack ?? 0);
   const { expiresOn } = part;
-  if (expiresOn === undefined || (!isOrdered && lot.expiresOn !== null && lot.expiresOn <= expiresOn))
-    return { ...lot, quantity, heldBack };
+  const isEarlier = typeof expiresOn === "string" && (lot.expiresOn === null || expiresOn < lot.expiresOn);
+  if (expiresOn === undefined || !(isOrdered || isEarlier)) return { ...lot, quantity, heldBack };
   // A void may take back a date that was too early: what had expired by it is for sale again.
-  const expired = lot.expired && lot.expiresOn !== null && expiresOn <= lot.expiresOn;
+  const expired = lot.expired && expiresOn !== null && lot.expiresOn !== null && expiresOn <= lot.expiresOn;
   return { quantity, heldBack, expiresOn, cutoff: part.cutoff ?? null, expired };
 }
 

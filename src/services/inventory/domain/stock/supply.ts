@@ -1,6 +1,6 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { HoldLine } from "./events.ts";
-import { compareDates } from "./lots.ts";
+import { compareDates, looseUnits } from "./lots.ts";
 import { askKey, available, type Lot, type Stock, sellable, totalsAt } from "./stock.ts";
 
 /** What a stock can still promise; the shape that sourcing plans with. */
@@ -116,13 +116,6 @@ function unitsByDate(
     const date = lot.expiresOn ?? undated;
     units.set(date, (units.get(date) ?? 0) + sellable(lot));
   }
-  let inLots = 0;
-  let explained = 0;
-  for (const lot of stock.lots.values()) {
-    inLots += lot.quantity;
-    explained += lot.heldBack + (lot.expired ? sellable(lot) : 0);
-  }
-  const loose = stock.onHand - inLots - (stock.unavailable - explained);
-  units.set(undated, (units.get(undated) ?? 0) + loose);
+  units.set(undated, (units.get(undated) ?? 0) + looseUnits(stock));
   return units;
 }
