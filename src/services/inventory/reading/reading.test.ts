@@ -80,6 +80,8 @@ async function live(steps: readonly (typeof step extends fc.Arbitrary<infer S> ?
         caller,
       );
     }
+    // At the very instant it belongs to what is known; the later answer is the one that is asked for again.
+    expect(await view(opened, { knownAt: new Date(clock.now).toISOString() })).toEqual(await view(opened));
     clock.now += 1;
     answers.push({ time: new Date(clock.now).toISOString(), seen: await view(opened) });
   }

@@ -9,7 +9,6 @@ import {
   type HoldLine,
   lapses,
   needsHistory,
-  nextLapse,
   type PastEvent,
   type Stock,
   type StockEventDraft,
@@ -85,7 +84,7 @@ export function comparable(stock: Stock): object {
     asks: sorted(asks),
     lots: sorted(lots),
     receipts: [...receipts],
-    next: nextLapse(stock),
+    due: stock.deadlines.due(Number.MAX_SAFE_INTEGER, (id, time) => stock.holdings.get(id)?.expiresAt === time),
   };
 }
 

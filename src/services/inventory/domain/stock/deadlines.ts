@@ -39,15 +39,6 @@ export class Deadlines {
     return [...new Set(found.map(({ id }) => id))];
   }
 
-  /** The earliest instant that still holds. */
-  next(isCurrent: (id: string, time: Instant) => boolean): Instant | undefined {
-    while (this.#times.length > 0) {
-      if (isCurrent(this.#id(0), this.#time(0))) return this.#time(0);
-      this.#pop();
-    }
-    return undefined;
-  }
-
   /** Drops what no longer holds once it is more than half. */
   tidy(currentCount: number, isCurrent: (id: string, time: Instant) => boolean): void {
     if (this.#times.length <= 2 * currentCount + 64) return;
@@ -57,24 +48,6 @@ export class Deadlines {
     this.#times = [];
     this.#ids = [];
     for (const { time, id } of kept) this.push(time, id);
-  }
-
-  #pop(): void {
-    const time = this.#times.pop();
-    const id = this.#ids.pop();
-    if (time === undefined || id === undefined || this.#times.length === 0) return;
-    this.#times[0] = time;
-    this.#ids[0] = id;
-    let index = 0;
-    for (;;) {
-      let least = index;
-      for (const child of [2 * index + 1, 2 * index + 2]) {
-        if (child < this.#times.length && this.#time(child) < this.#time(least)) least = child;
-      }
-      if (least === index) return;
-      this.#swap(index, least);
-      index = least;
-    }
   }
 
   #time(index: number): Instant {

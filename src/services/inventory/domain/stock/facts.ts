@@ -14,6 +14,7 @@ import type {
   Totals,
 } from "./events.ts";
 import { isFactEvent } from "./events.ts";
+import { totalsAt } from "./lapse.ts";
 import { earliestFirst, type Leaving, mergeLots, unavailableChange } from "./lots.ts";
 import {
   dateTold,
@@ -27,7 +28,7 @@ import {
   replay,
   unitsMoved,
 } from "./replay.ts";
-import { addTotals, available, lotAfter, noLot, outstanding, type Stock, sellable, totalsAt } from "./stock.ts";
+import { addTotals, available, lotAfter, noLot, outstanding, type Stock, sellable } from "./stock.ts";
 
 /** A fact as it concerns one stock. */
 export interface StockFact extends FactReference {

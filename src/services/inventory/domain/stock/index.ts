@@ -18,8 +18,9 @@ export {
   type Totals,
 } from "./events.ts";
 export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, type StockFact } from "./facts.ts";
-export { compareDates, lotsForHolds, mergeLots } from "./lots.ts";
-export { type Entry, entriesOf, factKey, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
+export { lapses, totalsAt } from "./lapse.ts";
+export { compareDates, lotsForHolds } from "./lots.ts";
+export { type Entry, entriesOf, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
 export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
 export {
   available,
@@ -28,14 +29,9 @@ export {
   evolve,
   type Holding,
   type Lot,
-  lapsedHolds,
-  lapsedLots,
-  lapses,
-  nextLapse,
   noLot,
   type Stock,
   sellable,
-  totalsAt,
   totalsOf,
   totalsOfBalance,
   withBalances,

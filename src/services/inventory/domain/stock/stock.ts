@@ -111,51 +111,9 @@ export function available(stock: Totals): number {
   return stock.onHand - stock.unavailable - stock.reserved - stock.committed - stock.safetyStock;
 }
 
-/** The reservations whose holds have lapsed by `now` though nothing has recorded it yet, with their units. */
-export function lapsedHolds(stock: Stock, now: Instant): { readonly reservation: string; readonly quantity: number }[] {
-  return stock.deadlines
-    .due(now, (id, time) => stock.holdings.get(id)?.expiresAt === time)
-    .map((reservation) => ({ reservation, quantity: stock.holdings.get(reservation)?.quantity ?? 0 }));
-}
-
-/** The lots whose date has passed by `now` though nothing has recorded it yet, with the units that were sellable. */
-export function lapsedLots(stock: Stock, now: Instant): { readonly lot: string; readonly quantity: number }[] {
-  if (stock.nextCutoff === null || stock.nextCutoff > now) return [];
-  const lapsed = [];
-  for (const [name, lot] of stock.lots) {
-    if (!lot.expired && lot.cutoff !== null && lot.cutoff <= now) lapsed.push({ lot: name, quantity: sellable(lot) });
-  }
-  return lapsed;
-}
-
 /** Units of a lot that may be sold while it has not expired. */
 export function sellable(lot: Lot): number {
   return Math.max(0, lot.quantity - lot.heldBack);
-}
-
-/** When the next hold or lot lapses; undefined when none will. */
-export function nextLapse(stock: Stock): Instant | undefined {
-  const hold = stock.deadlines.next((id, time) => stock.holdings.get(id)?.expiresAt === time);
-  if (stock.nextCutoff === null) return hold;
-  return hold === undefined ? stock.nextCutoff : Math.min(hold, stock.nextCutoff);
-}
-
-/**
- * The events that record what has lapsed by `now`. Whoever relies on it appends them first in the same unit, so that
- * the log alone, folded without a clock, shows why a promise was good (design.md, rule 5).
- */
-export function lapses(stock: Stock, now: Instant): StockEventDraft[] {
-  const drafts: StockEventDraft[] = lapsedHolds(stock, now).map((data) => ({ type: "HoldLapsed", data }));
-  for (const data of lapsedLots(stock, now)) drafts.push({ type: "LotExpired", data });
-  return drafts;
-}
-
-/** The totals as they are at `now`, with what has lapsed by then counted whether it is recorded or not. */
-export function totalsAt(stock: Stock, now: Instant): MutableTotals {
-  const totals = totalsOf(stock);
-  for (const { quantity } of lapsedHolds(stock, now)) totals.reserved -= quantity;
-  for (const { quantity } of lapsedLots(stock, now)) totals.unavailable += quantity;
-  return totals;
 }
 
 export type MutableTotals = { -readonly [K in keyof Totals]: number };

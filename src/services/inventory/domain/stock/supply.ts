@@ -1,7 +1,8 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { HoldLine } from "./events.ts";
+import { totalsAt } from "./lapse.ts";
 import { compareDates, looseUnits } from "./lots.ts";
-import { askKey, available, type Lot, type Stock, sellable, totalsAt } from "./stock.ts";
+import { askKey, available, type Lot, type Stock, sellable } from "./stock.ts";
 
 /** What a stock can still promise; the shape that sourcing plans with. */
 export interface Supply {
