@@ -141,14 +141,15 @@ export class ConsumerHost {
 
   /** Applies the units that come next for this consumer; a gap is left for the catch-up loop to fill. */
   #feed(follower: Follower, units: readonly RecordedUnit[]): void {
+    const { consumer } = follower;
     try {
       for (const unit of units) {
-        const first = unit.events[0];
-        const last = unit.events[unit.events.length - 1];
-        if (first === undefined || last === undefined || last.seq <= follower.applied) continue;
-        if (first.seq !== follower.applied + 1) return;
-        follower.consumer.apply(unit);
-        follower.applied = last.seq;
+        const { events } = unit;
+        const next = (events[0]?.seq ?? 0) - follower.applied;
+        if (next > 1) return;
+        if (next < 1) continue;
+        consumer.apply(unit);
+        follower.applied += events.length;
       }
     } catch (error) {
       follower.failed = true;

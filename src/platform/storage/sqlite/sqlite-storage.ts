@@ -61,6 +61,8 @@ export class SqliteStorage implements Storage {
   readonly #logWal: WalKeeper;
   readonly #derivedWal: WalKeeper;
   readonly #listeners = new Set<Listener>();
+  /** Names that were looked up and found free, which an append that takes them need not look up again. */
+  readonly #unclaimed = new Set<string>();
   #outgoingPaused: boolean;
   #head: Sequence;
   #lastRecordedAt: Instant;
@@ -143,7 +145,12 @@ export class SqliteStorage implements Storage {
   }
 
   async findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]> {
-    return keys.map((key) => this.#index.findClaim(key));
+    if (this.#unclaimed.size > unclaimedMax) this.#unclaimed.clear();
+    return keys.map((key) => {
+      const found = this.#index.findClaim(key);
+      if (found === undefined) this.#unclaimed.add(key);
+      return found;
+    });
   }
 
   async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {
@@ -232,7 +239,7 @@ export class SqliteStorage implements Storage {
         head: this.#head,
         lastRecordedAt: this.#lastRecordedAt,
         version: (stream) => this.#version(stream),
-        isClaimed: (key) => this.#index.findClaim(key) !== undefined,
+        isClaimed: (key) => !this.#unclaimed.has(key) && this.#index.findClaim(key) !== undefined,
       },
     );
     const metas = requests.flatMap(({ meta }) => meta ?? []);
@@ -289,7 +296,10 @@ export class SqliteStorage implements Storage {
     this.#head = head;
     this.#lastRecordedAt = lastRecordedAt;
     for (const [stream, version] of versions) this.#versions.set(stream, version);
-    for (const unit of units) this.#index.record(unit);
+    for (const unit of units) {
+      this.#index.record(unit);
+      for (const { key } of unit.claims) this.#unclaimed.delete(key);
+    }
     this.#workOnIndex();
     if (units.length > 0) for (const listener of [...this.#listeners]) tell(listener, units);
   }
@@ -342,6 +352,8 @@ export class SqliteStorage implements Storage {
     return this.#rows.unit(seq)?.events.some((event) => event.stream === stream) ?? false;
   }
 }
+
+const unclaimedMax = 50_000;
 
 /** Pages after which a WAL is copied into its database: 64 MB, so that copying is rare and opening after a crash quick. */
 const walFramesMax = 16_000;

@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import type { DerivedDocument, RecordedUnit, Sequence } from "../storage/index.ts";
+import { MemoryStorage } from "../storage/memory/index.ts";
+import { type Consumer, ConsumerHost } from "./index.ts";
+
+/** Remembers the sequences it has seen, and keeps their number as its one document. */
+class Counter implements Consumer {
+  readonly name: string;
+  readonly seen: Sequence[] = [];
+  loaded = 0;
+  failsAt: Sequence | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  load(documents: Iterable<DerivedDocument>): void {
+    for (const { body } of documents) this.loaded = Number(body);
+  }
+
+  apply({ events }: RecordedUnit): void {
+    for (const { seq } of events) {
+      if (seq === this.failsAt) throw new Error("a defect");
+      this.seen.push(seq);
+    }
+  }
+
+  changes() {
+    return { put: [{ id: "count", body: String(this.loaded + this.seen.length) }], remove: [] };
+  }
+}
+
+const versions = new WeakMap<MemoryStorage, number>();
+
+async function append(storage: MemoryStorage, units: number): Promise<void> {
+  const from = versions.get(storage) ?? 0;
+  versions.set(storage, from + units);
+  await storage.append(
+    Array.from({ length: units }, (_, index) => ({
+      meta: { command: `c${from + index}`, recordedAt: 1000, actor: "test" },
+      expected: [{ stream: "a", version: from + index }],
+      events: [{ stream: "a", type: "Something", schema: 1, data: {} }],
+    })),
+  );
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+describe("consumers", () => {
+  it("catch up with the log, then are fed before the append is answered, each event once and in order", async () => {
+    const storage = new MemoryStorage();
+    await append(storage, 5000);
+    const counter = new Counter("counter");
+    const host = new ConsumerHost(storage);
+    const starting = host.start([counter]);
+    await append(storage, 10); // while it catches up
+    await starting;
+    await append(storage, 3);
+    expect(counter.seen).toEqual(upTo(5013));
+    expect(host.position()).toBe(5013);
+    host.stop();
+  });
+
+  it("go on from their checkpoint, on top of what was kept with it", async () => {
+    const storage = new MemoryStorage();
+    const first = new ConsumerHost(storage);
+    await first.start([new Counter("counter")]);
+    await append(storage, 7);
+    first.stop();
+    await append(storage, 2);
+    const late = new Counter("counter");
+    const fresh = new Counter("another");
+    const second = new ConsumerHost(storage);
+    await second.start([late, fresh]);
+    expect([late.loaded, late.seen]).toEqual([7, [8, 9]]);
+    expect(fresh.seen).toEqual(upTo(9));
+    second.stop();
+    expect(storage.derived.get("counter", "count")?.body).toBe("9");
+    expect(storage.derived.checkpoint("counter")).toBe(9);
+  });
+
+  it("don't suffer from one that fails, whose checkpoint stays where it was", async () => {
+    const storage = new MemoryStorage();
+    const bad = new Counter("bad");
+    const good = new Counter("good");
+    bad.failsAt = 2;
+    const failures: string[] = [];
+    const host = new ConsumerHost(storage, { onFailure: (name) => failures.push(name) });
+    await host.start([bad, good]);
+    await append(storage, 1);
+    host.commit();
+    await append(storage, 4);
+    host.stop();
+    expect(failures).toEqual(["bad"]);
+    expect(host.failures()).toEqual(["bad"]);
+    expect(good.seen).toEqual(upTo(5));
+    expect([storage.derived.checkpoint("bad"), storage.derived.checkpoint("good")]).toEqual([1, 5]);
+  });
+
+  it("tell when they have come to a position, or that they have not in time", async () => {
+    const storage = new MemoryStorage();
+    const host = new ConsumerHost(storage);
+    await host.start([new Counter("counter")]);
+    const reached = host.reached(2, 5000);
+    await append(storage, 2);
+    expect(await reached).toBe(true);
+    expect(await host.reached(1, 1)).toBe(true);
+    expect(await host.reached(3, 10)).toBe(false);
+    host.stop();
+  });
+});
