@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { accepted, caller, codeOf, fact, type Opened, openInventory } from "../fixture.ts";
+import { verifyLog } from "../verification/index.ts";
 import type { Reservation, ReserveRequest } from "../wire.ts";
 import { type Ask, type Body, Oracle, places, summed } from "./oracle.fixture.ts";
 
@@ -334,6 +335,8 @@ describe("reservations against the contract, step by step", () => {
               await both.run(one);
               if (sweepEveryMs === 1 && one.do === "expire") await wait(3);
             }
+            const { findings } = await verifyLog(opened.storage);
+            expect(findings).toEqual([]);
           } finally {
             await opened.inventory.stop();
           }

@@ -129,6 +129,8 @@ describe("what a stock can still promise", () => {
         if (!canServe(unitsOn(on), [...taken, more])) return;
         hold(arrivals, "own", [more], lapsed ? now : 10_000);
         expect(isOffered(arrivals, more, "own")).toBe(true);
+        const bigger = { ...more, quantity: more.quantity + 1 };
+        expect(isOffered(arrivals, bigger, "own")).toBe(canServe(unitsOn(on), [...taken, bigger]));
         expect(isOffered(arrivals, more)).toBe(
           canServe(unitsOn(on), lapsed ? [...taken, more] : [...taken, more, more]),
         );
