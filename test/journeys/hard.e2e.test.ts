@@ -3,6 +3,9 @@
  * lapse while others wait for them, answers lost and asked for again, late counts and voids, and the server killed in
  * the middle. Every answer and the final state must be what an oracle says that follows the log.
  */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { Oracle } from "./oracle.ts";
 import { type Answer, Server } from "./server.ts";
@@ -10,7 +13,7 @@ import { type Answer, Server } from "./server.ts";
 const skus = ["milk", "tea", "rice", "salt"];
 const location = "leeds";
 const clients = 48;
-const rounds = 14;
+const rounds = 10;
 const kills = 2;
 
 let server: Server;
@@ -78,6 +81,10 @@ describe("a small stock and everyone after it", () => {
     await killer;
     await pause(2500); // what is left of the holds lapses, and that is recorded
     await followTheLog(journals);
+    expect(await server.end("SIGTERM")).toBe(0);
+    const larder = fileURLToPath(new URL("../../bin/larder.js", import.meta.url));
+    const verified = spawnSync(process.execPath, [larder, "verify", "--data", join(server.folder, "data")]);
+    expect(verified.status, `${verified.stdout}${verified.stderr}`).toBe(0);
   }, 120_000);
 });
 

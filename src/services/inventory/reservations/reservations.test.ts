@@ -26,6 +26,17 @@ async function totals({ inventory }: Opened, sku = "milk", location = "shop") {
 }
 
 describe("the table of reservations", () => {
+  it("never promises more than is on hand, also while a put-back has come before its hold-back", async () => {
+    const opened = await stocked(
+      fact("stock.received", { sku: "milk", location: "shop", quantity: 10 }),
+      fact("stock.put-back", { sku: "milk", location: "shop", quantity: 4, reason: "quarantine" }),
+    );
+    expect(await totals(opened)).toMatchObject({ onHand: 10, unavailable: -4, available: 14 });
+    expect(codeOf(await opened.inventory.reserve({ lines: [milk(11)] }, caller))).toBe("insufficient-stock");
+    expect(codeOf(await opened.inventory.reserve({ lines: [milk(10)] }, caller))).toBe("ok");
+    await opened.inventory.stop();
+  });
+
   it("active: extended from now and never shortened", async () => {
     const { inventory, clock } = await stocked();
     const start = clock.now;

@@ -1,13 +1,13 @@
 /** What may be done with a reservation, and the events that do it. Sourcing has chosen the allocations before. */
 import { accept, type Instant, type Outcome, type Rejection, reject } from "../../../../kernel/index.ts";
 import {
-  available,
   conclude,
   type HoldLine,
   lapses,
   lotsForHolds,
   move,
   type PastEvent,
+  promisable,
   type Stock,
   type StockEventDraft,
 } from "../stock/index.ts";
@@ -315,7 +315,7 @@ export function openStatus(
 
 /** The lapses to record because `units` more can't be promised without them. A stock with lots always records its own. */
 function reliedOn(stock: Stock, units: number, now: Instant): StockEventDraft[] {
-  const isFree = stock.lots.size === 0 && units <= available(stock) + stock.backorderLimit;
+  const isFree = stock.lots.size === 0 && units <= promisable(stock) + stock.backorderLimit;
   return isFree ? [] : lapses(stock, now);
 }
 

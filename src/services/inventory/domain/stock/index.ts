@@ -30,6 +30,7 @@ export {
   type Holding,
   type Lot,
   noLot,
+  promisable,
   type Stock,
   sellable,
   totalsOf,

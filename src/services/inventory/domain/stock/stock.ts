@@ -111,6 +111,14 @@ export function available(stock: Totals): number {
   return stock.onHand - stock.unavailable - stock.reserved - stock.committed - stock.safetyStock;
 }
 
+/**
+ * Units that a new promise may count on: what is available, but never more than is on hand. The two differ while a
+ * put-back has been told before its hold-back, which leaves unavailable below zero.
+ */
+export function promisable(stock: Totals): number {
+  return available(stock) + Math.min(0, stock.unavailable);
+}
+
 /** Units of a lot that may be sold while it has not expired. */
 export function sellable(lot: Lot): number {
   return Math.max(0, lot.quantity - lot.heldBack);

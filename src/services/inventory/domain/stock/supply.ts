@@ -2,7 +2,7 @@ import type { Instant } from "../../../../kernel/index.ts";
 import type { HoldLine } from "./events.ts";
 import { totalsAt } from "./lapse.ts";
 import { compareDates, looseUnits } from "./lots.ts";
-import { askKey, available, type Lot, type Stock, sellable } from "./stock.ts";
+import { askKey, type Lot, promisable, type Stock, sellable } from "./stock.ts";
 
 /** What a stock can still promise; the shape that sourcing plans with. */
 export interface Supply {
@@ -28,7 +28,7 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
   const isLapsed = holding !== undefined && holding.expiresAt !== null && holding.expiresAt <= now;
   const kept = holding === undefined || isLapsed ? [] : holding.holds;
   const freed = kept.reduce((sum, { quantity }) => sum + quantity, 0);
-  const capacity = Math.max(freed, available(totalsAt(stock, now)) + stock.backorderLimit + freed);
+  const capacity = Math.max(freed, promisable(totalsAt(stock, now)) + stock.backorderLimit + freed);
   if (stock.lots.size === 0) return { capacity, dated: [], lots: [], earliestExpiry: undefined };
 
   const open = [...stock.lots].filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > now));
