@@ -1,22 +1,35 @@
+import { join } from "node:path";
 import { Command } from "commander";
+import type { Anchor } from "../services/inventory/index.ts";
+import { writeAnchor } from "./anchor.ts";
 import type { Io } from "./io.ts";
 import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
 
+/** The last seal of the backed-up log, beside its manifest. */
+const anchorFile = "anchor.json";
+
 export function backupCommand(io: Io): Command {
   const command = new Command("backup")
-    .description("Copy the log of a data folder, whole and consistent, also while its server runs.")
+    .description(
+      "Copy the log of a data folder, whole and consistent, also while its server runs. Its last seal is kept beside it, for `larder verify --anchor`.",
+    )
     .argument("<destination>", "a new folder for the backup; nothing is overwritten")
     .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
     .addOption(jsonOption())
     .action(async (destination: string, flags: { data?: string; json?: boolean }) => {
       const { backupStore } = await import("../platform/runtime/index.ts");
       const manifest = await backupStore({ folder: dataFolder(flags, io), destination });
+      const anchor = await keepAnchor(destination);
       if (flags.json) {
-        io.out(JSON.stringify({ destination, ...manifest }));
+        io.out(JSON.stringify({ destination, ...manifest, ...(anchor && { anchor }) }));
         return;
       }
       const until = manifest.recordedAt === undefined ? "" : `, the last recorded at ${manifest.recordedAt}`;
       io.out(`${manifest.events} events are in ${destination}${until}.`);
+      if (anchor !== undefined)
+        io.out(
+          `The seal of the first ${anchor.to} is in ${join(destination, anchorFile)}; keep a copy of it on another machine.`,
+        );
       io.out(`Put it into use by \`larder restore ${destination} --data NEW-FOLDER\`.`);
     });
   return withExamples(
@@ -24,4 +37,14 @@ export function backupCommand(io: Io): Command {
     "larder backup /backups/2026-11-21",
     "larder backup /backups/now --data /var/lib/larder",
   );
+}
+
+/** Undefined when the log has no seal yet, as within its first second. */
+async function keepAnchor(backup: string): Promise<Anchor | undefined> {
+  const { openLog } = await import("../platform/runtime/index.ts");
+  const { lastSealIn } = await import("../services/inventory/index.ts");
+  const log = await openLog(backup);
+  const seal = await lastSealIn(log).finally(() => log.close());
+  if (seal !== undefined) writeAnchor(join(backup, anchorFile), seal);
+  return seal;
 }

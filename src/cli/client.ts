@@ -18,7 +18,7 @@ import type {
   StockEvents,
   StockView,
 } from "../services/inventory/index.ts";
-import { Failure, messageOf } from "./failure.ts";
+import { Failure, messageOf, wrongUse } from "./failure.ts";
 
 export interface Problem {
   readonly status: number;
@@ -59,6 +59,7 @@ export class Client {
   readonly #key: string | undefined;
 
   constructor(url: string, key?: string) {
+    if (!/^https?:\/\/[^/]/.test(url)) throw wrongUse(`"${url}" is no address of a server, as http://127.0.0.1:8080.`);
     this.url = url.replace(/\/+$/, "");
     this.#key = key;
   }
@@ -194,7 +195,10 @@ function sentenceOf({ code, title, detail, errors = [], lines = [] }: Problem): 
   if (code === "unauthenticated") {
     return `${detail ?? "The server wants an API key."} Give one by --key or LARDER_KEY; the server printed an admin key at its first start.`;
   }
-  const findings = errors.map((error) => `\n  ${error.pointer || "/"}: ${error.detail}`).join("");
+  // A single finding stands in the detail already.
+  const findings = (errors.length > 1 ? errors : [])
+    .map((error) => `\n  ${error.pointer || "/"}: ${error.detail}`)
+    .join("");
   const short = (lines.length > 1 ? lines : [])
     .map(
       (line) =>

@@ -152,7 +152,7 @@ async function greet(url: string, key: string, flags: DemoFlags, io: Io): Promis
     `The admin key, shown this once. Paste it into another terminal, and then the lines below (${best.sku} is "${name}"):`,
   );
   io.out("");
-  io.out(`export KEY=${key}`);
+  io.out(`export LARDER_KEY=${key} LARDER_URL=${url}`);
   for (const { about, line } of lines) {
     io.out("");
     io.out(io.paint("dim", `# ${about}`));
@@ -165,7 +165,7 @@ function curlLines(
   sku: string,
   position: string,
 ): readonly { readonly about: string; readonly line: string }[] {
-  const curl = 'curl -sS -H "Authorization: Bearer $KEY"';
+  const curl = 'curl -sS -H "Authorization: Bearer $LARDER_KEY"';
   const post = `${curl} -H "Content-Type: application/json" -d`;
   const order = (id: string, quantity: number) => `'${JSON.stringify({ id, lines: [{ sku, quantity }] })}'`;
   return [

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, openSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { Command, Option } from "commander";
@@ -30,7 +30,7 @@ export function exportCommand(io: Io): Command {
     .option("--after <position>", "only events after this position")
     .addOption(dataOption("read this data folder or backup instead of asking a server"))
     .action(async (flags: ExportFlags) => {
-      const target = flags.out === undefined ? process.stdout : createWriteStream(flags.out);
+      const target = flags.out === undefined ? process.stdout : fileAt(flags.out);
       const written =
         flags.format === "csv" ? await exportStock(flags, target, io) : await exportEvents(flags, target, io);
       if (flags.out === undefined) return;
@@ -52,6 +52,15 @@ export function exportCommand(io: Io): Command {
     "larder export --format csv > stock.csv",
     "larder export --data /backups/2026-11-21 --out events.ndjson",
   );
+}
+
+/** Opened at once, so that a path that can't be written is told before anything is read. */
+function fileAt(path: string): Writable {
+  try {
+    return createWriteStream(path, { fd: openSync(path, "w") });
+  } catch (error) {
+    throw new Failure(`${path} can't be written: ${messageOf(error)}. Name another file by --out.`);
+  }
 }
 
 async function exportEvents(flags: ExportFlags, target: Writable, io: Io): Promise<{ events: number }> {

@@ -64,11 +64,17 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     io.note(
       io.paint(
         "red",
-        isKnown ? `${messageOf(error)}.` : `larder is broken here: ${(error as Error).stack ?? messageOf(error)}`,
+        isKnown ? sentence(messageOf(error)) : `larder is broken here: ${(error as Error).stack ?? messageOf(error)}`,
       ),
     );
     return 1;
   }
+}
+
+/** What the platform says of a fault, as a sentence; the name of a file keeps its letters. */
+function sentence(message: string): string {
+  const isWord = /^[a-z]+ /.test(message);
+  return `${isWord ? message.charAt(0).toUpperCase() + message.slice(1) : message}.`;
 }
 
 /** Errors and help of every command go through `io`, none ends the process, and each tells where help is. */

@@ -1,5 +1,7 @@
 import { Command } from "commander";
 import type { RecordedCloudEvent, StockView } from "../services/inventory/index.ts";
+import { Refusal } from "./client.ts";
+import { Failure } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { clientOf, type ServerOptions, several, wholeNumber, withExamples, withServer } from "./options.ts";
 import { table } from "./table.ts";
@@ -39,10 +41,14 @@ export function stockCommand(io: Io): Command {
 
 async function showStock(sku: string, flags: StockFlags, io: Io): Promise<void> {
   const { lots, at, knownAt, location } = flags;
-  const view = await clientOf(flags, io).stock(sku, {
+  const asked = clientOf(flags, io).stock(sku, {
     ...(lots && { lots }),
     ...(at !== undefined && { at }),
     ...(knownAt !== undefined && { knownAt }),
+  });
+  const view = await asked.catch((error: unknown) => {
+    if (!(error instanceof Refusal) || error.problem.code !== "not-found") throw error;
+    throw new Failure(`${error.message} Is "${sku}" spelt right? \`larder export --format csv\` has every sku.`);
   });
   const locations = view.locations.filter((row) => location === undefined || location.includes(row.location));
   if (flags.json) {
@@ -144,6 +150,11 @@ const historyColumns = [
 /** `stock.sold` of `larder.stock.sold.v1`. */
 export function shortType(type: string): string {
   return type.replace(/^larder\./, "").replace(/\.v\d+$/, "");
+}
+
+/** `larder.stock.sold.v1` of `stock.sold`, so that what is shown can be asked for; a whole name stays as it is. */
+export function fullType(type: string): string {
+  return type.startsWith("larder.") ? type : `larder.${type}.v1`;
 }
 
 function causeOf({ cause, reason }: ShownData): string {

@@ -6,7 +6,7 @@ import { Failure } from "./failure.ts";
 import { serverSentEvents } from "./feed.ts";
 import type { Io } from "./io.ts";
 import { clientOf, type ServerOptions, several, withExamples, withServer } from "./options.ts";
-import { shortType } from "./stock.ts";
+import { fullType, shortType } from "./stock.ts";
 
 interface TailFlags extends ServerOptions {
   readonly sku?: readonly string[];
@@ -25,7 +25,11 @@ export function tailCommand(io: Io): Command {
     .description("Follow the change feed live. Reconnects by itself and goes on where it was, without a gap.")
     .option("--sku <sku>", "only this sku; may be given several times", several)
     .option("--location <id>", "only this location; may be given several times", several)
-    .option("--type <type>", "only this type, as larder.stock.sold.v1; may be given several times", several)
+    .option(
+      "--type <type>",
+      "only this type, as stock.sold or larder.stock.sold.v1; may be given several times",
+      several,
+    )
     .option("--after <position>", "begin after this position; `start` is the beginning of the log, default is now")
     .action(async (flags: TailFlags) => {
       const stop = new AbortController();
@@ -69,7 +73,8 @@ async function* connect(client: Client, flags: TailFlags, position: string | und
   const silent = new AbortController();
   const timer = setTimeout(() => silent.abort(), silenceMs);
   try {
-    const { sku, location, type } = flags;
+    const { sku, location } = flags;
+    const type = flags.type?.map(fullType);
     const response = await client.send("GET", "/v1/changes", {
       query: { sku, location, type },
       headers: { accept: "text/event-stream", ...(position !== undefined && { "last-event-id": position }) },
@@ -106,7 +111,8 @@ function line(event: RecordedCloudEvent, io: Io): string {
     balance?: { available?: number; onHand?: number };
   };
   const what = shortType(event.type).padEnd(24);
-  const where = sku === undefined ? (event.subject ?? "") : `${sku} at ${location}`;
+  const where =
+    sku === undefined ? (event.subject ?? "") : [sku, location].filter((part) => part !== undefined).join(" at ");
   const figures = balance === undefined ? "" : `  available ${balance.available}, on hand ${balance.onHand}`;
   return `${io.paint("dim", recordedAt ?? event.time)}  ${what}  ${io.paint("bold", where)}${figures}`;
 }

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command } from "commander";
-import type { Anchor, Verification } from "../services/inventory/index.ts";
-import { Failure, messageOf } from "./failure.ts";
+import type { Verification } from "../services/inventory/index.ts";
+import { readAnchor, writeAnchor } from "./anchor.ts";
+import { Failure } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -59,7 +59,7 @@ async function verify(folder: string, flags: VerifyFlags, io: Io): Promise<void>
     throw new Failure(
       `The log in ${folder} is not what Larder wrote. Keep it as it is, and restore a backup into a new folder.`,
     );
-  if (flags.writeAnchor !== undefined) writeAnchor(flags.writeAnchor, verification, flags, io);
+  if (flags.writeAnchor !== undefined) keepAnchor(flags.writeAnchor, verification, flags, io);
 }
 
 function report(folder: string, verification: Verification, io: Io): void {
@@ -77,21 +77,9 @@ function report(folder: string, verification: Verification, io: Io): void {
   if (findingsCount > findings.length) io.out(`… and ${findingsCount - findings.length} more.`);
 }
 
-async function readAnchor(path: string): Promise<Anchor> {
-  const { isAnchor } = await import("../services/inventory/index.ts");
-  let anchor: unknown;
-  try {
-    anchor = JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new Failure(`The anchor ${path} can't be read: ${messageOf(error)}.`);
-  }
-  if (!isAnchor(anchor)) throw new Failure(`${path} is no anchor: \`larder verify --write-anchor\` makes one.`);
-  return anchor;
-}
-
-function writeAnchor(path: string, { lastSeal }: Verification, flags: VerifyFlags, io: Io): void {
+function keepAnchor(path: string, { lastSeal }: Verification, flags: VerifyFlags, io: Io): void {
   if (lastSeal === undefined)
     throw new Failure("The log has no seal yet; a server writes one within a second of its first event.");
-  writeFileSync(path, `${JSON.stringify(lastSeal)}\n`);
+  writeAnchor(path, lastSeal);
   if (!flags.json) io.out(`The seal of the first ${lastSeal.to} events is kept in ${path}.`);
 }

@@ -1,4 +1,4 @@
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -102,13 +102,18 @@ describe("the commands, on a running server", () => {
 
     await eventually(async () => (await json("verify")).body.lastSeal !== undefined);
     expect(await json("verify", "--write-anchor", anchor)).toMatchObject({ code: 0, body: { ok: true } });
-    expect((await json("backup", backup)).code).toBe(0);
+    const made = await json("backup", backup);
+    const kept = join(backup, "anchor.json");
+    expect(made).toMatchObject({ code: 0, body: { anchor: JSON.parse(readFileSync(kept, "utf8")) } });
     expect((await larder(["backup", backup], env)).err).toContain("overwrites nothing");
     expect((await json("verify", backup, "--anchor", anchor)).body).toMatchObject({ ok: true });
+    for (const log of [backup, data]) expect((await json("verify", log, "--anchor", kept)).code).toBe(0);
 
     const { position } = events[0];
     const back = await json("restore", backup, "--data", restored, "--to-position", position);
     expect(back).toMatchObject({ code: 0, body: { epoch: { number: 2 } } });
+    const cut = await json("verify", restored, "--anchor", kept);
+    expect(cut).toMatchObject({ code: 1, body: { findings: [{ problem: expect.stringContaining("tail was cut") }] } });
     const again = await serve(restored, { LARDER_ADMIN_KEY: key });
     const there = { LARDER_URL: again.url, LARDER_KEY: key };
     expect(JSON.parse((await larder(["stock", "apple", "--json"], there)).out)).toMatchObject({
@@ -127,7 +132,17 @@ describe("the commands, on a running server", () => {
       out: expect.stringContaining("goes on"),
     });
     expect((await larder(["resume", "--data", restored])).out).toContain("Nothing outgoing was paused");
-  });
+    const nowhere = join(folder, "nowhere");
+    expect((await larder(["resume", "--data", nowhere])).err).toBe(
+      `There is no log in ${nowhere}: name a server's data folder.\n`,
+    );
+    expect(existsSync(nowhere)).toBe(false);
+    const unwritable = join(nowhere, "events.ndjson");
+    expect(await larder(["export", "--out", unwritable], env)).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/can't be written.*Name another file by --out\.\n$/),
+    });
+  }, 90_000);
 
   it("find a log that was changed or cut", async () => {
     const folder = temporaryFolder(onTestFinished);
@@ -193,6 +208,11 @@ describe("errors", () => {
       out: "",
       err: `No server answers at http://127.0.0.1:${port}. Start one with \`npm start\`, or name it by --url.\n`,
     });
+  });
+
+  it("ask for an address that is one", async () => {
+    const answer = await larder(["stock", "apple", "--url", "localhost:8080"]);
+    expect(answer).toMatchObject({ code: 2, err: expect.stringContaining("as http://127.0.0.1:8080") });
   });
 
   it("name what was meant, and end with 2 for a wrong use", async () => {

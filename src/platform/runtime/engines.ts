@@ -21,8 +21,14 @@ export async function openLog(folder: string): Promise<LogReader> {
   return await openSqliteReader({ folder });
 }
 
-/** Lets everything outgoing go on after a restore; false when it was not waiting. No server may have the folder open. */
+/**
+ * Lets everything outgoing go on after a restore; false when it was not waiting. No server may have the folder open.
+ *
+ * Throws `PlatformError("storage-unavailable")` when there is no log, or a server has it.
+ */
 export async function resumeOutgoing(folder: string): Promise<boolean> {
+  // Opening for writing would make a log where there is none.
+  await (await openSqliteReader({ folder })).close();
   const storage = await openSqliteStorage({ folder });
   try {
     const wasPaused = storage.outgoingPaused;

@@ -22,7 +22,7 @@ import type { Epoch, Sequence } from "../port.ts";
 import type { CopyRequest } from "./backup-worker.ts";
 import { firstValue, isDamage, makeFolder, openDatabase, syncFolder, transaction } from "./database.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { checkFormat, hasLogFile, LogRows, logFileOf, putMeta, readMeta } from "./log-database.ts";
+import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, putMeta, readMeta } from "./log-database.ts";
 import { syncWal } from "./reader.ts";
 
 /** What a backup says of itself, in `manifest.json` beside its `log.db`. */
@@ -52,9 +52,12 @@ export async function backupStore(options: {
   readonly destination: string;
 }): Promise<BackupManifest> {
   const [folder, destination] = [resolve(options.folder), resolve(options.destination)];
-  if (!hasLogFile(folder)) throw new PlatformError("storage-unavailable", `there is no log in ${folder}`);
+  if (!hasLogFile(folder)) throw noLog(folder);
   if (existsSync(destination) && readdirSync(destination).length > 0) {
-    throw new PlatformError("storage-unavailable", `${destination} is not empty; a backup overwrites nothing`);
+    throw new PlatformError(
+      "storage-unavailable",
+      `${destination} is not empty, and a backup overwrites nothing: name a new folder`,
+    );
   }
   makeFolder(destination);
   const copy = logFileOf(destination);
@@ -144,7 +147,11 @@ function readManifest(backup: string): BackupManifest {
   try {
     manifest = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new PlatformError("storage-unavailable", `${file} can't be read: this is no whole backup`, { cause: error });
+    throw new PlatformError(
+      "storage-unavailable",
+      `${file} can't be read: this is no whole backup; name a folder that a backup has made`,
+      { cause: error },
+    );
   }
   if (manifest.format !== 1 || typeof manifest.sha256 !== "string" || !Number.isSafeInteger(manifest.lastSequence)) {
     throw new PlatformError("storage-unavailable", `${file} is no manifest that this version of Larder can read`);

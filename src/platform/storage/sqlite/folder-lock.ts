@@ -26,7 +26,7 @@ export function lockFolder(folder: string): FolderLock {
     if (!isBusy(error)) throw error;
     throw new PlatformError(
       "storage-unavailable",
-      `the folder ${folder} is in use by another process${ownerOf(pidFile)}; one process at a time may open it`,
+      `the folder ${folder} is in use by another process${ownerOf(pidFile)}; one process at a time may open it: stop that one, or name another folder`,
       { cause: error },
     );
   }

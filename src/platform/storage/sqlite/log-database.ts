@@ -203,3 +203,7 @@ export function logFileOf(folder: string): string {
 export function hasLogFile(folder: string): boolean {
   return existsSync(logFileOf(folder));
 }
+
+export function noLog(folder: string): PlatformError {
+  return new PlatformError("storage-unavailable", `there is no log in ${folder}: name a server's data folder`);
+}

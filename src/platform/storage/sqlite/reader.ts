@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import type { Instant } from "../../../kernel/index.ts";
 import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
 import { openDatabase } from "./database.ts";
 import { lockFolder } from "./folder-lock.ts";
-import { checkFormat, hasLogFile, LogRows, logFileOf, readMeta, WalSync, walOf } from "./log-database.ts";
+import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, readMeta, WalSync, walOf } from "./log-database.ts";
 import { checkWal } from "./wal-check.ts";
 
 /**
@@ -17,7 +17,7 @@ import { checkWal } from "./wal-check.ts";
  */
 export async function openSqliteReader(options: { readonly folder: string }): Promise<LogReader> {
   const folder = resolve(options.folder);
-  if (!hasLogFile(folder)) throw new PlatformError("storage-unavailable", `there is no log in ${folder}`);
+  if (!hasLogFile(folder)) throw noLog(folder);
   checkWalAtRest(folder);
   const path = logFileOf(folder);
   const database = openDatabase(path, { readOnly: true, waitMs: 1000 });

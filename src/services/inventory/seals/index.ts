@@ -1,1 +1,1 @@
-export { lastSeal, type Seal, SealChain, Sealer, sealOf, sealStream } from "./seals.ts";
+export { lastSeal, lastSealIn, type Seal, SealChain, Sealer, sealOf, sealStream } from "./seals.ts";

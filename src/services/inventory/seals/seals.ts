@@ -7,7 +7,7 @@
  * with the sequence of its first event, a space, and its stored body.
  */
 import { createHash, type Hash } from "node:crypto";
-import type { RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
+import type { LogReader, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import { type Ledger, streamOf } from "../ledger/index.ts";
 
 export interface Seal {
@@ -129,6 +129,19 @@ export async function lastSeal(storage: Pick<Storage, "versions" | "readStream">
   const [version = 0] = await storage.versions([sealStream]);
   const [event] = version === 0 ? [] : await storage.readStream(sealStream, version - 1);
   return event && sealOf(event);
+}
+
+/** How many events are looked through at a time, from the end: seals stand at most some 10,000 apart. */
+const searchEvents = 5000;
+
+/** The newest seal in a log that is only read, as a backup's. */
+export async function lastSealIn(log: Pick<LogReader, "head" | "readLog">): Promise<Seal | undefined> {
+  for (let end = log.head(); end > 0; end -= searchEvents) {
+    const units = await log.readLog(Math.max(0, end - searchEvents), searchEvents);
+    const event = units.flatMap(({ events }) => events).findLast(({ stream }) => stream === sealStream);
+    if (event !== undefined) return sealOf(event);
+  }
+  return undefined;
 }
 
 export function sealOf({ data }: { readonly data: object }): Seal {
