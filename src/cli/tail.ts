@@ -110,7 +110,7 @@ function line(event: RecordedCloudEvent, io: Io): string {
     recordedAt?: string;
     balance?: { available?: number; onHand?: number };
   };
-  const what = shortType(event.type).padEnd(24);
+  const what = shortType(event.type).padEnd(26);
   const where =
     sku === undefined ? (event.subject ?? "") : [sku, location].filter((part) => part !== undefined).join(" at ");
   const figures = balance === undefined ? "" : `  available ${balance.available}, on hand ${balance.onHand}`;
