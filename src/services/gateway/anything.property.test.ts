@@ -225,6 +225,15 @@ const request = fc.constantFrom(...Object.keys(routes)).chain((route) =>
   }),
 );
 
+/** A refusal for want of stock, which generated requests reach in most runs but not in all. */
+const tooMany = {
+  route: "POST /v1/reservations",
+  part: "",
+  query: [],
+  body: { lines: [{ sku: "nowhere-to-be-found", quantity: 1 }] },
+  headers: {},
+};
+
 describe("anything a client can send", () => {
   it("is answered by JSON or a problem, and never breaks the server", async () => {
     const seen = new Set<number>();
@@ -249,7 +258,7 @@ describe("anything a client can send", () => {
         if (answer.statusCode >= 400)
           expect(answer.json()).toMatchObject({ status: answer.statusCode, code: expect.any(String) });
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000, examples: [[tooMany]] },
     );
     expect(failed).toEqual([]);
     // The requests are good enough to reach every kind of answer.
