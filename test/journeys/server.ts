@@ -1,11 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const larder = fileURLToPath(new URL("../../bin/larder.js", import.meta.url));
+import { type Serving, serve } from "./larder.ts";
 
 export const adminKey = "journey-admin-key-0123456789";
 
@@ -30,55 +27,30 @@ export class Server {
   readonly folder = mkdtempSync(join(tmpdir(), "larder-journey-"));
   readonly #env: Readonly<Record<string, string>>;
   readonly #agent: Agent;
-  #process: ChildProcess | undefined;
-  #port = 0;
-  stderr = "";
+  #serving: Serving | undefined;
 
   constructor(options: { readonly connections?: number; readonly env?: Readonly<Record<string, string>> } = {}) {
     this.#env = options.env ?? {};
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 });
   }
 
+  /** What it has logged since its last start. */
+  get stderr(): string {
+    return this.#serving?.log() ?? "";
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return this.#serving?.url ?? "";
   }
 
   /** Starts it, also again after a stop; resolves when it listens. */
   async start(): Promise<void> {
-    const env = {
-      ...process.env,
-      ...this.#env,
-      LARDER_DATA: join(this.folder, "data"),
-      LARDER_PORT: "0",
-      LARDER_ADMIN_KEY: adminKey,
-    };
-    const child = spawn(process.execPath, [larder, "serve"], { env, stdio: ["ignore", "pipe", "pipe"] });
-    this.#process = child;
-    child.stderr.on("data", (chunk: Buffer) => {
-      this.stderr = (this.stderr + chunk.toString()).slice(-20_000);
-    });
-    await new Promise<void>((resolve, reject) => {
-      let text = "";
-      child.stdout.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
-        const url = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(text);
-        if (url === null) return;
-        this.#port = Number(url[1]);
-        resolve();
-      });
-      child.once("exit", (code, signal) =>
-        reject(new Error(`the server ended (${code ?? signal}) before it listened: ${text}${this.stderr}`)),
-      );
-    });
+    this.#serving = await serve(join(this.folder, "data"), { ...this.#env, LARDER_ADMIN_KEY: adminKey });
   }
 
   /** Ends the process by a signal and waits until it is gone. */
   async end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
-    const child = this.#process;
-    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
-    const gone = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
-    child.kill(signal);
-    return await gone;
+    return (await this.#serving?.end(signal)) ?? null;
   }
 
   async stop(): Promise<void> {
