@@ -1,18 +1,23 @@
 import { limits } from "./limits.ts";
 
 /**
- * Why a text can't be an identifier, or undefined when it can: 1 to `lengthMax` characters of Unicode, no control
- * characters or lone surrogates, no white space at either end.
+ * Why a text can't be an identifier, or undefined when it can: 1 to `lengthMax` characters of Unicode in its stored form,
+ * no control characters or lone surrogates, no white space at either end.
  */
 export function identifierProblem(text: string, lengthMax: number = limits.identifierLengthMax): string | undefined {
   if (text.length === 0) return "is empty";
   // Printable ASCII without outer spaces, the common case, needs no closer look.
   if (text.length <= lengthMax && /^[!-~](?:[ -~]*[!-~])?$/.test(text)) return undefined;
-  if ([...text].length > lengthMax) return `is longer than ${lengthMax} characters`;
+  if (isLongerThan(normalise(text), lengthMax)) return `is longer than ${lengthMax} characters`;
   if (/\p{Cc}/u.test(text)) return "holds a control character";
   if (/\p{Cs}/u.test(text)) return "holds half of a surrogate pair";
   if (text.trim() !== text) return "begins or ends with white space";
   return undefined;
+}
+
+/** Whether a text has more characters (code points) than so many. */
+export function isLongerThan(text: string, lengthMax: number): boolean {
+  return text.length > lengthMax && (text.length > 2 * lengthMax || [...text].length > lengthMax);
 }
 
 /** The one form of an identifier that is stored and compared: Unicode normalisation form C. */

@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { identifierProblem, limits, normalise } from "../../kernel/index.ts";
+import { countingStoredForm } from "./identifier-length.ts";
 import { type Finding, RequestError } from "./problem.ts";
 
 const settings = { strict: true, strictTypes: false, strictRequired: false, formats: { identifier } } as const;
@@ -20,8 +21,8 @@ function identifier(text: string): boolean {
  */
 export function requestValidation(named: Readonly<Record<string, TSchema>>): FastifySchemaCompiler<TSchema> {
   const schemas = Object.entries(named).map(([$id, schema]) => ({ ...schema, $id }));
-  const first = new Ajv({ ...settings, schemas });
-  const all = new Ajv({ ...settings, schemas, allErrors: true });
+  const first = countingStoredForm(new Ajv({ ...settings, schemas }));
+  const all = countingStoredForm(new Ajv({ ...settings, schemas, allErrors: true }));
   const texts = new Ajv({ ...settings, allErrors: true, coerceTypes: "array" });
 
   return ({ schema, httpPart }) => {

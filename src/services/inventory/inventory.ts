@@ -329,8 +329,7 @@ class LocalInventory implements RunningInventory {
     if (behind !== undefined) return behind;
     const wanted = locations && new Set(locations.map(normalise));
     const items: (Availability["items"][number] | UnknownSku)[] = [];
-    for (const asked of new Set(skus)) {
-      const sku = normalise(asked);
+    for (const sku of new Set(skus.map(normalise))) {
       let isKnown = false;
       for (const row of this.#availability.ofSku(sku).values()) {
         if (caller.locations !== undefined && !caller.locations.has(row.location)) continue;

@@ -230,6 +230,11 @@ function pageOf<S, V>(
   isWanted: (id: string) => boolean = () => true,
 ): PageOf<V> {
   const after = cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
+  if (after !== undefined && Buffer.from(after).toString("base64url") !== cursor)
+    return reject({
+      code: "invalid-request",
+      detail: "The cursor can't be read: hand back one that Larder has given.",
+    });
   const ids = registry.page(after, Number.MAX_SAFE_INTEGER).filter(isWanted);
   const items = ids.slice(0, limit).flatMap((id) => {
     const state = registry.get(id);
