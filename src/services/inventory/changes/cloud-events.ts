@@ -161,8 +161,10 @@ function otherData(event: RecordedEvent): Record<string, unknown> {
 function causeOf(event: RecordedEvent): { cause?: unknown } {
   const { fact } = event.unit;
   if (fact !== undefined) return { cause: { source: fact.source, id: fact.id } };
-  const { reservation } = event.data as { readonly reservation?: string };
+  const { reservation, lot } = event.data as { readonly reservation?: string; readonly lot?: string };
   if (reservation !== undefined) return { cause: { reservation } };
+  if (event.type === "LotExpired") return { cause: { lot } };
+  if (event.type === "PolicyApplied") return { cause: { policy: pairOf(event.stream).sku } };
   return kindOf(event.stream) === "reservation" ? { cause: { reservation: idOf(event.stream) } } : {};
 }
 

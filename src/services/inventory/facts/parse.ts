@@ -9,7 +9,8 @@ import {
   normalise,
   parseInstant,
 } from "../../../kernel/index.ts";
-import type { FactReference, ToldFact } from "../domain/stock/index.ts";
+import { countingStoredForm } from "../../../platform/http/index.ts";
+import { type FactReference, type ToldFact, unknownLot } from "../domain/stock/index.ts";
 import { type FactType, factSchemas } from "./schemas.ts";
 
 /** A well-formed fact: what it says, with every identifier in its stored form. */
@@ -46,7 +47,9 @@ export interface MalformedFact {
 }
 
 // Identifiers are looked at below, where the reason can be told.
-const ajv = new Ajv({ strict: false, allErrors: false, allowUnionTypes: true, formats: { identifier: true } });
+const ajv = countingStoredForm(
+  new Ajv({ strict: false, allErrors: false, allowUnionTypes: true, formats: { identifier: true } }),
+);
 const validators = new Map<string, ValidateFunction>(
   Object.entries(factSchemas).map(([type, schema]) => [type, ajv.compile(schema)]),
 );
@@ -222,7 +225,7 @@ function readStockFact(data: Body): FactBody | string {
   }
   if (gtin !== undefined) told["gtin"] = gtin;
   // Units with a date but no lot form a lot of their own, named by the date.
-  if (told["lot"] === undefined && told["expiresOn"] !== undefined) told["lot"] = told["expiresOn"];
+  if ((told["lot"] ?? unknownLot) === unknownLot && told["expiresOn"] !== undefined) told["lot"] = told["expiresOn"];
   return {
     kind: "stock",
     ...(sku !== undefined && { sku: normalise(sku) }),

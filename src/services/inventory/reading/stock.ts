@@ -14,6 +14,7 @@ import {
   sellable,
   type Totals,
   totalsAt,
+  unknownLot,
 } from "../domain/stock/index.ts";
 import { type Command, streamOf } from "../ledger/index.ts";
 import { publicVersion } from "../positions.ts";
@@ -114,8 +115,6 @@ export async function pastView(
   }
   return accept(viewOf(sku, views));
 }
-
-const unknownLot = "unknown";
 
 function plus(lot: Lot, quantity: number, heldBack: number): Lot {
   return { ...lot, quantity: lot.quantity + quantity, heldBack: lot.heldBack + heldBack };

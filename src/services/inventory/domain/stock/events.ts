@@ -158,7 +158,12 @@ interface EventBodies {
   /** Units of the lot that were sellable until now. */
   LotExpired: { readonly lot: string; readonly quantity: number };
   /** Facts have left less than was promised, or less than nothing. */
-  ShortfallFound: { readonly available: number; readonly onHand: number };
+  ShortfallFound: {
+    readonly available: number;
+    readonly onHand: number;
+    /** The reservation whose units were handed over, when no fact told of it. */
+    readonly reservation?: string;
+  };
   PolicyApplied: { readonly safetyStock: number; readonly lowAt: number | null; readonly backorderLimit: number };
 }
 

@@ -15,7 +15,7 @@ import type {
 } from "./events.ts";
 import { isFactEvent } from "./events.ts";
 import { totalsAt } from "./lapse.ts";
-import { earliestFirst, type Leaving, mergeLots, unavailableChange } from "./lots.ts";
+import { earliestFirst, type Leaving, mergeLots, unavailableChange, unitsIn, unknownLot } from "./lots.ts";
 import {
   dateTold,
   type Entry,
@@ -66,7 +66,7 @@ export function needsHistory(stock: Stock, fact: StockFact): boolean {
 
 /** Whether a fact names a lot that the stock may have known by its date, and used up. */
 function isDateForgotten(stock: Stock, { lot, expiresOn }: ToldFact): boolean {
-  return stock.datesForgotten && lot !== undefined && expiresOn === undefined && !stock.lots.has(lot);
+  return stock.datesForgotten && isLot(lot) && expiresOn === undefined && !stock.lots.has(lot);
 }
 
 /**
@@ -122,7 +122,7 @@ function heldBackIn(event: PastEvent["event"]): { readonly lots: LotChange[]; re
   if (!isFactEvent(event)) return { lots: [], loose: 0 };
   const { change, fact } = event.data;
   const lots = (change.lots ?? []).flatMap(({ lot, heldBack }) => (heldBack ? [{ lot, heldBack: -heldBack }] : []));
-  return { lots, loose: fact.lot === undefined ? -heldBackBy(event.type, fact) : 0 };
+  return { lots, loose: isLot(fact.lot) ? 0 : -heldBackBy(event.type, fact) };
 }
 
 function receiptIn(event: PastEvent["event"]): string | undefined {
@@ -196,6 +196,8 @@ function resolve(stock: Stock, fact: StockFact, history: readonly PastEvent[]): 
 }
 
 function lotsTold({ told, cutoff }: StockFact, quantity: number, heldBack: number): LotChange[] | undefined {
+  // Units of no lot come to none by themselves; when they leave, they must not be taken from the lots.
+  if (told.lot === unknownLot) return quantity < 0 ? [] : undefined;
   if (told.lot === undefined) return undefined;
   const dates = {
     ...(told.expiresOn !== undefined && { expiresOn: told.expiresOn }),
@@ -228,8 +230,8 @@ function resolveCount(stock: Stock, fact: StockFact, history: readonly PastEvent
     return { change, superseded: told.lot === undefined && isOlderCount(stock, at) };
   }
   if (told.lot !== undefined) {
-    const difference = quantity - (stock.lots.get(told.lot)?.quantity ?? 0);
-    const lots = difference === 0 ? [] : [{ lot: told.lot, quantity: difference }];
+    const difference = quantity - unitsIn(stock, told.lot);
+    const lots = difference === 0 || told.lot === unknownLot ? [] : [{ lot: told.lot, quantity: difference }];
     return {
       change: {
         ...nonZero({ onHand: difference, unavailable: unavailableChange(stock, lots) }),
@@ -248,6 +250,11 @@ function resolveCount(stock: Stock, fact: StockFact, history: readonly PastEvent
       count,
     },
   };
+}
+
+/** Whether a fact names a lot that has an entry of its own. */
+function isLot(lot: string | undefined): lot is string {
+  return lot !== undefined && lot !== unknownLot;
 }
 
 function isOlderCount(stock: Stock, at: Instant): boolean {
@@ -354,8 +361,10 @@ export function conclude(
       return reject({ code: "out-of-range", detail: `${name} would become ${value}, beyond ±${limits.totalMax}` });
     }
   }
-  if (isShortfall(before, after))
-    drafts.push({ type: "ShortfallFound", data: { available: available(after), onHand: after.onHand } });
+  if (isShortfall(before, after)) {
+    const cause = draft.type === "StockFulfilled" ? { reservation: draft.data.reservation } : {};
+    drafts.push({ type: "ShortfallFound", data: { available: available(after), onHand: after.onHand, ...cause } });
+  }
   return accept(drafts);
 }
 

@@ -19,7 +19,7 @@ export {
 } from "./events.ts";
 export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, type StockFact } from "./facts.ts";
 export { lapses, totalsAt } from "./lapse.ts";
-export { compareDates, lotsForHolds } from "./lots.ts";
+export { compareDates, lotsForHolds, unknownLot } from "./lots.ts";
 export { type Entry, entriesOf, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
 export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
 export {

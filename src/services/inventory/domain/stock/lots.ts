@@ -2,6 +2,9 @@ import type { Instant } from "../../../../kernel/index.ts";
 import type { HoldLine, LotChange } from "./events.ts";
 import { lotAfter, noLot, type Stock, sellable } from "./stock.ts";
 
+/** What contract.md calls the units that belong to no lot. They have no entry among the lots; only facts name them so. */
+export const unknownLot = "unknown";
+
 /** What the choice of a lot looks at. */
 export interface LotView {
   readonly quantity: number;
@@ -95,6 +98,17 @@ function less(lots: readonly [string, LotView][], units: (name: string) => numbe
 
 function askedOf(stock: Stock, lot: string): number {
   return stock.asks.get(`lot:${lot}`) ?? 0;
+}
+
+/** The units in a lot; those of lot `unknown` are what the others leave of what is on hand. */
+export function unitsIn(
+  { onHand, lots }: { readonly onHand: number; readonly lots: ReadonlyMap<string, { readonly quantity: number }> },
+  name: string,
+): number {
+  if (name !== unknownLot) return lots.get(name)?.quantity ?? 0;
+  let inLots = 0;
+  for (const { quantity } of lots.values()) inLots += quantity;
+  return onHand - inLots;
 }
 
 /** Sellable units that belong to no lot: below zero when more left, or is held back, than lots and loose units had. */

@@ -8,7 +8,7 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { CountBasis, FactData, FactReference, LotChange, StockEvent } from "./events.ts";
 import { isFactEvent } from "./events.ts";
-import { earliestFirst, type Leaving } from "./lots.ts";
+import { earliestFirst, type Leaving, unitsIn, unknownLot } from "./lots.ts";
 
 /** A stock event as it stands in the log, with the fact of its unit. */
 export interface PastEvent {
@@ -122,9 +122,9 @@ export function replay(entries: readonly Entry[]): Replay {
       onHand += entry.units;
       for (const part of entry.lots ?? earliestFirst(lots, -entry.units, entry.at, entry.leaving)) change(part);
     } else if (entry.lot !== undefined) {
-      const difference = entry.quantity - (lots.get(entry.lot)?.quantity ?? 0);
+      const difference = entry.quantity - unitsIn({ onHand, lots }, entry.lot);
       onHand += difference;
-      change({ lot: entry.lot, quantity: difference });
+      if (entry.lot !== unknownLot) change({ lot: entry.lot, quantity: difference });
       lotCountAsOf = entry.at;
     } else {
       for (const part of earliestFirst(lots, onHand - entry.quantity, entry.at, "loss")) change(part);
