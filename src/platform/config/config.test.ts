@@ -82,6 +82,9 @@ describe("settings", () => {
     const { settings } = settingsOf({ env: { LARDER_ADMIN_KEY: "correct horse battery staple" } });
     expect(shownValue("adminKey", settings)).toBe("(secret)");
     expect(problemsOf({ env: { LARDER_ADMIN_KEY: "hunter2" } })[0]).not.toContain("hunter2");
+    expect(problemsOf({ env: { LARDER_STORE: "postgres://larder:p@ss/w@db/larder" } })[0]).toContain(
+      '"postgres://***@db/larder"',
+    );
   });
 
   it("leave the client's variables alone, and take an empty one as absent", () => {

@@ -10,7 +10,7 @@ import {
   settingNames,
   variableOf,
 } from "./settings.ts";
-import { type Given, parseValue } from "./value.ts";
+import { type Given, parseValue, withoutLogin } from "./value.ts";
 
 /** Where settings come from; of several that give one setting the later one here wins. */
 export interface Sources {
@@ -75,7 +75,7 @@ export function loadSettings(sources: Sources): Result<Loaded, readonly string[]
 export function shownValue(name: SettingName, settings: Settings): string {
   const value = settings[name];
   if (value === null) return "(none)";
-  return isSecret(name) ? "(secret)" : String(value);
+  return isSecret(name) ? "(secret)" : withoutLogin(String(value));
 }
 
 function isSetting(name: string): name is SettingName {

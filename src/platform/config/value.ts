@@ -14,7 +14,16 @@ export function parseValue(name: SettingName, given: Given): Parsed {
   const problem = Check(type, value) ? check?.(value) : allowed(name);
   if (problem === undefined) return { value };
   const shown = "text" in given ? given.text : String(JSON.stringify(given.json));
-  return { problem: isSecret(name) ? `is not what it must be: ${problem}` : `is "${shown}", and must be ${problem}` };
+  return {
+    problem: isSecret(name)
+      ? `is not what it must be: ${problem}`
+      : `is "${withoutLogin(shown)}", and must be ${problem}`,
+  };
+}
+
+/** A text that may be shown: what stands before the host of an address may hold a password. */
+export function withoutLogin(text: string): string {
+  return text.replace(/:\/\/.*@/s, "://***@");
 }
 
 /** What a setting may be, in words. */
