@@ -1,14 +1,18 @@
-/** The public contract, corner by corner, on one running server; what a whole journey shows stands in the others. */
+/**
+ * The public contract, corner by corner, on one running server that is held to its OpenAPI document. What a whole journey
+ * shows stands in the others.
+ */
 import { connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { strictClient } from "./conformance.ts";
 import { adminKey, type CallOptions, Server } from "./server.ts";
 
 const server = new Server();
 beforeAll(() => server.start());
 afterAll(() => server.stop());
 
-const call = (method: string, path: string, options?: CallOptions) => server.call(method, path, options);
+const call = strictClient(server);
 let told = 0;
 let made = 0;
 
@@ -342,12 +346,14 @@ describe("what no client should send", () => {
     ["/docs/%2e%2e/%2e%2e/package.json", 404],
   ])("is no 5xx: GET %s", async (path, status) => {
     await tell(received("x", 1));
-    expect((await call("GET", path)).status).toBe(status);
+    expect((await server.call("GET", path)).status).toBe(status);
   });
 
   it("is told from what is meant for another method, type or size", async () => {
-    expect(await call("DELETE", "/v1/events")).toMatchObject({ status: 405, headers: { allow: "POST" } });
-    expect(await call("POST", "/v1/events", { body: [], headers: { "content-type": "text/xml" } })).toMatchObject({
+    expect(await server.call("DELETE", "/v1/events")).toMatchObject({ status: 405, headers: { allow: "POST" } });
+    expect(
+      await server.call("POST", "/v1/events", { body: [], headers: { "content-type": "text/xml" } }),
+    ).toMatchObject({
       status: 415,
       body: { code: "unsupported-media-type" },
     });

@@ -91,11 +91,11 @@ export class Catalog {
     if (problem !== undefined) return reject({ code: "invalid-request", detail: `location: ${problem}` });
     if (!isVisible(name, caller)) return reject({ code: "not-found", detail: "There is no such location." });
     const timeZone = body.timeZone ?? "UTC";
-    if (!isTimeZone(timeZone))
-      return reject({
-        code: "invalid-request",
-        detail: `/timeZone: "${timeZone}" is no time zone that this server knows.`,
-      });
+    if (!isTimeZone(timeZone)) {
+      const detail = `"${timeZone}" is no time zone that this server knows`;
+      const errors = [{ in: "body", pointer: "/timeZone", detail }];
+      return reject({ code: "invalid-request", detail: `Body /timeZone: ${detail}.`, extra: { errors } });
+    }
     const { group, position } = body;
     const fields = {
       name: body.name,

@@ -95,7 +95,8 @@ function lineProblem(line: ReservationLine, index: number): Refused | undefined 
 }
 
 function invalid(pointer: string, detail: string): Refused {
-  return reject({ code: "invalid-request", detail: `${pointer}: ${detail}`, extra: { errors: [{ pointer, detail }] } });
+  const errors = [{ in: "body", pointer, detail }];
+  return reject({ code: "invalid-request", detail: `Body ${pointer}: ${detail}.`, extra: { errors } });
 }
 
 /** Lines of a fulfilment in their stored form, and the digest that tells a retry from another request. */
