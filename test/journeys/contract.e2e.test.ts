@@ -250,6 +250,20 @@ describe("recorded events", () => {
   });
 });
 
+describe("a transfer", () => {
+  it("tells of both its ends when they happened, and what was short", async () => {
+    const [sku, transfer] = [fresh("moved"), fresh("t")];
+    const times = ["2026-01-01T10:00:00.000Z", "2026-01-02T10:00:00.000Z"];
+    await tell(fact("stock.dispatched", { sku, location: "x", to: "y", transfer, quantity: 10 }, { time: times[0] }));
+    await tell(fact("stock.arrived", { sku, location: "y", from: "x", transfer, quantity: 8 }, { time: times[1] }));
+    expect(await stock(sku, "", "y")).toMatchObject({ onHand: 8, incoming: 0 });
+    const [dispatched, arrived] = (await feed(`&sku=${sku}`)).filter(({ type }) => type.startsWith("larder.transfer."));
+    expect([dispatched.time, arrived.time]).toEqual(times);
+    expect(arrived).toMatchObject({ type: "larder.transfer.arrived.v1", data: { transfer, at: "y", difference: -2 } });
+    for (const { time } of await feed()) expect(new Date(time).toISOString()).toBe(time);
+  });
+});
+
 describe("a limited key", () => {
   it("speaks for its sources and locations only, fact by fact", async () => {
     const sku = fresh("limited");

@@ -1,5 +1,5 @@
 /** Recorded events as clients see them: CloudEvents 1.0. */
-import { formatInstant } from "../../../kernel/index.ts";
+import { formatInstant, limits } from "../../../kernel/index.ts";
 import type { Epoch, RecordedEvent } from "../../../platform/storage/index.ts";
 import { available, type Balance, isFactEvent, type StockEvent, totalsOfBalance } from "../domain/stock/index.ts";
 import { idOf, kindOf, pairOf } from "../ledger/index.ts";
@@ -84,8 +84,12 @@ export function toCloudEvent(event: RecordedEvent, epochs: readonly Epoch[]): Re
 
 /** When it happened: as a fact says, else when it was recorded. */
 export function happenedAt(event: RecordedEvent): number {
-  const { at } = event.data as { readonly at?: number };
-  return at ?? event.unit.recordedAt;
+  const { at } = event.data as { readonly at?: unknown };
+  const { fact, recordedAt } = event.unit;
+  if (typeof at === "number") return at;
+  // A transfer's events have no time of their own: theirs is that of the fact, as long as its clock can be believed.
+  const told = kindOf(event.stream) === "transfer" ? fact?.time : undefined;
+  return told !== undefined && told <= recordedAt + limits.clockAheadMsMax ? told : recordedAt;
 }
 
 function stockData(event: RecordedEvent, epochs: readonly Epoch[]): Record<string, unknown> {
