@@ -114,7 +114,7 @@ const docs = {
     tag,
     summary: "Reserve stock",
     description:
-      "All lines or none, unless `allowPartial`. Safe to retry with the same `id`, or the same `Idempotency-Key` header of the same credential: the same body is answered 200 with the reservation as it now is. A refusal spends neither. `insufficient-stock` carries `lines`: for each short one `sku`, `location`, `requested` and `available`.",
+      "All lines or none, unless `allowPartial`. Safe to retry with the same `id`, or the same `Idempotency-Key` header of the same credential: the same body is answered 200 with the reservation as it now is. Where both are sent, the `id` decides. A refusal spends neither. `insufficient-stock` carries `lines`: for each short one `sku`, `location`, `requested` and `available`.",
     answers: {
       201: { description: "Held.", schema: reservation },
       200: { description: "Asked before: the reservation as it now is.", schema: reservation },

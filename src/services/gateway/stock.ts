@@ -90,7 +90,7 @@ const docs = {
     operationId: "getAvailability",
     tag,
     summary: "See what can be promised",
-    description: `From the read side, which follows the log and never slows a write down. An unknown sku is an item with \`known: false\`.`,
+    description: `From the read side, which follows the log and never slows a write down. An unknown sku is an item with \`known: false\`; a known one has no item for a location that never had any of it.`,
     answers: available,
     problems: behind,
   }),
