@@ -38,6 +38,10 @@ function mix(value: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
+const hexadecimalBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** 32 bits as 8 digits. By bytes, because numbers beyond 31 bits are slow to write in another base. */
 function hexadecimal(value: number): string {
-  return (value + 2 ** 32).toString(16).slice(1);
+  const at = (shift: number) => hexadecimalBytes[(value >>> shift) & 255] ?? "";
+  return at(24) + at(16) + at(8) + at(0);
 }

@@ -7,7 +7,7 @@
 import { fnv1a, limits } from "../../../kernel/index.ts";
 
 export const streamOf = {
-  stock: (location: string, sku: string) => `stock-${encodePart(location)}/${sku}`,
+  stock: stockStream,
   reservation: (id: string) => `reservation-${id}`,
   transfer: (id: string) => `transfer-${id}`,
   policy: (sku: string) => `policy-${sku}`,
@@ -19,6 +19,20 @@ export const streamOf = {
   gtin: (gtin: string) => `gtin-${gtin}`,
   seal: (lane: number) => `seal-${lane}`,
 } as const;
+
+let lastLocation = "";
+let lastSku = "";
+let lastStream = "";
+
+/** A decision asks for the same stock several times; its name is joined, and hashed by maps, only once. */
+function stockStream(location: string, sku: string): string {
+  if (sku !== lastSku || location !== lastLocation) {
+    lastStream = `stock-${encodePart(location)}/${sku}`;
+    lastLocation = location;
+    lastSku = sku;
+  }
+  return lastStream;
+}
 
 export type StreamKind = keyof typeof streamOf;
 
