@@ -64,8 +64,11 @@ async function serve(flags: ServeFlags, io: Io): Promise<void> {
   const { createLogger } = await import("../platform/telemetry/index.ts");
   const logger = createLogger({ level: settings.logLevel, format: settings.logFormat });
   const server = await start(loaded, logger);
-  greet(server, loaded, flags, io);
-  const exitCode = await runUntilSignal(() => server.stop(), logger);
+  const exitCode = await runUntilSignal(
+    () => server.stop(),
+    logger,
+    () => greet(server, loaded, flags, io),
+  );
   if (exitCode !== 0) throw new Failure("The server did not stop cleanly; its log says why.");
 }
 

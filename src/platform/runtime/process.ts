@@ -10,8 +10,15 @@ const sameSignalMs = 1000;
  * Runs until SIGTERM or SIGINT, then stops and gives the exit code: 0 when all was finished, 1 when something failed or
  * took too long. A second signal, later, ends the process at once. What nobody caught is a defect: it is logged, and the
  * process ends with 1, because its state can't be trusted any more; whoever watches over it starts a new one.
+ *
+ * `ready` is called once signals are heard: who tells the world that the server listens does so there, for a signal may
+ * follow at once.
  */
-export async function runUntilSignal(stop: () => Promise<void>, logger: Logger): Promise<number> {
+export async function runUntilSignal(
+  stop: () => Promise<void>,
+  logger: Logger,
+  ready: () => void = () => undefined,
+): Promise<number> {
   const crash = (error: unknown) => {
     logger.fatal({ err: error }, "a defect: stopping at once");
     process.exit(1);
@@ -21,6 +28,7 @@ export async function runUntilSignal(stop: () => Promise<void>, logger: Logger):
 
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, resolve);
+    ready();
   });
   const since = performance.now();
   const again = () => {
