@@ -14,7 +14,8 @@ let checkpointer: Checkpointer;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "larder-wal-keeper-"));
   path = join(folder, "a.db");
-  database = new DatabaseSync(path);
+  // As the engine opens its files: a connection that begins beside it may hold the write lock for a moment.
+  database = new DatabaseSync(path, { timeout: 1000 });
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
   database.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)");
   checkpointer = new Checkpointer();
