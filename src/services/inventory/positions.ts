@@ -3,11 +3,11 @@ import { accept, limits, type Outcome, reject } from "../../kernel/index.ts";
 import type { Epoch, Sequence } from "../../platform/storage/index.ts";
 
 /**
- * The token of a place in the log: base64url of `1.{epoch id}.{sequence}`. Its first character names the form, so that
+ * The token of a place in the log, in its current epoch: base64url of `1.{epoch id}.{sequence}`. Its first character names the form, so that
  * an engine without a total order can have another one later.
  */
-export function formatPosition(epoch: Epoch, seq: Sequence): string {
-  return Buffer.from(`1.${epoch.id}.${seq}`, "latin1").toString("base64url");
+export function formatPosition(epochs: readonly Epoch[], seq: Sequence): string {
+  return Buffer.from(`1.${epochs[epochs.length - 1]?.id ?? ""}.${seq}`, "latin1").toString("base64url");
 }
 
 /** The place a token names in this history; what lies after a restore point in an older history is gone. */

@@ -113,7 +113,7 @@ export class Changes {
 
   #token(seq: Sequence): string {
     const { epochs } = this.#storage;
-    return formatPosition(epochs[epochs.length - 1] ?? { number: 1, id: "", startsAfter: 0 }, seq);
+    return formatPosition(epochs, seq);
   }
 }
 

@@ -66,18 +66,17 @@ export function publicTypeOf(event: RecordedEvent): string {
 
 /** Renders one event; its `position` is that after it. */
 export function toCloudEvent(event: RecordedEvent, epochs: readonly Epoch[]): RecordedCloudEvent {
-  const epoch = epochs[epochs.length - 1] ?? { number: 1, id: "", startsAfter: 0 };
   const subject = subjectOf(event);
   const data = kindOf(event.stream) === "stock" ? stockData(event, epochs) : otherData(event);
   return {
     specversion: "1.0",
-    id: `${epoch.id}-${event.seq}`,
+    id: `${epochs[epochs.length - 1]?.id ?? ""}-${event.seq}`,
     source: "urn:larder:inventory",
     type: publicTypeOf(event),
     time: formatInstant(happenedAt(event)),
     ...(subject !== undefined && { subject }),
     datacontenttype: "application/json",
-    position: formatPosition(epoch, event.seq),
+    position: formatPosition(epochs, event.seq),
     data: { ...data, recordedAt: formatInstant(event.unit.recordedAt), actor: event.unit.actor, ...causeOf(event) },
   };
 }

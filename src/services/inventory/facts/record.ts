@@ -2,7 +2,7 @@
 import { type Instant, limits } from "../../../kernel/index.ts";
 import type { Caller } from "../api.ts";
 import { gtin14 } from "../domain/item/index.ts";
-import { decideFulfil, decideRelease, openStatus, remaining } from "../domain/reservation/index.ts";
+import { decideFulfil, decideRelease, isOpen, openStatus, remaining } from "../domain/reservation/index.ts";
 import {
   decideFact,
   type LotChange,
@@ -164,7 +164,7 @@ function fulfilFrom(
 ): void {
   const state = transaction.reservation(id);
   const status = openStatus(id, state, stocksOf(transaction), transaction.now);
-  if (status !== "active" && status !== "confirmed" && status !== "partly-fulfilled") return;
+  if (!isOpen(status)) return;
   const parts = [];
   for (const [allocation, held] of state.allocations.entries()) {
     const line = open.get(`${held.location}\u0000${held.sku}`);

@@ -4,8 +4,6 @@
  * A stock's stream is `stock-{location}/{sku}`, with `%` and `/` of the location percent-encoded, so that no two pairs
  * share a name (a location `a-b` with sku `c` would meet location `a` with sku `b-c` if both were joined by `-`).
  */
-import { fnv1a, limits } from "../../../kernel/index.ts";
-
 export const streamOf = {
   stock: stockStream,
   reservation: (id: string) => `reservation-${id}`,
@@ -34,8 +32,6 @@ function stockStream(location: string, sku: string): string {
   return lastStream;
 }
 
-export type StreamKind = keyof typeof streamOf;
-
 /** The kind of a stream: the word before its first `-`. */
 export function kindOf(stream: string): string {
   const end = stream.indexOf("-");
@@ -52,12 +48,6 @@ export function pairOf(stream: string): { readonly location: string; readonly sk
 /** What follows the kind: the id of a reservation, a transfer, and so on. */
 export function idOf(stream: string): string {
   return stream.slice(stream.indexOf("-") + 1);
-}
-
-/** The partition of a stream: by sku for stocks, by its own id for others. */
-export function partitionOf(stream: string): number {
-  const key = stream.startsWith("stock-") ? stream.slice(stream.indexOf("/") + 1) : idOf(stream);
-  return fnv1a(key) % limits.partitions;
 }
 
 function encodePart(location: string): string {

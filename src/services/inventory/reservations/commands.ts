@@ -11,6 +11,7 @@ import {
   decidePlace,
   decideReacquire,
   decideRelease,
+  isOpen,
   openStatus,
   pairsOf,
   partsOf,
@@ -151,8 +152,7 @@ export function fulfilCommand(
     }
     const stockOf = stocksOf(transaction);
     const status = openStatus(id, state, stockOf, transaction.now);
-    const isOpen = status === "active" || status === "confirmed" || status === "partly-fulfilled";
-    if (!isOpen && !(status === "fulfilled" && lines === undefined)) return alreadyEnded(status);
+    if (!isOpen(status) && !(status === "fulfilled" && lines === undefined)) return alreadyEnded(status);
     const parts = partsOf(state, lines);
     if (!parts.ok) return parts;
     const at = transaction.now;

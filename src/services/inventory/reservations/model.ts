@@ -3,6 +3,7 @@ import type { Consumer } from "../../../platform/consumer/index.ts";
 import type { DerivedDocument, DerivedStore, RecordedUnit } from "../../../platform/storage/index.ts";
 import {
   evolveReservation,
+  isOpen,
   noReservation,
   type Reservation,
   type ReservationEvent,
@@ -14,11 +15,7 @@ interface Entry {
   /** The place of its first event, so that documents sort by time. */
   readonly document: string;
   state: Reservation;
-  isDirty: boolean;
 }
-
-/** Those that something is still expected of; they are few, and have a tag. */
-const openStatuses: ReadonlySet<string | undefined> = new Set(["active", "confirmed", "partly-fulfilled"]);
 
 /** Documents looked at for one page; a page may come short of its limit for it, and `next` goes on. */
 const documentsPerPage = 10_000;
@@ -46,7 +43,6 @@ export class ReservationModel implements Consumer {
       if (entry === undefined) continue;
       // Only reservation events stand in these streams.
       entry.state = evolveReservation(entry.state, event as ReservationEvent, unit.meta);
-      entry.isDirty = true;
       this.#changed.add(id);
     }
   }
@@ -57,8 +53,7 @@ export class ReservationModel implements Consumer {
       const entry = this.#entries.get(id);
       if (entry === undefined) continue;
       put.push({ id: entry.document, body: JSON.stringify([id, entry.state]), tags: tagsOf(id, entry.state) });
-      entry.isDirty = false;
-      if (!openStatuses.has(entry.state.status)) this.#entries.delete(id);
+      if (!isOpen(entry.state.status)) this.#entries.delete(id);
     }
     this.#changed.clear();
     return { put, remove: [] };
@@ -80,7 +75,7 @@ export class ReservationModel implements Consumer {
       (query.reference !== undefined && `reference:${query.reference}`) ||
       (query.owner !== undefined && `owner:${query.owner}`) ||
       (query.sku !== undefined && `sku:${query.sku}`) ||
-      (openStatuses.has(query.status) ? `status:${query.status}` : undefined);
+      (isOpen(query.status) ? `status:${query.status}` : undefined);
     const found: { id: string; state: Reservation }[] = [];
     let cursor = before;
     for (let looked = 0; looked < documentsPerPage; looked += limit) {
@@ -116,7 +111,7 @@ export class ReservationModel implements Consumer {
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
     if (firstSeq !== undefined) {
-      const entry = { document: String(firstSeq).padStart(16, "0"), state: noReservation, isDirty: true };
+      const entry = { document: String(firstSeq).padStart(16, "0"), state: noReservation };
       this.#entries.set(id, entry);
       return entry;
     }
@@ -125,7 +120,6 @@ export class ReservationModel implements Consumer {
     const entry = {
       document: document.id,
       state: (JSON.parse(document.body) as [string, Reservation])[1],
-      isDirty: false,
     };
     this.#entries.set(id, entry);
     return entry;
@@ -134,7 +128,8 @@ export class ReservationModel implements Consumer {
 
 function tagsOf(id: string, state: Reservation): string[] {
   const tags = new Set([`id:${id}`]);
-  if (openStatuses.has(state.status)) tags.add(`status:${state.status}`);
+  // Those that are open are few, and have a tag.
+  if (isOpen(state.status)) tags.add(`status:${state.status}`);
   if (state.owner !== null) tags.add(`owner:${state.owner}`);
   if (state.reference !== null) tags.add(`reference:${state.reference}`);
   for (const { sku } of state.allocations) tags.add(`sku:${sku}`);

@@ -5,6 +5,7 @@
 import type { DerivedStore, RecordedEvent, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import {
   evolveReservation,
+  isOpen,
   noReservation,
   type Reservation,
   type ReservationEvent,
@@ -217,11 +218,11 @@ class Verifier {
       if (kindOf(stream) !== "reservation") continue;
       const id = idOf(stream);
       const state = this.#reservations.get(id) ?? noReservation;
-      const isOpen = state.status === "active" || state.status === "confirmed" || state.status === "partly-fulfilled";
+      const isHeld = isOpen(state.status);
       const expected = new Map<string, number>();
       for (const allocation of state.allocations) {
         const stock = streamOf.stock(allocation.location, allocation.sku);
-        expected.set(stock, (expected.get(stock) ?? 0) + (isOpen ? remaining(allocation) : 0));
+        expected.set(stock, (expected.get(stock) ?? 0) + (isHeld ? remaining(allocation) : 0));
       }
       for (const [stock, units] of expected) {
         const held = this.#stocks.get(stock)?.holdings.get(id)?.quantity ?? 0;
@@ -297,8 +298,6 @@ function promisedBy(event: StockEvent): number {
   }
 }
 
-const openStatuses: readonly (string | undefined)[] = ["active", "confirmed", "partly-fulfilled"];
-
 function mayFollow({ status }: Reservation, event: ReservationEvent): boolean {
   switch (event.type) {
     case "ReservationPlaced":
@@ -312,7 +311,7 @@ function mayFollow({ status }: Reservation, event: ReservationEvent): boolean {
       return status === "expired";
     case "ReservationFulfilled":
     case "ReservationReleased":
-      return openStatuses.includes(status);
+      return isOpen(status);
     default:
       event satisfies never;
       return false;

@@ -13,6 +13,7 @@ import {
 } from "../stock/index.ts";
 import {
   type Allocation,
+  isOpen,
   type Reservation,
   type ReservationEvent,
   type ReservationStatus,
@@ -209,7 +210,7 @@ export function decideFulfil(
   const status = openStatus(id, state, stockOf, now);
   if (status === "fulfilled" && wasCutShort(state)) return alreadyEnded("released");
   if (status === "fulfilled" && request.key === undefined) return accept(nothing);
-  if (status !== "active" && status !== "confirmed" && status !== "partly-fulfilled") return alreadyEnded(status);
+  if (!isOpen(status)) return alreadyEnded(status);
   const stocks: StockChange[] = [];
   for (const pair of pairsOf(state.allocations)) {
     const stock = stockOf(pair);
@@ -273,7 +274,7 @@ export function decideRelease(
 ): Outcome<ReservationChange> {
   const status = openStatus(id, state, stockOf, now);
   if (status === "released" || wasCutShort(state)) return accept(nothing);
-  if (status !== "active" && status !== "confirmed" && status !== "partly-fulfilled") return alreadyEnded(status);
+  if (!isOpen(status)) return alreadyEnded(status);
   const from = status === "active" ? "reserved" : "committed";
   const stocks = pairsOf(state.allocations).flatMap((pair) => {
     const quantity = stockOf(pair).holdings.get(id)?.quantity ?? 0;

@@ -20,6 +20,7 @@ export {
   type Allocation,
   type AllocationState,
   evolveReservation,
+  isOpen,
   noReservation,
   type Reservation,
   type ReservationEvent,

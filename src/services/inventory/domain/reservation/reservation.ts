@@ -164,6 +164,11 @@ export function remaining({ quantity, fulfilled, released }: AllocationState): n
   return quantity - fulfilled - released;
 }
 
+/** Whether something is still expected of a reservation: it holds units that may be fulfilled or released. */
+export function isOpen(status: string | undefined): boolean {
+  return status === "active" || status === "confirmed" || status === "partly-fulfilled";
+}
+
 /** The status at `now`: an active reservation whose time has come is expired. */
 export function statusAt(state: Reservation, now: Instant): ReservationStatus | undefined {
   return state.status === "active" && state.expiresAt !== null && state.expiresAt <= now ? "expired" : state.status;
