@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openSqliteStorage } from "../src/platform/storage/sqlite/index.ts";
-import { type Caller, startInventory } from "../src/services/inventory/index.ts";
+import { type Caller, inventoryTagging, startInventory } from "../src/services/inventory/index.ts";
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +34,7 @@ interface Figures {
 
 async function run(skus: number): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), "larder-bench-"));
-  const storage = await openSqliteStorage({ folder });
+  const storage = await openSqliteStorage({ folder, tagging: inventoryTagging });
   let ids = 0;
   const randomId = () => {
     ids += 1;

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openSqliteStorage } from "../src/platform/storage/sqlite/index.ts";
-import { type Caller, startInventory } from "../src/services/inventory/index.ts";
+import { type Caller, inventoryTagging, startInventory } from "../src/services/inventory/index.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,7 @@ const skus = Number(values.skus);
 
 async function open(folder: string) {
   const started = performance.now();
-  const storage = await openSqliteStorage({ folder });
+  const storage = await openSqliteStorage({ folder, tagging: inventoryTagging });
   const inventory = await startInventory({ storage, clock: Date.now, randomId: () => `bench-${started}` });
   const stock = await inventory.stock("sku-1", {}, caller);
   return { storage, inventory, stock, milliseconds: performance.now() - started };

@@ -1,4 +1,5 @@
 /** The one place that names storage engines: for servers, and for tools that work on a folder. */
+import { inventoryTagging as tagging } from "../../services/inventory/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
 import { openSqliteReader, openSqliteStorage } from "../storage/sqlite/index.ts";
@@ -13,7 +14,7 @@ export {
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
-  return store === "memory:" ? new MemoryStorage() : await openSqliteStorage({ folder });
+  return store === "memory:" ? new MemoryStorage({ tagging }) : await openSqliteStorage({ folder, tagging });
 }
 
 /** Opens the log of a data folder or a backup for reading, also beside a running server. */
@@ -29,7 +30,7 @@ export async function openLog(folder: string): Promise<LogReader> {
 export async function resumeOutgoing(folder: string): Promise<boolean> {
   // Opening for writing would make a log where there is none.
   await (await openSqliteReader({ folder })).close();
-  const storage = await openSqliteStorage({ folder });
+  const storage = await openSqliteStorage({ folder, tagging });
   try {
     const wasPaused = storage.outgoingPaused;
     if (wasPaused) await storage.setOutgoingPaused(false);

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from "vitest";
+import { inventoryTagging } from "../../services/inventory/index.ts";
 import { loadSettings, type Settings } from "../config/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
 import { silentLogger } from "../telemetry/index.ts";
@@ -83,7 +84,7 @@ describe("a server", () => {
 
 describe("readiness", () => {
   it("sees a store that takes no writes, and that outgoing is paused", async () => {
-    const storage = new MemoryStorage();
+    const storage = new MemoryStorage({ tagging: inventoryTagging });
     expect(await storeChecks(storage, silentLogger())()).toEqual({ store: { ok: true, detail: "memory" } });
     await storage.setOutgoingPaused(true);
     expect(await storeChecks(storage, silentLogger())()).toMatchObject({ outgoing: { ok: true } });
@@ -94,7 +95,7 @@ describe("readiness", () => {
   });
 
   it("writes at most once a second, however often it is asked", async () => {
-    const storage = new MemoryStorage();
+    const storage = new MemoryStorage({ tagging: inventoryTagging });
     let writes = 0;
     storage.setOutgoingPaused = async () => {
       writes += 1;

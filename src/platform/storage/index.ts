@@ -15,5 +15,7 @@ export type {
   Sequence,
   Storage,
   StorageStats,
+  Tagging,
   UnitMeta,
 } from "./port.ts";
+export { noTags } from "./port.ts";

@@ -110,6 +110,8 @@ export interface Storage {
   readonly epochs: readonly Epoch[];
   /** Whether everything outgoing waits for `larder resume`: so after a restore. Kept by the engine. */
   readonly outgoingPaused: boolean;
+  /** How this store tags units; told when it was opened. */
+  readonly tagging: Tagging;
   setOutgoingPaused(paused: boolean): Promise<void>;
 
   /**
@@ -146,6 +148,12 @@ export interface Storage {
   /** Who took each claim, or undefined. */
   findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]>;
 
+  /**
+   * The units with a tag, newest first, at most `limit` of those that begin before `before`: the place of each. Tags are
+   * kept as hashes, so a unit may be there by chance: the caller looks whether it is what it asked for.
+   */
+  findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]>;
+
   /** For each command id whether its unit is in the log, looking at units after `after`. */
   findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]>;
 
@@ -177,11 +185,22 @@ export interface StorageStats {
   readonly derivedBytes: number;
 }
 
-/** A document of a read model. `tags` are what it can be listed by. */
+/**
+ * What units are found by, beside their streams and claims: told to an engine when it is opened, and kept in its index.
+ */
+export interface Tagging {
+  /** Another number lets the index be derived again. */
+  readonly version: number;
+  /** The tags of a unit, each once. From the unit alone, so that they can be derived again; must not throw. */
+  of(unit: RecordedUnit): readonly string[];
+}
+
+export const noTags: Tagging = { version: 0, of: () => [] };
+
+/** A document of a read model. */
 export interface DerivedDocument {
   readonly id: string;
   readonly body: string;
-  readonly tags?: readonly string[];
 }
 
 /** One atomic step of a consumer: what it derived, and how far in the log it has come by it. */
@@ -206,16 +225,6 @@ export interface DerivedStore {
   get(consumer: string, id: string): DerivedDocument | undefined;
   /** All documents of a consumer, by id; `after` is an id. */
   scan(consumer: string, after: string, limit: number): readonly DerivedDocument[];
-  /**
-   * The documents with a tag, or all when it is undefined, by id backwards: newest first where ids are ordered by time.
-   * `before` is an id.
-   */
-  tagged(
-    consumer: string,
-    tag: string | undefined,
-    before: string | undefined,
-    limit: number,
-  ): readonly DerivedDocument[];
   /** Forgets all that a consumer has kept, its checkpoint too. */
   reset(consumer: string): void;
 }

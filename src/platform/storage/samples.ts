@@ -1,5 +1,5 @@
 /** Units, events and claims for tests and benchmarks of what stands on the port. */
-import type { AppendUnit, Claim } from "./port.ts";
+import type { AppendUnit, Claim, Tagging } from "./port.ts";
 
 interface UnitExtras {
   readonly recordedAt?: number;
@@ -25,6 +25,14 @@ export function unitOf(
 export function event(stream: string, data: object = { quantity: 1 }): AppendUnit["events"][number] {
   return { stream, type: "StockSold", schema: 1, data };
 }
+
+/** Tags a unit by what the data of its events have in `tags`. */
+export const sampleTagging: Tagging = {
+  version: 1,
+  of: ({ events }) => [
+    ...new Set(events.flatMap(({ data }) => (data as { readonly tags?: readonly string[] }).tags ?? [])),
+  ],
+};
 
 /** The claim of a number, with a print of its own. */
 export function claim(number: number, print = "0"): Claim {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import { createIdentity } from "../identity/index.ts";
-import { factSchemas, type RunningInventory, startInventory } from "../inventory/index.ts";
+import { factSchemas, inventoryTagging, type RunningInventory, startInventory } from "../inventory/index.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 
 const adminKey = "an admin key for anything";
@@ -16,7 +16,7 @@ let host: ConsumerHost;
 const failed: unknown[] = [];
 
 beforeAll(async () => {
-  const storage = new MemoryStorage();
+  const storage = new MemoryStorage({ tagging: inventoryTagging });
   const clock = Date.now;
   const identity = createIdentity({ storage, clock, random: randomBytes });
   host = new ConsumerHost(storage);

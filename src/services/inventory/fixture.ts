@@ -2,6 +2,7 @@
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import type { Caller } from "./api.ts";
 import { type RunningInventory, startInventory } from "./inventory.ts";
+import { inventoryTagging } from "./reservations/lists.ts";
 
 export const caller: Caller = { id: "test", ownReservations: false };
 
@@ -20,7 +21,10 @@ export async function openInventory(
     readonly cachedStatesMax?: number;
   } = {},
 ): Promise<Opened> {
-  const { storage = new MemoryStorage(), clock = { now: Date.parse("2026-01-01T12:00:00Z") } } = options;
+  const {
+    storage = new MemoryStorage({ tagging: inventoryTagging }),
+    clock = { now: Date.parse("2026-01-01T12:00:00Z") },
+  } = options;
   let ids = 0;
   const inventory = await startInventory({
     storage,

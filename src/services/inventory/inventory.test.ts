@@ -2,12 +2,13 @@ import { describe, expect, it } from "vitest";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import type { Caller } from "./api.ts";
 import { startInventory } from "./inventory.ts";
+import { inventoryTagging } from "./reservations/lists.ts";
 
 const caller: Caller = { id: "test", ownReservations: false };
 let counter = 0;
 
 async function open(now = { value: Date.parse("2026-01-01T12:00:00Z") }) {
-  const storage = new MemoryStorage();
+  const storage = new MemoryStorage({ tagging: inventoryTagging });
   const inventory = await startInventory({
     storage,
     clock: () => now.value,

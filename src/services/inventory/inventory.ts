@@ -2,6 +2,7 @@ import {
   accept,
   type Instant,
   identifierProblem,
+  invariant,
   limits,
   normalise,
   type Outcome,
@@ -36,7 +37,8 @@ import {
   readCommand,
   releaseCommand,
 } from "./reservations/commands.ts";
-import { ReservationModel } from "./reservations/model.ts";
+import { inventoryTagging, ReservationLists } from "./reservations/lists.ts";
+import { OpenReservations } from "./reservations/open.ts";
 import { demandsOf, fulfilRequest, placeRequest, planView, reservationView } from "./reservations/requests.ts";
 import { Sealer } from "./seals/index.ts";
 import type {
@@ -88,8 +90,9 @@ export interface InventoryFigures {
   readonly snapshotsDiscarded: Readonly<Record<string, number>>;
 }
 
-/** Opens the inventory on a storage: loads its read models, catches up with the log, and starts its timers. */
+/** Opens the inventory on a storage that was opened with `inventoryTagging`: loads its read models, catches up with the log, and starts its timers. */
 export async function startInventory(options: InventoryOptions): Promise<RunningInventory> {
+  invariant(options.storage.tagging === inventoryTagging, "the store is opened with the inventory's tagging");
   const inventory = new LocalInventory(options);
   await inventory.start();
   return inventory;
@@ -102,7 +105,8 @@ class LocalInventory implements RunningInventory {
   readonly #ledger: Ledger;
   readonly #host: ConsumerHost;
   readonly #availability: AvailabilityModel;
-  readonly #reservations: ReservationModel;
+  readonly #openReservations = new OpenReservations();
+  readonly #reservationLists: ReservationLists;
   readonly #catalog: Catalog;
   readonly #voids = new Registry<number>("void");
   readonly #expiry: Expiry;
@@ -129,7 +133,7 @@ class LocalInventory implements RunningInventory {
       observe: this.#observer,
       ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
     });
-    this.#reservations = new ReservationModel(storage.derived);
+    this.#reservationLists = new ReservationLists({ storage, open: this.#openReservations });
     this.#catalog = new Catalog(this.#ledger);
     this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
     this.#changes = new Changes(storage);
@@ -140,13 +144,13 @@ class LocalInventory implements RunningInventory {
   async start(): Promise<void> {
     await this.#host.start([
       this.#availability,
-      this.#reservations,
+      this.#openReservations,
       this.#expiry,
       this.#snapshots,
       this.#voids,
       ...this.#catalog.consumers,
     ]);
-    this.#expiry.watchReservations(this.#reservations.active());
+    this.#expiry.watchReservations(this.#openReservations.newestFirst());
     await this.#sealer.start();
     this.#timers.push(
       setInterval(() => void this.#sweep(), this.#options.sweepEveryMs ?? 250),
@@ -301,18 +305,16 @@ class LocalInventory implements RunningInventory {
     if (query.cursor !== undefined && !/^\d{16}$/.test(query.cursor)) return unreadableCursor();
     const now = this.#options.clock();
     const position = this.position();
-    // Documents trail the log by a moment: what was answered before this question must be in the list.
-    this.#host.commit();
-    const { found, next } = this.#reservations.list(
+    const { found, next } = await this.#reservationLists.list(
       query,
       (state) => maySee(state, caller),
-      query.cursor,
+      query.cursor === undefined ? undefined : Number(query.cursor),
       query.limit,
       now,
     );
     return accept({
       items: found.map(({ id, state }) => reservationView({ id, state, now }, position)),
-      ...(next !== undefined && { next }),
+      ...(next !== undefined && { next: String(next).padStart(16, "0") }),
       position,
     });
   }

@@ -40,24 +40,6 @@ export class MemoryDerivedStore implements DerivedStore {
     return ids.slice(start, start + limit).flatMap((id) => shelf.documents.get(id) ?? []);
   }
 
-  tagged(
-    consumer: string,
-    tag: string | undefined,
-    before: string | undefined,
-    limit: number,
-  ): readonly DerivedDocument[] {
-    const shelf = this.#shelf(consumer);
-    const found: DerivedDocument[] = [];
-    for (const id of orderedIds(shelf).toReversed()) {
-      if (found.length >= limit) break;
-      const document = shelf.documents.get(id);
-      const isBefore = before === undefined || compareText(id, before) < 0;
-      const isTagged = tag === undefined || document?.tags?.includes(tag);
-      if (document !== undefined && isTagged && isBefore) found.push(document);
-    }
-    return found;
-  }
-
   reset(consumer: string): void {
     this.#shelves.delete(consumer);
   }

@@ -1,15 +1,17 @@
 import { type Instant, PlatformError } from "../../../kernel/index.ts";
 import { type Admission, admit, checkUnits } from "../admission.ts";
-import type {
-  AppendOutcome,
-  AppendUnit,
-  ClaimRecord,
-  Epoch,
-  RecordedEvent,
-  RecordedUnit,
-  Sequence,
-  Storage,
-  StorageStats,
+import {
+  type AppendOutcome,
+  type AppendUnit,
+  type ClaimRecord,
+  type Epoch,
+  noTags,
+  type RecordedEvent,
+  type RecordedUnit,
+  type Sequence,
+  type Storage,
+  type StorageStats,
+  type Tagging,
 } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
 import { MemoryDerivedStore } from "./memory-derived.ts";
@@ -33,6 +35,7 @@ interface Row {
 export class MemoryStorage implements Storage {
   readonly derived = new MemoryDerivedStore();
   readonly epochs: readonly Epoch[];
+  readonly tagging: Tagging;
   #outgoingPaused = false;
   #head: Sequence = 0;
   #lastRecordedAt: Instant = 0;
@@ -40,13 +43,15 @@ export class MemoryStorage implements Storage {
   /** For each stream the index of the row of each event. */
   readonly #streams = new Map<string, number[]>();
   readonly #claims = new Map<string, ClaimRecord>();
+  readonly #tags = new Map<string, Sequence[]>();
   readonly #listeners = new Set<Listener>();
   readonly #faults: Fault[] = [];
   #lastAppend: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(epochs: readonly Epoch[] = [{ number: 1, id: "memory", startsAfter: 0 }]) {
-    this.epochs = epochs;
+  constructor({ epochs, tagging }: { readonly epochs?: readonly Epoch[]; readonly tagging?: Tagging } = {}) {
+    this.epochs = epochs ?? [{ number: 1, id: "memory", startsAfter: 0 }];
+    this.tagging = tagging ?? noTags;
   }
 
   /** The next append appends nothing and throws `PlatformError("storage-unavailable")`. */
@@ -106,6 +111,11 @@ export class MemoryStorage implements Storage {
         if (rows === undefined) this.#streams.set(stream, [this.#rows.length]);
         else rows.push(this.#rows.length);
       }
+      for (const tag of this.tagging.of(unit)) {
+        const tagged = this.#tags.get(tag);
+        if (tagged === undefined) this.#tags.set(tag, [unit.seq]);
+        else tagged.push(unit.seq);
+      }
       this.#rows.push({ seq: unit.seq, at: unit.meta.recordedAt, body: unit.body });
     }
     for (const [key, record] of claims) this.#claims.set(key, record);
@@ -152,6 +162,14 @@ export class MemoryStorage implements Storage {
 
   async findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]> {
     return keys.map((key) => this.#claims.get(key));
+  }
+
+  async findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]> {
+    const tagged = this.#tags.get(tag) ?? [];
+    return tagged
+      .filter((seq) => before === undefined || seq < before)
+      .reverse()
+      .slice(0, limit);
   }
 
   async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { event, unitOf } from "../samples.ts";
+import { event, sampleTagging, unitOf } from "../samples.ts";
 import { storageContract } from "../storage.contract.ts";
 import { MemoryStorage } from "./index.ts";
 
 storageContract(
   "memory",
   async () => {
-    const storage = new MemoryStorage();
+    const storage = new MemoryStorage({ tagging: sampleTagging });
     return {
       storage,
       reopen: () => Promise.reject(new Error("memory is not reopened")),

@@ -7,17 +7,15 @@ import { isDamage, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */
-const format = "1";
+const format = "2";
 /** Bytes up to which the file is checked whole at each opening; a larger one is trusted until a read finds damage. */
 const checkedBytesMax = 64 * 1024 * 1024;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL, tags TEXT,
+  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL,
     PRIMARY KEY (consumer, id)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS tag (consumer TEXT, tag TEXT, id TEXT,
-    PRIMARY KEY (consumer, tag, id)) STRICT, WITHOUT ROWID;
   ${RunStore.schema}`;
 
 /**
@@ -144,18 +142,10 @@ export class DerivedDatabase implements DerivedStore {
     return this.#guard(() => this.#statements.scan.all(consumer, after, limit).map(documentOf));
   }
 
-  tagged(consumer: string, tag: string | undefined, before = afterAllIds, limit: number): readonly DerivedDocument[] {
-    const { tagged, newest } = this.#statements;
-    return this.#guard(() => {
-      const rows = tag === undefined ? newest.all(consumer, before, limit) : tagged.all(consumer, tag, before, limit);
-      return rows.map(documentOf);
-    });
-  }
-
   reset(consumer: string): void {
     this.#guard(() =>
       transaction(this.connection, () => {
-        for (const table of ["checkpoint", "document", "tag"]) {
+        for (const table of ["checkpoint", "document"]) {
           this.connection.prepare(`DELETE FROM ${table} WHERE consumer = ?`).run(consumer);
         }
       }),
@@ -171,27 +161,14 @@ export class DerivedDatabase implements DerivedStore {
     this.connection.close();
   }
 
-  #put(consumer: string, { id, body, tags = [] }: DerivedDocument): void {
-    const stored = tags.length === 0 ? null : JSON.stringify(tags);
-    const before = this.#statements.tagsOf.get(consumer, id)?.["tags"] ?? null;
-    if (before !== stored) {
-      const known = typeof before === "string" ? parseTags(before) : [];
-      for (const tag of known) if (!tags.includes(tag)) this.#statements.removeTag.run(consumer, tag, id);
-      for (const tag of tags) if (!known.includes(tag)) this.#statements.putTag.run(consumer, tag, id);
-    }
-    this.#statements.put.run(consumer, id, body, stored);
+  #put(consumer: string, { id, body }: DerivedDocument): void {
+    this.#statements.put.run(consumer, id, body);
     this.#bytesWritten += body.length + pageBytes / 4;
   }
 
   #remove(consumer: string, id: string): void {
-    const tags = this.#statements.tagsOf.get(consumer, id)?.["tags"];
-    if (typeof tags === "string") this.#removeTags(consumer, id, tags);
     this.#statements.remove.run(consumer, id);
     this.#bytesWritten += pageBytes / 4;
-  }
-
-  #removeTags(consumer: string, id: string, tags: string): void {
-    for (const tag of parseTags(tags)) this.#statements.removeTag.run(consumer, tag, id);
   }
 
   #guard<T>(work: () => T): T {
@@ -209,46 +186,27 @@ export class DerivedDatabase implements DerivedStore {
   }
 }
 
-/** Comes after every id: the highest code point there is. */
-const afterAllIds = "\u{10ffff}";
-
 interface Statements {
   readonly putCheckpoint: StatementSync;
   readonly put: StatementSync;
   readonly get: StatementSync;
   readonly scan: StatementSync;
-  readonly newest: StatementSync;
-  readonly tagged: StatementSync;
-  readonly tagsOf: StatementSync;
   readonly remove: StatementSync;
-  readonly putTag: StatementSync;
-  readonly removeTag: StatementSync;
 }
 
 function prepareAll(connection: DatabaseSync): Statements {
   const prepare = (sql: string) => connection.prepare(sql);
-  const byTag = `SELECT document.id, body, tags FROM tag JOIN document USING (consumer, id) WHERE consumer = ? AND tag = ?`;
   return {
     putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq) VALUES (?, ?)"),
-    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, tags) VALUES (?, ?, ?, ?)"),
-    get: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id = ?"),
-    scan: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
-    newest: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id < ? ORDER BY id DESC LIMIT ?"),
-    tagged: prepare(`${byTag} AND tag.id < ? ORDER BY tag.id DESC LIMIT ?`),
-    tagsOf: prepare("SELECT tags FROM document WHERE consumer = ? AND id = ?"),
+    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body) VALUES (?, ?, ?)"),
+    get: prepare("SELECT id, body FROM document WHERE consumer = ? AND id = ?"),
+    scan: prepare("SELECT id, body FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
     remove: prepare("DELETE FROM document WHERE consumer = ? AND id = ?"),
-    putTag: prepare("INSERT OR REPLACE INTO tag (consumer, tag, id) VALUES (?, ?, ?)"),
-    removeTag: prepare("DELETE FROM tag WHERE consumer = ? AND tag = ? AND id = ?"),
   };
 }
 
-function documentOf(row: Record<string, unknown>): DerivedDocument {
-  const { id, body, tags } = row;
-  return { id: String(id), body: String(body), ...(typeof tags === "string" && { tags: parseTags(tags) }) };
-}
-
-function parseTags(text: string): readonly string[] {
-  return JSON.parse(text);
+function documentOf({ id, body }: Record<string, unknown>): DerivedDocument {
+  return { id: String(id), body: String(body) };
 }
 
 function isWhole(path: string, connection: DatabaseSync): boolean {

@@ -1,5 +1,5 @@
 import { invariant } from "../../../kernel/index.ts";
-import type { ClaimRecord, RecordedUnit, Sequence } from "../port.ts";
+import type { ClaimRecord, RecordedUnit, Sequence, Tagging } from "../port.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
 import type { EntryShape } from "./entry-table.ts";
 import { KeyIndex, type Settle } from "./key-index.ts";
@@ -9,6 +9,9 @@ import { RunStore } from "./key-run.ts";
 const streamShape: EntryShape = { words: 5, keyWords: 2 };
 /** A claim's key (4 words), its print (2), and the unit's sequence (2). */
 const claimShape: EntryShape = { words: 8, keyWords: 4 };
+
+/** A tag's hash (2 words) and the unit's sequence (2). */
+const tagShape: EntryShape = { words: 4, keyWords: 2 };
 
 /** Entries in memory before they are written as a run: what opening after a crash has to read again. */
 const freezeAfterEntries = 65_536;
@@ -26,32 +29,39 @@ export interface StreamPlace {
 }
 
 /**
- * Where in the log each stream's units are, and who took each claim. Derived from the log: what is in memory is lost
+ * Where in the log each stream's units are, who took each claim, and which units have a tag. Derived from the log: what is in memory is lost
  * when the process ends, and is read again from the log, after `persisted`.
  *
- * Streams are found by a hash of their name, so a place may be another stream's: the caller compares names.
+ * Streams and tags are found by a hash of their name, so a place may be another's: the caller compares names.
  */
 export class LogIndex {
   readonly #database: DerivedDatabase;
   readonly #streams: KeyIndex;
   readonly #claims: KeyIndex;
+  readonly #tags: KeyIndex;
+  readonly #all: readonly KeyIndex[];
+  readonly #tagging: Tagging;
   readonly #seed: readonly [number, number];
   #recorded: Sequence;
   /** The writing of the frozen tables that is under way, and the event up to which they hold all. */
   #persisting: Generator<void, Settle> | undefined;
   #frozenUpTo: Sequence = 0;
   #entriesSinceStep = 0;
-  #streamsTidiedLast = false;
-  readonly #streamKey = new Uint32Array(streamShape.keyWords);
+  #tidiedLast = 0;
+  readonly #nameKey = new Uint32Array(streamShape.keyWords);
   readonly #claimKey = new Uint32Array(claimShape.keyWords);
   readonly #streamEntry = new Uint32Array(streamShape.words);
   readonly #claimEntry = new Uint32Array(claimShape.words);
+  readonly #tagEntry = new Uint32Array(tagShape.words);
 
-  constructor(database: DerivedDatabase, storeId: string) {
+  constructor(database: DerivedDatabase, storeId: string, tagging: Tagging) {
     this.#database = database;
     const runs = new RunStore(database.connection);
     this.#streams = new KeyIndex("streams", streamShape, runs, database.connection);
     this.#claims = new KeyIndex("claims", claimShape, runs, database.connection);
+    this.#tags = new KeyIndex("tags", tagShape, runs, database.connection);
+    this.#all = [this.#streams, this.#claims, this.#tags];
+    this.#tagging = tagging;
     // A seed of the store's own, so that nobody outside can choose names that share a hash.
     this.#seed = [Number.parseInt(storeId.slice(0, 8), 16) | 0, Number.parseInt(storeId.slice(-8), 16) | 0];
     this.#recorded = this.persisted;
@@ -63,36 +73,52 @@ export class LogIndex {
   }
 
   get isOverfull(): boolean {
-    return this.#streams.pending + this.#claims.pending > pendingEntriesMax;
+    return this.#pending > pendingEntriesMax;
+  }
+
+  get #pending(): number {
+    let entries = 0;
+    for (const index of this.#all) entries += index.pending;
+    return entries;
   }
 
   /** Takes in a unit, in the order of the log. */
   record(unit: RecordedUnit): void {
     const [first] = unit.events;
     if (first === undefined) return;
-    const lastVersions = new Map<string, number>();
-    for (const { stream, version } of unit.events) lastVersions.set(stream, version);
-    for (const [stream, version] of lastVersions) {
-      this.#hashStream(stream, this.#streamEntry);
+    const { events } = unit;
+    for (const [index, { stream, version }] of events.entries()) {
+      // Of several events of one stream the last one's version counts.
+      if (events.length > 1 && isFollowed(events, index)) continue;
+      this.#hashName(stream, this.#streamEntry);
       putSequence(this.#streamEntry, 2, first.seq);
       this.#streamEntry[4] = version;
-      this.#streams.add(this.#streamEntry);
+      this.#add(this.#streams, this.#streamEntry);
     }
     for (const { key, print } of unit.claims) {
       putHex(this.#claimEntry, 0, key);
       putHex(this.#claimEntry, 4, print);
       putSequence(this.#claimEntry, 6, first.seq);
-      this.#claims.add(this.#claimEntry);
+      this.#add(this.#claims, this.#claimEntry);
     }
-    this.#recorded = first.seq + unit.events.length - 1;
-    this.#entriesSinceStep += lastVersions.size + unit.claims.length;
+    for (const tag of this.#tagging.of(unit)) {
+      this.#hashName(tag, this.#tagEntry);
+      putSequence(this.#tagEntry, 2, first.seq);
+      this.#add(this.#tags, this.#tagEntry);
+    }
+    this.#recorded = first.seq + events.length - 1;
+  }
+
+  #add(index: KeyIndex, entry: Uint32Array): void {
+    index.add(entry);
+    this.#entriesSinceStep += 1;
   }
 
   /** Shows where a stream's units may be, newest first, until `visit` returns true. */
   findStream(stream: string, visit: (place: StreamPlace) => boolean): void {
-    this.#hashStream(stream, this.#streamKey);
+    this.#hashName(stream, this.#nameKey);
     this.#reading(() =>
-      this.#streams.find(this.#streamKey, (source, at) =>
+      this.#streams.find(this.#nameKey, (source, at) =>
         visit({ seq: takeSequence(source, at + 2), version: source[at + 4] ?? 0 }),
       ),
     );
@@ -111,12 +137,27 @@ export class LogIndex {
     return found;
   }
 
+  /** The units with a tag that begin before `before`, newest first. */
+  findTagged(tag: string, before: Sequence, limit: number): Sequence[] {
+    const found: Sequence[] = [];
+    if (limit < 1) return found;
+    this.#hashName(tag, this.#nameKey);
+    this.#reading(() =>
+      this.#tags.find(this.#nameKey, (source, at) => {
+        const seq = takeSequence(source, at + 2);
+        if (seq < before) found.push(seq);
+        return found.length === limit;
+      }),
+    );
+    return found;
+  }
+
   /**
    * Does the work on disk that is due for the entries taken in, at most one step of a few milliseconds. Throws when the
    * disk refuses; nothing is lost by that, and the next call tries again.
    */
   work(): void {
-    if (this.#streams.pending + this.#claims.pending >= freezeAfterEntries) this.#freeze();
+    if (this.#pending >= freezeAfterEntries) this.#freeze();
     if (this.#entriesSinceStep < entriesPerStep) return;
     this.#entriesSinceStep -= entriesPerStep;
     this.#step();
@@ -132,26 +173,23 @@ export class LogIndex {
 
   #freeze(): void {
     if (this.#persisting !== undefined) return;
-    this.#streams.freeze();
-    this.#claims.freeze();
+    for (const index of this.#all) index.freeze();
     this.#frozenUpTo = this.#recorded;
     this.#persisting = this.#persist(this.#frozenUpTo);
   }
 
   *#persist(upTo: Sequence): Generator<void, Settle> {
-    const settleStreams = yield* this.#streams.persist();
-    const settleClaims = yield* this.#claims.persist();
-    const settleCheckpoint = this.#database.moveCheckpoint(consumer, upTo);
+    const settles: Settle[] = [];
+    for (const index of this.#all) settles.push(yield* index.persist());
+    settles.push(this.#database.moveCheckpoint(consumer, upTo));
     return () => {
-      settleStreams();
-      settleClaims();
-      settleCheckpoint();
+      for (const settle of settles) settle();
     };
   }
 
   #step(): void {
     if (this.#persisting !== undefined) this.#persistStep(this.#persisting);
-    else if (this.#streams.isUntidy || this.#claims.isUntidy) this.#tidyStep();
+    else this.#tidyStep();
   }
 
   #persistStep(persisting: Generator<void, Settle>): void {
@@ -167,9 +205,20 @@ export class LogIndex {
     }
   }
 
+  /** The next index in turn that has something to tidy does one step. */
   #tidyStep(): void {
-    this.#streamsTidiedLast = this.#streams.isUntidy && !(this.#streamsTidiedLast && this.#claims.isUntidy);
-    const index = this.#streamsTidiedLast ? this.#streams : this.#claims;
+    const { length } = this.#all;
+    for (let turn = 1; turn <= length; turn += 1) {
+      const place = (this.#tidiedLast + turn) % length;
+      const index = this.#all[place];
+      if (!index?.isUntidy) continue;
+      this.#tidiedLast = place;
+      this.#tidy(index);
+      return;
+    }
+  }
+
+  #tidy(index: KeyIndex): void {
     try {
       this.#database.transaction(() => index.tidy())();
     } catch (error) {
@@ -182,10 +231,10 @@ export class LogIndex {
     this.#database.reading(read);
   }
 
-  #hashStream(stream: string, out: Uint32Array): void {
+  #hashName(name: string, out: Uint32Array): void {
     let [a, b] = this.#seed;
-    for (let index = 0; index < stream.length; index += 1) {
-      const unit = stream.charCodeAt(index);
+    for (let index = 0; index < name.length; index += 1) {
+      const unit = name.charCodeAt(index);
       a = Math.imul(a ^ unit, 0x85ebca6b);
       a ^= a >>> 13;
       b = Math.imul(b ^ unit, 0xc2b2ae35);
@@ -194,6 +243,12 @@ export class LogIndex {
     out[0] = Math.imul(a ^ (b >>> 7), 0x27d4eb2f);
     out[1] = Math.imul(b ^ (a >>> 11), 0x165667b1);
   }
+}
+
+function isFollowed(events: RecordedUnit["events"], index: number): boolean {
+  const stream = events[index]?.stream;
+  for (let later = index + 1; later < events.length; later += 1) if (events[later]?.stream === stream) return true;
+  return false;
 }
 
 function putSequence(out: Uint32Array, at: number, seq: Sequence): void {

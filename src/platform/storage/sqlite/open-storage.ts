@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
+import { noTags, type Tagging } from "../port.ts";
 import { isDamage, makeFolder } from "./database.ts";
 import { DerivedDatabase } from "./derived-database.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -19,6 +20,7 @@ import { checkWal } from "./wal-check.ts";
 export interface SqliteStorageOptions {
   /** Where `log.db` and `derived.db` are; made when it is not there. */
   readonly folder: string;
+  readonly tagging?: Tagging;
   /** How writes reach the disk; tests pass one that fails. */
   readonly sync?: DiskSync;
 }
@@ -44,9 +46,10 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
     // What a crash left in the WAL may not have reached the disk; nobody may see it before it has.
     await sync.sync();
     const { storeId, epochs } = readMeta(log);
-    const derived = DerivedDatabase.open(folder, `${storeId} ${epochs.at(-1)?.id}`);
+    const { tagging = noTags } = options;
+    const derived = DerivedDatabase.open(folder, `${storeId} ${epochs.at(-1)?.id} ${tagging.version}`);
     opened.push(derived);
-    return new SqliteStorage(folder, lock, log, sync, derived);
+    return new SqliteStorage(folder, lock, log, sync, derived, tagging);
   } catch (error) {
     for (const part of opened.reverse()) part.close();
     lock.release();

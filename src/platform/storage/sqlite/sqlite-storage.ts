@@ -12,6 +12,7 @@ import type {
   Sequence,
   Storage,
   StorageStats,
+  Tagging,
 } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
 import { Checkpointer, WalKeeper } from "./checkpointer.ts";
@@ -49,6 +50,7 @@ export class SqliteStorage implements Storage {
   readonly folder: string;
   readonly epochs: readonly Epoch[];
   readonly derived: DerivedDatabase;
+  readonly tagging: Tagging;
   /** The connection that writes the log. */
   readonly log: DatabaseSync;
   readonly #lock: FolderLock;
@@ -73,10 +75,18 @@ export class SqliteStorage implements Storage {
   #indexFault: unknown;
   #isClosed = false;
 
-  constructor(folder: string, lock: FolderLock, log: DatabaseSync, sync: DiskSync, derived: DerivedDatabase) {
+  constructor(
+    folder: string,
+    lock: FolderLock,
+    log: DatabaseSync,
+    sync: DiskSync,
+    derived: DerivedDatabase,
+    tagging: Tagging,
+  ) {
     this.folder = folder;
     this.log = log;
     this.derived = derived;
+    this.tagging = tagging;
     this.#lock = lock;
     this.#sync = sync;
     this.#rows = new LogRows(log);
@@ -90,7 +100,7 @@ export class SqliteStorage implements Storage {
     this.#insert = log.prepare("INSERT INTO log (seq, at, body) VALUES (?, ?, ?)");
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
-    this.#index = new LogIndex(derived, storeId);
+    this.#index = new LogIndex(derived, storeId, tagging);
     this.#readTail();
   }
 
@@ -151,6 +161,10 @@ export class SqliteStorage implements Storage {
       if (found === undefined) this.#unclaimed.add(key);
       return found;
     });
+  }
+
+  async findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]> {
+    return this.#index.findTagged(tag, before ?? Number.POSITIVE_INFINITY, limit);
   }
 
   async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {

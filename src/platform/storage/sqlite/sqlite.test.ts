@@ -1,17 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sampleTagging } from "../samples.ts";
 import { storageContract } from "../storage.contract.ts";
 import { openSqliteStorage, type SqliteStorage } from "./index.ts";
 
 storageContract("sqlite", async () => {
   const folder = mkdtempSync(join(tmpdir(), "larder-sqlite-"));
-  let storage = await openSqliteStorage({ folder });
+  let storage = await openSqliteStorage({ folder, tagging: sampleTagging });
   return {
     storage,
     async reopen() {
       await storage.close();
-      storage = await openSqliteStorage({ folder });
+      storage = await openSqliteStorage({ folder, tagging: sampleTagging });
       return storage;
     },
     failNextAppend() {

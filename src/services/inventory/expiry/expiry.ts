@@ -41,14 +41,14 @@ export class Expiry implements Consumer {
     return this.#due.size;
   }
 
-  /** Lots have documents of their own here; active reservations are known to their read model (`watchReservations`). */
+  /** Lots have documents of their own here; open reservations have theirs elsewhere (`watchReservations`). */
   load(documents: Iterable<DerivedDocument>): void {
     for (const { id, body } of documents) this.#expect(id, Number(body));
   }
 
-  /** Takes in the reservations that were active before this process began. */
-  watchReservations(active: Iterable<{ readonly id: string; readonly expiresAt: Instant }>): void {
-    for (const { id, expiresAt } of active) this.#expect(streamOf.reservation(id), expiresAt);
+  /** Takes in the reservations that were open before this process began. */
+  watchReservations(open: Iterable<{ readonly id: string; readonly expiresAt: Instant | null }>): void {
+    for (const { id, expiresAt } of open) if (expiresAt !== null) this.#expect(streamOf.reservation(id), expiresAt);
   }
 
   apply(unit: RecordedUnit): void {

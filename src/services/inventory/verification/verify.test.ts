@@ -3,6 +3,7 @@ import type { RecordedUnit } from "../../../platform/storage/index.ts";
 import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import type { Caller } from "../api.ts";
 import { startInventory } from "../inventory.ts";
+import { inventoryTagging } from "../reservations/lists.ts";
 import { lastSeal } from "../seals/index.ts";
 import { verifyLog } from "./verify.ts";
 
@@ -10,7 +11,7 @@ const caller: Caller = { id: "test", ownReservations: false };
 
 /** A log with facts, reservations of every ending, a transfer, a void and several seals. */
 async function sampleLog(): Promise<MemoryStorage> {
-  const storage = new MemoryStorage();
+  const storage = new MemoryStorage({ tagging: inventoryTagging });
   const clock = { now: Date.parse("2026-03-01T08:00:00Z") };
   let ids = 0;
   const inventory = await startInventory({
@@ -120,7 +121,7 @@ describe("verification", () => {
   });
 
   it("sees a promise beyond what was available, and a reservation that ends twice", async () => {
-    const storage = new MemoryStorage();
+    const storage = new MemoryStorage({ tagging: inventoryTagging });
     const meta = (command: string) => ({ command, recordedAt: 1000, actor: "someone" });
     const reserved = (reservation: string, balance: object) => ({
       stream: "stock-leeds/milk",
