@@ -77,7 +77,7 @@ export const limits = {
   /** Commands that wait for the ledger before more are turned away with `overloaded`. */
   ledgerQueueMax: 50_000,
   /** Commands decided and appended in one go: bounds the latency of the first and the memory of the append. */
-  flushCommandsMax: 4096,
+  flushCommandsMax: 1024,
   /** Times a command is decided again after others moved its streams. */
   conflictRetriesMax: 3,
   /** Locations up to which `fewest-splits` looks at every combination. */

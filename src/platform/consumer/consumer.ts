@@ -17,7 +17,7 @@ export interface Consumer {
 }
 
 export interface FollowerOptions {
-  /** Milliseconds between commits of what was derived; more when a commit takes over a tenth of that. */
+  /** Milliseconds between commits of what was derived; more when a commit takes over a twentieth of that. */
   readonly commitEveryMs?: number;
   /** Called when a consumer fails; it is stopped, the others go on. */
   readonly onFailure?: (consumer: string, error: unknown) => void;
@@ -114,7 +114,7 @@ export class ConsumerHost {
     this.commit();
   }
 
-  /** Commits now and then, so that it takes at most a tenth of the time however much is derived. */
+  /** Commits now and then, so that it takes at most a twentieth of the time however much is derived. */
   #commitLater(lastTookMs: number): void {
     this.#timer = setTimeout(
       () => {
@@ -122,7 +122,7 @@ export class ConsumerHost {
         this.commit();
         this.#commitLater(performance.now() - started);
       },
-      Math.max(this.#options.commitEveryMs ?? 100, 10 * lastTookMs),
+      Math.max(this.#options.commitEveryMs ?? 100, 20 * lastTookMs),
     );
     this.#timer.unref();
   }

@@ -200,10 +200,13 @@ class LocalInventory implements RunningInventory {
 
   async recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt> {
     const rejected: { index: number; id: string | null; code: string; detail: string }[] = [];
-    let [accepted, duplicates, seq] = [0, 0, 0];
+    let [accepted, duplicates] = [0, 0];
     const commands: Command<FactOutcome>[] = [];
     const places: { readonly index: number; readonly id: string }[] = [];
-    for (const [index, item] of items.entries()) {
+    let place = -1;
+    for (const item of items) {
+      place += 1;
+      const index = place;
       const parsed = parseFact(item);
       if (!parsed.ok) {
         const { id, detail } = parsed.malformed;
@@ -219,10 +222,11 @@ class LocalInventory implements RunningInventory {
       commands.push(factCommand(fact, caller));
       places.push({ index, id: fact.id });
     }
-    const decided = await this.#ledger.submitAll(commands, refusalOf);
-    for (const [at, { index, id }] of places.entries()) {
-      const outcome = decided[at]?.value;
-      seq = Math.max(seq, decided[at]?.seq ?? 0);
+    const { values, seq } = await this.#ledger.submitAll(commands, refusalOf);
+    let at = 0;
+    for (const { index, id } of places) {
+      const outcome = values[at];
+      at += 1;
       if (outcome === "accepted") accepted += 1;
       else if (outcome === "duplicate") duplicates += 1;
       else if (outcome !== undefined) rejected.push({ index, id, ...outcome });
@@ -243,7 +247,7 @@ class LocalInventory implements RunningInventory {
     caller: Caller,
     idempotencyKey?: string,
   ): Promise<Outcome<{ created: boolean; reservation: Reservation }>> {
-    const place = placeRequest(request, caller, idempotencyKey, this.#options.randomId());
+    const place = placeRequest(request, caller, idempotencyKey, this.#options.randomId);
     if (!place.ok) return place;
     const { value, seq } = await this.#ledger.submit(placeCommand(place.value, caller));
     this.#observer.reservationAnswered("reserve", value.ok ? "ok" : value.rejection.code);
@@ -252,7 +256,7 @@ class LocalInventory implements RunningInventory {
   }
 
   async plan(request: ReserveRequest, caller: Caller) {
-    const place = placeRequest(request, caller, undefined, "plan");
+    const place = placeRequest(request, caller, undefined, () => "plan");
     if (!place.ok) return place;
     const { value, seq } = await this.#ledger.submit(planCommand(place.value, caller));
     return accept(planView(value, place.value.allowPartial, this.#token(seq)));

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { PlatformError } from "../../../kernel/index.ts";
 
 /** Before 3.51.3 a WAL could lose frames when one connection checkpointed while another restarted it (sqlite.org/wal.html). */
@@ -36,12 +36,25 @@ export function isAtLeast(version: string, wanted: string): boolean {
   return true;
 }
 
+interface Bounds {
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
+}
+
+/** Prepared once for each connection. */
+const boundsOf = new WeakMap<DatabaseSync, Bounds>();
+
 /** Runs `work` in one transaction: all of it or, when it throws, none. */
 export function transaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec("BEGIN IMMEDIATE");
+  let bounds = boundsOf.get(database);
+  if (bounds === undefined) {
+    bounds = { begin: database.prepare("BEGIN IMMEDIATE"), commit: database.prepare("COMMIT") };
+    boundsOf.set(database, bounds);
+  }
+  bounds.begin.run();
   try {
     const value = work();
-    database.exec("COMMIT");
+    bounds.commit.run();
     return value;
   } catch (error) {
     // SQLite itself has rolled back after some errors, such as a full disk.

@@ -123,7 +123,8 @@ const rowsMax = 2 ** 21;
 
 export function compareKeys(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number, keyWords: number): number {
   for (let word = 0; word < keyWords; word += 1) {
-    const [left, right] = [a[aAt + word] ?? 0, b[bAt + word] ?? 0];
+    const left = a[aAt + word] ?? 0;
+    const right = b[bAt + word] ?? 0;
     if (left !== right) return left < right ? -1 : 1;
   }
   return 0;

@@ -156,18 +156,15 @@ export class RunStore {
   /** Shows the entries of a key in a run, newest first, until `visit` returns true; returns whether it did. */
   find(run: Run, shape: EntryShape, key: Uint32Array, visit: EntryVisitor): boolean {
     const { words, keyWords } = shape;
-    let place = lastNotAbove(run.segments.length, (index) => compareFence(run.segments[index], 0, key, keyWords));
+    let place = lastSegment(run.segments, key, keyWords);
     const newest = run.segments[place];
     if (newest === undefined || !mayHold(newest.filter, key, keyWords)) return false;
     let segment: Segment | undefined = newest;
     while (segment !== undefined) {
-      const current = segment;
-      let page = lastNotAbove(current.fences.length / keyWords, (index) => compareFence(current, index, key, keyWords));
+      let page = lastNotAbove(segment.fences, keyWords, key, keyWords);
       for (; page >= 0; page -= 1) {
-        const content = this.readPage(current, page);
-        let entry = lastNotAbove(content.length / words, (index) =>
-          compareKeys(content, index * words, key, 0, keyWords),
-        );
+        const content = this.readPage(segment, page);
+        let entry = lastNotAbove(content, words, key, keyWords);
         for (; entry >= 0; entry -= 1) {
           if (compareKeys(content, entry * words, key, 0, keyWords) !== 0) return false;
           if (visit(content, entry * words)) return true;
@@ -188,16 +185,26 @@ export function segmentEntriesMax(shape: EntryShape): number {
   return segmentPagesMax * entriesPerPage(shape);
 }
 
-function compareFence(segment: Segment | undefined, page: number, key: Uint32Array, keyWords: number): number {
-  return segment === undefined ? 1 : compareKeys(segment.fences, page * keyWords, key, 0, keyWords);
-}
-
-/** The last index of a sorted list whose comparison with what is sought is not above 0; -1 when all are. */
-function lastNotAbove(length: number, compare: (index: number) => number): number {
-  let [low, high] = [0, length];
+/** The last segment whose first key is not above a key; -1 when all are. */
+function lastSegment(segments: readonly Segment[], key: Uint32Array, keyWords: number): number {
+  let low = 0;
+  let high = segments.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compare(middle) > 0) high = middle;
+    const fences = segments[middle]?.fences;
+    if (fences === undefined || compareKeys(fences, 0, key, 0, keyWords) > 0) high = middle;
+    else low = middle + 1;
+  }
+  return low - 1;
+}
+
+/** The last of sorted entries of `words` each whose key is not above a key; -1 when all are. */
+function lastNotAbove(sorted: Uint32Array, words: number, key: Uint32Array, keyWords: number): number {
+  let low = 0;
+  let high = sorted.length / words;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(sorted, middle * words, key, 0, keyWords) > 0) high = middle;
     else low = middle + 1;
   }
   return low - 1;

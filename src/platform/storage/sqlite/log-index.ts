@@ -87,9 +87,11 @@ export class LogIndex {
     const [first] = unit.events;
     if (first === undefined) return;
     const { events } = unit;
-    for (const [index, { stream, version }] of events.entries()) {
+    let place = 0;
+    for (const { stream, version } of events) {
+      place += 1;
       // Of several events of one stream the last one's version counts.
-      if (events.length > 1 && isFollowed(events, index)) continue;
+      if (isAmong(events, place, stream)) continue;
       this.#hashName(stream, this.#streamEntry);
       putSequence(this.#streamEntry, 2, first.seq);
       this.#streamEntry[4] = version;
@@ -232,7 +234,8 @@ export class LogIndex {
   }
 
   #hashName(name: string, out: Uint32Array): void {
-    let [a, b] = this.#seed;
+    let a = this.#seed[0];
+    let b = this.#seed[1];
     for (let index = 0; index < name.length; index += 1) {
       const unit = name.charCodeAt(index);
       a = Math.imul(a ^ unit, 0x85ebca6b);
@@ -245,9 +248,9 @@ export class LogIndex {
   }
 }
 
-function isFollowed(events: RecordedUnit["events"], index: number): boolean {
-  const stream = events[index]?.stream;
-  for (let later = index + 1; later < events.length; later += 1) if (events[later]?.stream === stream) return true;
+/** Whether one of the events from a place on is of a stream. */
+function isAmong(events: RecordedUnit["events"], from: number, stream: string): boolean {
+  for (let place = from; place < events.length; place += 1) if (events[place]?.stream === stream) return true;
   return false;
 }
 

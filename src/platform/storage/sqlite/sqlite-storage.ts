@@ -135,6 +135,10 @@ export class SqliteStorage implements Storage {
       else oldestBeyond = seq;
       return false;
     });
+    if (seqs.length === 0 && oldestBeyond === undefined) {
+      if (after === 0) this.#versions.set(stream, 0);
+      return noEvents;
+    }
     const units = oldestBeyond === undefined ? seqs : [oldestBeyond, ...seqs];
     return [...new Set(units)]
       .reverse()
@@ -312,7 +316,7 @@ export class SqliteStorage implements Storage {
     for (const [stream, version] of versions) this.#versions.set(stream, version);
     for (const unit of units) {
       this.#index.record(unit);
-      for (const { key } of unit.claims) this.#unclaimed.delete(key);
+      if (this.#unclaimed.size > 0) for (const { key } of unit.claims) this.#unclaimed.delete(key);
     }
     this.#workOnIndex();
     if (units.length > 0) for (const listener of [...this.#listeners]) tell(listener, units);
@@ -367,6 +371,7 @@ export class SqliteStorage implements Storage {
   }
 }
 
+const noEvents: readonly RecordedEvent[] = [];
 const unclaimedMax = 50_000;
 
 /** Pages after which a WAL is copied into its database: 64 MB, so that copying is rare and opening after a crash quick. */

@@ -8,8 +8,11 @@ import { isPublic, pairsIn, publicTypeOf, toCloudEvent } from "./cloud-events.ts
 /** Events of a step at most: what one turn of a feed renders before others get theirs. */
 const stepEvents = 500;
 
-/** Units of the newest appends kept at hand, so that feeds near the present don't read the log. */
-const recentUnitsMax = 4096;
+/**
+ * Units of the newest appends kept at hand while there are feeds, so that those near the present don't read the log. What
+ * is kept outlives the young generation, so that more of it costs every append some microseconds.
+ */
+const recentUnitsMax = 1024;
 
 /** The change feed: the log in its order, for any number of followers, each at its own pace. */
 export class Changes {
@@ -106,6 +109,10 @@ export class Changes {
   }
 
   #receive(units: readonly RecordedUnit[]): void {
+    if (this.#open === 0) {
+      if (this.#recent.length > 0) this.#recent = [];
+      return;
+    }
     for (const unit of units) this.#recent.push(unit);
     if (this.#recent.length > 2 * recentUnitsMax) this.#recent = this.#recent.slice(-recentUnitsMax);
     if (this.#waiting.size > 0) for (const wake of [...this.#waiting]) wake();

@@ -4,7 +4,8 @@ export interface CacheStats {
   readonly misses: number;
 }
 
-interface Entry {
+/** A state in memory; whoever changes it changes what is cached. */
+export interface CacheEntry {
   version: number;
   state: unknown;
 }
@@ -16,8 +17,8 @@ interface Entry {
  */
 export class StateCache {
   readonly #max: number;
-  #young = new Map<string, Entry>();
-  #old = new Map<string, Entry>();
+  #young = new Map<string, CacheEntry>();
+  #old = new Map<string, CacheEntry>();
   #hits = 0;
   #misses = 0;
 
@@ -36,8 +37,8 @@ export class StateCache {
     return isHit;
   }
 
-  /** The entry itself: whoever changes it changes what is cached. */
-  get(stream: string): Entry | undefined {
+  /** The entry of a stream, if it is in memory; counts as a use. */
+  get(stream: string): CacheEntry | undefined {
     const young = this.#young.get(stream);
     if (young !== undefined) return young;
     const old = this.#old.get(stream);
@@ -46,12 +47,12 @@ export class StateCache {
   }
 
   /** As `get`, without counting as a use. */
-  peek(stream: string): Entry | undefined {
+  peek(stream: string): CacheEntry | undefined {
     return this.#young.get(stream) ?? this.#old.get(stream);
   }
 
-  set(stream: string, version: number, state: unknown): void {
-    this.#keep(stream, { version, state });
+  set(stream: string, entry: CacheEntry): void {
+    this.#keep(stream, entry);
   }
 
   drop(stream: string): void {
@@ -66,8 +67,8 @@ export class StateCache {
     this.#young = new Map();
   }
 
-  #keep(stream: string, entry: Entry): void {
+  #keep(stream: string, entry: CacheEntry): void {
     this.#young.set(stream, entry);
-    this.#old.delete(stream);
+    if (this.#old.size > 0) this.#old.delete(stream);
   }
 }

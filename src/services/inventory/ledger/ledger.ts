@@ -10,15 +10,22 @@
  * folded again from the log.
  */
 import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
-import type { AppendOutcome, Sequence, Storage } from "../../../platform/storage/index.ts";
+import type { AppendOutcome, AppendUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import { type CacheStats, StateCache } from "./cache.ts";
-import { type Draft, Round, type Waiting } from "./round.ts";
+import { type Answers, type Draft, Round, type Waiting } from "./round.ts";
 import type { SnapshotReader } from "./snapshots.ts";
 import type { Command } from "./transaction.ts";
 
 export interface Decided<T> {
   readonly value: T;
   /** Up to here the log holds all that the answer rests on. */
+  readonly seq: Sequence;
+}
+
+/** Answers to commands that were asked together, each at its place. */
+export interface AllDecided<T> {
+  readonly values: readonly T[];
+  /** As in `Decided`, for all of them. */
   readonly seq: Sequence;
 }
 
@@ -76,7 +83,7 @@ export class Ledger {
   submit<T>(command: Command<T>): Promise<Decided<T>> {
     return new Promise<Decided<T>>((resolve, reject) => {
       this.#refuseWhenFull();
-      this.#enqueue(command, resolve, reject);
+      this.#enqueue(command, new OneAnswer(resolve, reject), 0);
     });
   }
 
@@ -84,26 +91,12 @@ export class Ledger {
    * As `submit` for each command, in their order, answered together. What `decide` threw is turned into an answer by
    * `recover`, or rejects all when that throws it again.
    */
-  submitAll<T>(commands: readonly Command<T>[], recover: (error: unknown) => T): Promise<Decided<T>[]> {
-    if (commands.length === 0) return Promise.resolve([]);
-    return new Promise<Decided<T>[]>((resolve, reject) => {
+  submitAll<T>(commands: readonly Command<T>[], recover: (error: unknown) => T): Promise<AllDecided<T>> {
+    if (commands.length === 0) return Promise.resolve({ values: [], seq: 0 });
+    return new Promise<AllDecided<T>>((resolve, reject) => {
       this.#refuseWhenFull();
-      const answers: Decided<T>[] = [];
-      let open = commands.length;
-      for (const [index, command] of commands.entries()) {
-        const settle = (decided: Decided<T>) => {
-          answers[index] = decided;
-          open -= 1;
-          if (open === 0) resolve(answers);
-        };
-        this.#enqueue(command, settle, (error) => {
-          try {
-            settle({ value: recover(error), seq: 0 });
-          } catch (cause) {
-            reject(cause);
-          }
-        });
-      }
+      const answers = new AllAnswers(commands.length, recover, resolve, reject);
+      for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place);
     });
   }
 
@@ -114,11 +107,10 @@ export class Ledger {
     }
   }
 
-  #enqueue<T>(command: Command<T>, resolve: (decided: Decided<T>) => void, reject: (error: unknown) => void): void {
+  #enqueue(command: Command<unknown>, answers: Answers, place: number): void {
     this.#commands += 1;
     const id = `${this.#options.processId}-${this.#commands.toString(36)}`;
-    // The queue forgets the type of the answer; `resolve` is only ever called with what this command decided.
-    this.#queue.push({ command, id, resolve: resolve as Waiting["resolve"], reject, attempts: 0 });
+    this.#queue.push({ command, id, answers, place, attempts: 0 });
     if (!this.#running) this.#start();
   }
 
@@ -148,7 +140,7 @@ export class Ledger {
         },
         (error: unknown) => {
           this.#running = false;
-          for (const waiting of this.#queue.splice(0)) waiting.reject(error);
+          for (const waiting of this.#queue.splice(0)) reject(waiting, error);
         },
       );
     });
@@ -164,15 +156,16 @@ export class Ledger {
       await round.prefetch(batch);
       for (const waiting of batch) {
         try {
-          drafts.push(await round.decide(waiting));
+          const decided = round.decide(waiting);
+          drafts.push(decided instanceof Promise ? await decided : decided);
         } catch (error) {
-          waiting.reject(error);
+          reject(waiting, error);
         }
       }
     } catch (error) {
       // Reading the store failed: nothing was appended, so all may simply be turned away.
       for (const stream of round.changed) this.#cache.drop(stream);
-      for (const waiting of batch) waiting.reject(error);
+      for (const waiting of batch) reject(waiting, error);
       return;
     }
     try {
@@ -180,57 +173,73 @@ export class Ledger {
     } catch (error) {
       // Nothing above throws unless the code is wrong; then too nobody is left waiting. Who was answered stays so.
       for (const name of round.changed) this.#cache.drop(name);
-      for (const waiting of batch) waiting.reject(error);
+      for (const waiting of batch) reject(waiting, error);
       throw error;
     }
   }
 
   async #append(drafts: readonly Draft[], round: Round): Promise<void> {
-    const writing = drafts.filter((draft) => draft.unit !== undefined);
-    const units = writing.flatMap(({ unit }) => (unit === undefined ? [] : [unit]));
-    const before = this.#storage.head();
-    let outcomes: readonly AppendOutcome[] = [];
-    if (units.length > 0) {
-      const started = performance.now();
-      try {
-        outcomes = await this.#storage.append(units);
-      } catch (error) {
-        await this.#settleFailure(drafts, round, before, error);
-        return;
-      }
-      const events = units.reduce((sum, unit) => sum + unit.events.length, 0);
-      this.#options.observe?.appended?.(units.length, events, (performance.now() - started) / 1000);
+    const units: AppendUnit[] = [];
+    let events = 0;
+    for (const { unit } of drafts) {
+      if (unit === undefined) continue;
+      units.push(unit);
+      events += unit.events.length;
     }
-    const bySeq = new Map(writing.map((draft, index) => [draft, outcomes[index]]));
-    this.#settle(drafts, (draft) => bySeq.get(draft));
+    if (units.length === 0) {
+      this.#settle(drafts, []);
+      return;
+    }
+    const before = this.#storage.head();
+    const started = performance.now();
+    let outcomes: readonly AppendOutcome[];
+    try {
+      outcomes = await this.#storage.append(units);
+    } catch (error) {
+      await this.#settleFailure(drafts, round, before, error);
+      return;
+    }
+    this.#options.observe?.appended?.(units.length, events, (performance.now() - started) / 1000);
+    this.#settle(drafts, outcomes);
   }
 
-  /** Answers those whose unit is durable, and decides the others again, with all that had seen their states. */
-  #settle(drafts: readonly Draft[], outcomeOf: (draft: Draft) => AppendOutcome | undefined): void {
-    const suspect = new Set<string>();
+  /**
+   * Answers those whose unit is durable, and decides the others again, with all that had seen their states. The outcomes
+   * are those of the drafts that have a unit, in their order.
+   */
+  #settle(drafts: readonly Draft[], outcomes: readonly AppendOutcome[]): void {
+    const suspect = this.#suspectOf(drafts, outcomes);
+    const again: Waiting[] = [];
+    const head = this.#storage.head();
+    let place = 0;
     for (const draft of drafts) {
-      const outcome = outcomeOf(draft);
-      if (outcome === undefined || outcome.ok) continue;
-      for (const { stream } of draft.unit?.expected ?? []) {
+      if (draft.unit === undefined) {
+        if (isAny(draft.touched, suspect)) again.push(draft.waiting);
+        else resolve(draft, head);
+        continue;
+      }
+      const outcome = outcomes[place];
+      place += 1;
+      if (outcome?.ok) resolve(draft, lastOf(draft.unit, outcome.seq));
+      else again.push(draft.waiting);
+    }
+    this.#decideAgain(again);
+  }
+
+  /** Streams and claims of the units that failed: what is in memory of them is wrong, and is dropped. */
+  #suspectOf(drafts: readonly Draft[], outcomes: readonly AppendOutcome[]): ReadonlySet<string> {
+    const suspect = new Set<string>();
+    if (outcomes.every(({ ok }) => ok)) return suspect;
+    const units = drafts.flatMap(({ unit }) => unit ?? []);
+    for (const [place, { expected, claims = [] }] of units.entries()) {
+      if (outcomes[place]?.ok) continue;
+      for (const { stream } of expected) {
         suspect.add(stream);
         this.#cache.drop(stream);
       }
-      for (const { key } of draft.unit?.claims ?? []) suspect.add(key);
+      for (const { key } of claims) suspect.add(key);
     }
-    const again: Waiting[] = [];
-    const head = this.#storage.head();
-    for (const draft of drafts) {
-      const outcome = outcomeOf(draft);
-      if (outcome?.ok) {
-        const last = outcome.seq + (draft.unit?.events.length ?? 1) - 1;
-        draft.waiting.resolve({ value: draft.value, seq: last });
-      } else if (draft.unit === undefined && !isAny(draft.touched, suspect)) {
-        draft.waiting.resolve({ value: draft.value, seq: head });
-      } else {
-        again.push(draft.waiting);
-      }
-    }
-    this.#decideAgain(again);
+    return suspect;
   }
 
   /** An append threw. Either nothing was written, or nobody knows: then the log itself is asked. */
@@ -239,7 +248,7 @@ export class Ledger {
     const unsure: Draft[] = [];
     for (const draft of drafts) {
       if (draft.unit !== undefined || isAny(draft.touched, round.changed)) unsure.push(draft);
-      else draft.waiting.resolve({ value: draft.value, seq: this.#storage.head() });
+      else resolve(draft, this.#storage.head());
     }
     if (error instanceof PlatformError) return refuse(unsure, error);
     try {
@@ -251,7 +260,7 @@ export class Ledger {
       for (const [index, draft] of unsure.entries()) {
         const seq = found[index];
         if (seq === undefined) again.push(draft.waiting);
-        else draft.waiting.resolve({ value: draft.value, seq: seq + (draft.unit?.events.length ?? 1) - 1 });
+        else resolve(draft, lastOf(draft.unit, seq));
       }
       this.#decideAgain(again);
     } catch (cause) {
@@ -265,7 +274,8 @@ export class Ledger {
     const retried = again.filter((waiting) => {
       waiting.attempts += 1;
       if (waiting.attempts <= limits.conflictRetriesMax) return true;
-      waiting.reject(
+      reject(
+        waiting,
         new PlatformError("version-conflict", "Others changed the same stock meanwhile; please try again."),
       );
       return false;
@@ -280,9 +290,78 @@ export class Ledger {
   }
 }
 
+/** Answers the one who asked by `submit`. The queue forgets the type of the answer, which is what the command decides. */
+class OneAnswer<T> implements Answers {
+  readonly #resolve: (decided: Decided<T>) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(resolve: (decided: Decided<T>) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  resolve(_place: number, value: unknown, seq: Sequence): void {
+    this.#resolve({ value: value as T, seq });
+  }
+
+  reject(_place: number, error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+/** Answers the one who asked by `submitAll`, once everything is decided. */
+class AllAnswers<T> implements Answers {
+  readonly #values: T[] = [];
+  readonly #recover: (error: unknown) => T;
+  readonly #resolve: (decided: AllDecided<T>) => void;
+  readonly #reject: (error: unknown) => void;
+  #open: number;
+  #seq: Sequence = 0;
+
+  constructor(
+    count: number,
+    recover: (error: unknown) => T,
+    resolve: (decided: AllDecided<T>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#open = count;
+    this.#recover = recover;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  resolve(place: number, value: unknown, seq: Sequence): void {
+    this.#values[place] = value as T;
+    if (seq > this.#seq) this.#seq = seq;
+    this.#open -= 1;
+    if (this.#open === 0) this.#resolve({ values: this.#values, seq: this.#seq });
+  }
+
+  reject(place: number, error: unknown): void {
+    try {
+      this.resolve(place, this.#recover(error), 0);
+    } catch (cause) {
+      this.#reject(cause);
+    }
+  }
+}
+
+function resolve({ waiting, value }: Draft, seq: Sequence): void {
+  waiting.answers.resolve(waiting.place, value, seq);
+}
+
+function reject({ answers, place }: Waiting, error: unknown): void {
+  answers.reject(place, error);
+}
+
+/** The last event of a unit that begins at `seq`; `seq` itself where nothing was appended. */
+function lastOf(unit: AppendUnit | undefined, seq: Sequence): Sequence {
+  return seq + (unit === undefined ? 1 : unit.events.length) - 1;
+}
+
 function refuse(drafts: readonly Draft[], cause: unknown): void {
   const error = new PlatformError("storage-unavailable", "The store can't be written at the moment.", { cause });
-  for (const { waiting } of drafts) waiting.reject(error);
+  for (const { waiting } of drafts) reject(waiting, error);
 }
 
 function isAny(streams: readonly string[], of: ReadonlySet<string>): boolean {

@@ -1,22 +1,28 @@
 /**
  * One round of the ledger: commands decided one after another, each on top of the ones before it, to be appended together.
  */
-import { type Instant, invariant, PlatformError } from "../../../kernel/index.ts";
-import type { AppendUnit, Claim, ClaimRecord, Storage, UnitMeta } from "../../../platform/storage/index.ts";
-import { effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
-import { type PastEvent, type Stock, type StockEventDraft, withBalances } from "../domain/stock/index.ts";
-import type { StateCache } from "./cache.ts";
-import { familyOf, type LooseEvent, type States } from "./families.ts";
-import type { Decided, LedgerOptions } from "./ledger.ts";
+import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import type { AppendUnit, Claim, ClaimRecord, Sequence, Storage, UnitMeta } from "../../../platform/storage/index.ts";
+import type { PastEvent } from "../domain/stock/index.ts";
+import type { CacheEntry, StateCache } from "./cache.ts";
+import { familyOf, type LooseEvent } from "./families.ts";
+import type { LedgerOptions } from "./ledger.ts";
 import { loadState } from "./snapshots.ts";
-import { idOf, pairOf, streamOf } from "./streams.ts";
-import type { Claimant, Command, Transaction } from "./transaction.ts";
+import { Missing, Step } from "./step.ts";
+import { idOf, pairOf } from "./streams.ts";
+import type { Claimant, Command } from "./transaction.ts";
+
+/** Hears how commands that were asked together have ended, each by its place among them. */
+export interface Answers {
+  resolve(place: number, value: unknown, seq: Sequence): void;
+  reject(place: number, error: unknown): void;
+}
 
 export interface Waiting {
   readonly command: Command<unknown>;
   readonly id: string;
-  readonly resolve: (decided: Decided<unknown>) => void;
-  readonly reject: (error: unknown) => void;
+  readonly answers: Answers;
+  readonly place: number;
   attempts: number;
 }
 
@@ -24,32 +30,30 @@ export interface Draft {
   readonly waiting: Waiting;
   readonly value: unknown;
   readonly unit: AppendUnit | undefined;
-  /** The streams and claims that the decision has looked at. */
   /** Streams and names of claims that the decision looked at. A claim's name has no `-`, a stream's has. */
   readonly touched: readonly string[];
 }
 
-/** Thrown out of a decision that asked for what is not in memory; the ledger fetches it and decides again. */
-class Missing {
-  readonly streams: string[] = [];
-  readonly claims: string[] = [];
-  readonly histories: string[] = [];
-  readonly claimants: string[] = [];
+/** What a round knows of a name. */
+interface KnownClaim {
+  readonly record: ClaimRecord | undefined;
+  readonly claimant: Claimant | undefined;
 }
+
+const free: KnownClaim = { record: undefined, claimant: undefined };
 
 /** One round: what is decided and appended together. */
 export class Round {
+  readonly now: Instant;
   /** Streams whose state in memory runs ahead of the log, and claims that are about to be taken. */
   readonly changed = new Set<string>();
   readonly #options: LedgerOptions;
   readonly #storage: Storage;
   readonly #cache: StateCache;
-  readonly #now: Instant;
-  readonly #claims = new Map<string, ClaimRecord | undefined>();
-  readonly #claimants = new Map<string, Claimant>();
+  readonly #claims = new Map<string, KnownClaim>();
   readonly #histories = new Map<string, readonly PastEvent[]>();
-  /** What this round has decided to append, in order. Only looked through when a stream is folded again. */
-  #pending: { readonly stream: string; readonly event: LooseEvent; readonly unit: UnitMeta }[] = [];
+  /** The decisions that have emitted something, in order. Only looked through when a stream is folded again. */
+  readonly #emitting: Step[] = [];
   readonly #newVoids = new Set<string>();
   readonly #newLocations = new Map<string, Set<string>>();
 
@@ -57,7 +61,7 @@ export class Round {
     this.#options = options;
     this.#storage = options.storage;
     this.#cache = cache;
-    this.#now = now;
+    this.now = now;
   }
 
   /** Fetches what commands are known to read, in one go. */
@@ -66,40 +70,37 @@ export class Round {
     const claims: string[] = [];
     for (const { command } of batch) {
       for (const stream of command.streams) if (!this.#cache.has(stream)) streams.push(stream);
-      if (command.claims !== undefined) claims.push(...command.claims);
+      if (command.claims !== undefined) for (const key of command.claims) claims.push(key);
     }
     if (streams.length > 0) await this.#loadStreams(streams);
     if (claims.length > 0) await this.#loadClaims(claims);
   }
 
-  /** Decides one command, fetching what it turns out to need. */
-  async decide(waiting: Waiting): Promise<Draft> {
-    for (;;) {
-      const step = new Step(this, waiting);
-      try {
-        return step.run();
-      } catch (error) {
-        await this.#undo(step);
-        if (!(error instanceof Missing)) throw error;
-        await this.#fetch(error);
-      }
+  /** Decides one command; what it turns out to need is fetched first. */
+  decide(waiting: Waiting): Draft | Promise<Draft> {
+    const step = new Step(this, waiting);
+    try {
+      return step.run();
+    } catch (error) {
+      return this.#decideAgain(waiting, step, error);
     }
   }
 
-  get now(): Instant {
-    return this.#now;
+  async #decideAgain(waiting: Waiting, failed: Step, error: unknown): Promise<Draft> {
+    await this.#undo(failed);
+    if (!(error instanceof Missing)) throw error;
+    await this.#fetch(error);
+    return this.decide(waiting);
   }
 
-  entry(stream: string): { readonly version: number; readonly state: unknown } | undefined {
+  /** The state of a stream, if it is in memory: whoever changes it says so by `changedBy`. */
+  entry(stream: string): CacheEntry | undefined {
     return this.#cache.get(stream);
   }
 
-  claimed(key: string): { readonly known: boolean; readonly record: ClaimRecord | undefined } {
-    return { known: this.#claims.has(key), record: this.#claims.get(key) };
-  }
-
-  claimant(key: string): Claimant | undefined {
-    return this.#claimants.get(key);
+  /** What is known of a name; undefined when it has to be looked up. */
+  claim(key: string): KnownClaim | undefined {
+    return this.#claims.get(key);
   }
 
   history(stream: string): readonly PastEvent[] | undefined {
@@ -119,15 +120,18 @@ export class Round {
     return [...known];
   }
 
-  /** Changes a state in memory; the event is kept until it is known to be durable. */
-  apply(stream: string, event: LooseEvent, unit: UnitMeta): void {
-    const entry = this.#cache.get(stream);
-    invariant(entry !== undefined, "a stream is loaded before it is changed");
-    entry.state = familyOf(stream).evolve(entry.state, event, unit);
-    entry.version += 1;
+  /** Notes that a decision has brought a stream to a version that is not durable yet. */
+  changedBy(step: Step, stream: string, version: number): void {
+    if (this.#emitting[this.#emitting.length - 1] !== step) this.#emitting.push(step);
     this.changed.add(stream);
-    this.#pending.push({ stream, event, unit });
-    if (entry.version === 1) this.#noteNew(stream);
+    if (version === 1) this.#noteNew(stream);
+  }
+
+  takeClaims(claims: readonly Claim[], claimant: Claimant): void {
+    for (const { key, print } of claims) {
+      this.#claims.set(key, { record: { print, seq: 0 }, claimant });
+      this.changed.add(key);
+    }
   }
 
   #noteNew(stream: string): void {
@@ -138,23 +142,19 @@ export class Round {
     this.#newLocations.set(sku, locations.add(location));
   }
 
-  #pendingOf(stream: string) {
-    return this.#pending.filter((pending) => pending.stream === stream);
-  }
-
-  takeClaims(claims: readonly Claim[], claimant: Claimant): void {
-    for (const { key, print } of claims) {
-      this.#claims.set(key, { print, seq: 0 });
-      this.changed.add(key);
-      this.#claimants.set(key, claimant);
-    }
+  /** What this round has decided to append to a stream. */
+  #pendingOf(stream: string): { readonly event: LooseEvent; readonly unit: UnitMeta }[] {
+    if (!this.changed.has(stream)) return [];
+    return this.#emitting.flatMap(({ events, meta: unit }) =>
+      events.filter((event) => event.stream === stream).map((event) => ({ event, unit })),
+    );
   }
 
   /** Takes back what a decision did before it stopped: its streams are folded again, with what others did to them. */
   async #undo(step: Step): Promise<void> {
-    const streams = step.emittedStreams();
-    if (streams.length === 0) return;
-    this.#pending = this.#pending.filter(({ unit }) => unit !== step.meta);
+    if (step.events.length === 0) return;
+    this.#emitting.pop();
+    const streams = new Set(step.events.map(({ stream }) => stream));
     for (const stream of streams) this.#cache.drop(stream);
     await this.#loadStreams(streams);
   }
@@ -170,21 +170,22 @@ export class Round {
       );
     }
     for (const key of missing.claimants) {
-      const seq = this.#claims.get(key)?.seq ?? 0;
+      const record = this.#claims.get(key)?.record;
+      const seq = record?.seq ?? 0;
       const [unit] = await this.#storage.readLog(seq - 1, 1);
       if (unit === undefined) throw new PlatformError("storage-unavailable", `The log has no unit at ${seq}.`);
-      this.#claimants.set(key, { fact: unit.meta.fact, events: unit.events });
+      this.#claims.set(key, { record, claimant: { fact: unit.meta.fact, events: unit.events } });
     }
   }
 
-  async #loadStreams(streams: readonly string[]): Promise<void> {
+  async #loadStreams(streams: Iterable<string>): Promise<void> {
     for (const stream of new Set(streams)) {
-      const { version, state } = await loadState(this.#storage, this.#options.snapshots, stream);
-      let current = { version, state };
+      const entry = await loadState(this.#storage, this.#options.snapshots, stream);
       for (const { event, unit } of this.#pendingOf(stream)) {
-        current = { version: current.version + 1, state: familyOf(stream).evolve(current.state, event, unit) };
+        entry.state = familyOf(stream).evolve(entry.state, event, unit);
+        entry.version += 1;
       }
-      this.#cache.set(stream, current.version, current.state);
+      this.#cache.set(stream, entry);
     }
   }
 
@@ -192,164 +193,13 @@ export class Round {
     const unknown = keys.filter((key) => !this.#claims.has(key));
     if (unknown.length === 0) return;
     const found = await this.#storage.findClaims(unknown);
-    for (const [index, key] of unknown.entries()) this.#claims.set(key, found[index]);
-  }
-}
-
-/** One run of one decision. */
-class Step implements Transaction {
-  readonly now: Instant;
-  readonly meta: UnitMeta;
-  readonly #round: Round;
-  readonly #waiting: Waiting;
-  readonly #expected: { readonly stream: string; readonly version: number }[] = [];
-  readonly #events: {
-    readonly stream: string;
-    readonly type: string;
-    readonly schema: number;
-    readonly data: object;
-  }[] = [];
-  readonly #claims: Claim[] = [];
-  readonly #touched: string[] = [];
-
-  constructor(round: Round, waiting: Waiting) {
-    const { actor, fact } = waiting.command;
-    this.now = round.now;
-    this.#round = round;
-    this.#waiting = waiting;
-    this.meta = { command: waiting.id, recordedAt: round.now, actor, ...(fact !== undefined && { fact }) };
-  }
-
-  run(): Draft {
-    const value = this.#waiting.command.decide(this);
-    if (this.#claims.length > 0) this.#round.takeClaims(this.#claims, { fact: this.meta.fact, events: this.#events });
-    return { waiting: this.#waiting, value, unit: this.#unit(), touched: this.#touched };
-  }
-
-  emittedStreams(): string[] {
-    return [...new Set(this.#events.map(({ stream }) => stream))];
-  }
-
-  want(streams: readonly string[]): void {
-    const absent = streams.filter((stream) => this.#round.entry(stream) === undefined);
-    if (absent.length > 0) throw missing({ streams: absent });
-  }
-
-  stock(location: string, sku: string): Stock {
-    return this.#state<Stock>(streamOf.stock(location, sku));
-  }
-
-  reservation(id: string): States["reservation"] {
-    return this.#state(streamOf.reservation(id));
-  }
-
-  transfer(id: string): States["transfer"] {
-    return this.#state(streamOf.transfer(id));
-  }
-
-  policy(sku: string): States["policy"] {
-    return this.#state(streamOf.policy(sku));
-  }
-
-  item(sku: string): States["item"] {
-    return this.#state(streamOf.item(sku));
-  }
-
-  location(id: string): States["location"] {
-    return this.#state(streamOf.location(id));
-  }
-
-  gtinOwner(gtin: string): string | undefined {
-    return this.#state<string | null>(streamOf.gtin(gtin)) ?? undefined;
-  }
-
-  emitted(): Claimant["events"] {
-    return [...this.#events];
-  }
-
-  version(stream: string): number {
-    return this.#entry(stream).version;
-  }
-
-  history(location: string, sku: string): readonly PastEvent[] {
-    const stream = streamOf.stock(location, sku);
-    const history = this.#round.history(stream);
-    if (history === undefined) throw missing({ histories: [stream] });
-    return history;
-  }
-
-  claimed(key: string): ClaimRecord | undefined {
-    const { known, record } = this.#round.claimed(key);
-    if (!known) throw missing({ claims: [key] });
-    this.#touched.push(key);
-    return record;
-  }
-
-  claimant(key: string): Claimant | undefined {
-    if (this.claimed(key) === undefined) return undefined;
-    const claimant = this.#round.claimant(key);
-    if (claimant === undefined) throw missing({ claimants: [key] });
-    return claimant;
-  }
-
-  mayBeVoided(factKey: string): boolean {
-    return this.#round.mayBeVoided(factKey);
-  }
-
-  locationsOf(sku: string): readonly string[] {
-    return this.#round.locationsOf(sku);
-  }
-
-  emitStock(location: string, sku: string, drafts: readonly StockEventDraft[]): void {
-    const stream = streamOf.stock(location, sku);
-    const stock = this.#state<Stock>(stream);
-    const isFirst = this.#entry(stream).version === 0;
-    this.emit(stream, withBalances(stock, isFirst ? [...this.#firstPolicy(location, sku), ...drafts] : drafts));
-  }
-
-  emit(stream: string, events: readonly LooseEvent[]): void {
-    const { version } = this.#entry(stream);
-    if (!this.#expected.some((guard) => guard.stream === stream)) this.#expected.push({ stream, version });
-    for (const { type, data } of events) {
-      this.#events.push({ stream, type, schema: 1, data });
-      this.#round.apply(stream, { type, data }, this.meta);
+    let place = 0;
+    for (const key of unknown) {
+      const record = found[place];
+      this.#claims.set(key, record === undefined ? free : { record, claimant: undefined });
+      place += 1;
     }
   }
-
-  claim(claim: Claim): void {
-    this.#claims.push(claim);
-  }
-
-  /** A stock begins with the policy that holds for it, when that is not the default. */
-  #firstPolicy(location: string, sku: string): StockEventDraft[] {
-    const policy = effectivePolicy(this.#state<Policy>(streamOf.policy(sku)), location);
-    return isDefault(policy) ? [] : [{ type: "PolicyApplied", data: policy }];
-  }
-
-  #state<S>(stream: string): S {
-    return this.#entry(stream).state as S;
-  }
-
-  #entry(stream: string): { readonly version: number; readonly state: unknown } {
-    const entry = this.#round.entry(stream);
-    if (entry === undefined) throw missing({ streams: [stream] });
-    this.#touched.push(stream);
-    return entry;
-  }
-
-  #unit(): AppendUnit | undefined {
-    if (this.#events.length === 0) return undefined;
-    return {
-      meta: this.meta,
-      expected: this.#expected,
-      events: this.#events,
-      ...(this.#claims.length > 0 && { claims: this.#claims }),
-    };
-  }
-}
-
-function missing(what: Partial<Missing>): Missing {
-  return Object.assign(new Missing(), what);
 }
 
 function pastEvent(event: LooseEvent, unit: UnitMeta): PastEvent {

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import type { Consumer } from "../../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedUnit, Storage } from "../../../platform/storage/index.ts";
 import { type Stock, stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "../domain/stock/index.ts";
+import type { CacheEntry } from "./cache.ts";
 import { familyOf } from "./families.ts";
 
 const consumerName = "snapshots";
@@ -34,15 +35,10 @@ interface SnapshotBody {
 }
 
 /** The state of a stream from its newest usable snapshot and the events after it. */
-export async function loadState(
-  storage: Storage,
-  { counters }: SnapshotReader,
-  stream: string,
-): Promise<{ readonly version: number; readonly state: unknown }> {
+export async function loadState(storage: Storage, { counters }: SnapshotReader, stream: string): Promise<CacheEntry> {
   const family = familyOf(stream);
-  const snapshot = stream.startsWith("stock-")
-    ? readSnapshot(storage.derived.get(consumerName, stream), counters)
-    : undefined;
+  if (!stream.startsWith("stock-")) return fold(family, family.empty(), 0, await storage.readStream(stream));
+  const snapshot = readSnapshot(storage.derived.get(consumerName, stream), counters);
   // One event more than needed, to see that the snapshot's last one is where it says.
   const events = await storage.readStream(stream, snapshot === undefined ? 0 : snapshot.version - 1);
   const first = events[0];
@@ -64,7 +60,7 @@ function fold(
   start: unknown,
   version: number,
   events: Awaited<ReturnType<Storage["readStream"]>>,
-): { version: number; state: unknown } {
+): CacheEntry {
   let state = start;
   for (const event of events) state = family.evolve(state, event, event.unit);
   return { version: version + events.length, state };
@@ -95,12 +91,21 @@ function digestOf(stream: string, { shape, version, seq, state }: Omit<SnapshotB
     .digest("base64url");
 }
 
+/** Events of a stream since its last snapshot, and where the newest of them stands. */
+interface Moved {
+  events: number;
+  version: number;
+  seq: number;
+}
+
 /** Writes snapshots of the stocks that have moved most, from the states that the ledger has in memory. */
 export class SnapshotWriter implements Consumer, SnapshotReader {
   readonly name = consumerName;
   readonly counters: SnapshotCounters = { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } };
   readonly #peek: (stream: string, version: number) => unknown;
-  readonly #moved = new Map<string, { events: number; version: number; seq: number }>();
+  readonly #moved = new Map<string, Moved>();
+  /** The streams among them that have moved enough. */
+  readonly #due = new Set<string>();
 
   constructor(peek: (stream: string, version: number) => unknown) {
     this.#peek = peek;
@@ -114,15 +119,21 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
     for (const { stream, version, seq } of unit.events) {
       if (!stream.startsWith("stock-")) continue;
       const moved = this.#moved.get(stream);
-      if (moved === undefined) this.#moved.set(stream, { events: 1, version, seq });
-      else Object.assign(moved, { events: moved.events + 1, version, seq });
+      if (moved === undefined) {
+        this.#moved.set(stream, { events: 1, version, seq });
+        continue;
+      }
+      moved.events += 1;
+      moved.version = version;
+      moved.seq = seq;
+      if (moved.events >= eventsBetween) this.#due.add(stream);
     }
   }
 
   changes(): { put: DerivedDocument[]; remove: string[] } {
     const put: DerivedDocument[] = [];
-    for (const [stream, { events, version, seq }] of this.#moved) {
-      if (events < eventsBetween) continue;
+    for (const stream of this.#due) {
+      const { events, version, seq } = this.#moved.get(stream) ?? { events: 0, version: 0, seq: 0 };
       // The state may be ahead of the log while an append is under way: then it waits for the next turn.
       const stock = this.#peek(stream, version) as Stock | undefined;
       if (stock === undefined || events < stock.holdings.size) continue;
@@ -130,10 +141,14 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
       const body = { shape: stockSnapshotShape, version, seq, state };
       put.push({ id: stream, body: JSON.stringify({ ...body, digest: digestOf(stream, body) }) });
       this.#moved.delete(stream);
+      this.#due.delete(stream);
       this.counters.written += 1;
     }
     // What is forgotten here is only counted anew.
-    if (this.#moved.size > 100_000) this.#moved.clear();
+    if (this.#moved.size > 100_000) {
+      this.#moved.clear();
+      this.#due.clear();
+    }
     return { put, remove: [] };
   }
 }

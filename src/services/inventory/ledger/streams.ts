@@ -6,7 +6,7 @@
  */
 export const streamOf = {
   stock: stockStream,
-  reservation: (id: string) => `reservation-${id}`,
+  reservation: reservationStream,
   transfer: (id: string) => `transfer-${id}`,
   policy: (sku: string) => `policy-${sku}`,
   item: (sku: string) => `item-${sku}`,
@@ -32,8 +32,22 @@ function stockStream(location: string, sku: string): string {
   return lastStream;
 }
 
+let lastReservation = "";
+let lastReservationStream = "";
+
+/** As with stocks: a decision asks for its reservation several times. */
+function reservationStream(id: string): string {
+  if (id !== lastReservation) {
+    lastReservationStream = `reservation-${id}`;
+    lastReservation = id;
+  }
+  return lastReservationStream;
+}
+
 /** The kind of a stream: the word before its first `-`. */
 export function kindOf(stream: string): string {
+  if (stream.startsWith("stock-")) return "stock"; // nearly all, and no text is made for them
+  if (stream.startsWith("reservation-")) return "reservation";
   const end = stream.indexOf("-");
   return end < 0 ? stream : stream.slice(0, end);
 }

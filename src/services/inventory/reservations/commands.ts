@@ -214,7 +214,10 @@ function changeCommand(
 }
 
 function namedStocks(demands: readonly Demand[]): string[] {
-  return demands.flatMap(({ sku, locations }) => (locations ?? []).map((location) => streamOf.stock(location, sku)));
+  const streams: string[] = [];
+  for (const { sku, locations } of demands)
+    if (locations !== undefined) for (const location of locations) streams.push(streamOf.stock(location, sku));
+  return streams;
 }
 
 /** Demands that an amendment leaves as they are, pinned to where they are held. */

@@ -47,21 +47,25 @@ const tagOf = {
 export const inventoryTagging: Tagging = {
   version: 1,
   of({ events }) {
-    let tags: Set<string> | undefined;
-    for (const { type, data } of events) {
-      if (type !== "ReservationPlaced" && type !== "ReservationAmended") continue;
-      tags ??= new Set();
-      for (const tag of tagsOf({ type, data } as ReservationEvent)) tags.add(tag);
+    let tags: readonly string[] = none;
+    for (const event of events) {
+      // A unit places or amends one reservation.
+      if (event.stream.startsWith("reservation-")) tags = tagsOf(event as unknown as ReservationEvent);
+      if (tags.length > 0) return tags;
     }
-    return tags === undefined ? none : [...tags];
+    return tags;
   },
 };
 
 const none: readonly string[] = [];
 
-function tagsOf(event: ReservationEvent): string[] {
-  if (event.type !== "ReservationPlaced" && event.type !== "ReservationAmended") return [];
-  const tags = event.data.allocations.map(({ sku }) => tagOf.sku(sku));
+function tagsOf(event: ReservationEvent): readonly string[] {
+  if (event.type !== "ReservationPlaced" && event.type !== "ReservationAmended") return none;
+  const tags: string[] = [];
+  for (const { sku } of event.data.allocations) {
+    const tag = tagOf.sku(sku);
+    if (!tags.includes(tag)) tags.push(tag);
+  }
   if (event.type === "ReservationAmended") return tags;
   const { owner, reference } = event.data;
   tags.push(anyReservation);

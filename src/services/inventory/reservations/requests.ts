@@ -20,22 +20,20 @@ import type { PlaceRequest, ReservationAnswer } from "./commands.ts";
 
 type Refused = { readonly ok: false; readonly rejection: Rejection };
 
-/** `id` is the one asked for, or derived from the credential and its idempotency key, or the fallback. */
+/** `id` is the one asked for, or derived from the credential and its idempotency key, or a random one. */
 export function placeRequest(
   request: ReserveRequest,
   caller: Caller,
   idempotencyKey: string | undefined,
-  fallbackId: string,
+  randomId: () => string,
 ): Outcome<PlaceRequest> {
   const demands = demandsOf(request.lines, caller);
   if (!demands.ok) return demands;
   const strategy = request.strategy ?? "priority";
   if (strategy === "nearest" && request.near === undefined)
     return invalid("/near", "is needed by the strategy nearest");
-  for (const name of ["id", "owner", "reference"] as const) {
-    const problem = request[name] === undefined ? undefined : identifierProblem(request[name]);
-    if (problem !== undefined) return invalid(`/${name}`, problem);
-  }
+  const problem = nameProblem(request, "id") ?? nameProblem(request, "owner") ?? nameProblem(request, "reference");
+  if (problem !== undefined) return problem;
   const body = {
     ...(request.owner !== undefined && { owner: normalise(request.owner) }),
     ...(request.reference !== undefined && { reference: normalise(request.reference) }),
@@ -45,37 +43,64 @@ export function placeRequest(
     ...(request.near !== undefined && { near: { lat: request.near.lat, lon: request.near.lon } }),
     demands: demands.value,
   };
-  const derived = idempotencyKey === undefined ? fallbackId : `k-${digest([caller.id, idempotencyKey], 27)}`;
+  const id = request.id === undefined ? derivedId(caller, idempotencyKey) : normalise(request.id);
+  return accept({ ...body, id: id ?? randomId(), print: fingerprint(JSON.stringify(body)) });
+}
+
+function derivedId(caller: Caller, idempotencyKey: string | undefined): string | undefined {
+  return idempotencyKey === undefined ? undefined : `k-${digest([caller.id, idempotencyKey], 27)}`;
+}
+
+function nameProblem(request: ReserveRequest, name: "id" | "owner" | "reference"): Refused | undefined {
+  const problem = request[name] === undefined ? undefined : identifierProblem(request[name]);
+  return problem === undefined ? undefined : invalid(`/${name}`, problem);
+}
+
+/** Lines in their stored form, each ask once. */
+export function demandsOf(lines: readonly ReservationLine[], caller: Caller): Outcome<Demand[]> {
+  const demands: Demand[] = [];
+  let index = 0;
+  for (const line of lines) {
+    const demand = demandOf(line, index, caller);
+    if (!demand.ok) return demand;
+    demands.push(demand.value);
+    index += 1;
+  }
+  return accept(lines.length === 1 ? demands : sumAlike(demands));
+}
+
+function demandOf(line: ReservationLine, index: number, caller: Caller): Outcome<Demand> {
+  const problem = lineProblem(line, index);
+  if (problem !== undefined) return problem;
+  const locations = locationsOf(line);
+  if (caller.locations !== undefined && locations?.some((location) => !caller.locations?.has(location))) {
+    return reject({ code: "not-found", detail: `/lines/${index}: there is no such location.` });
+  }
   return accept({
-    ...body,
-    id: request.id === undefined ? derived : normalise(request.id),
-    print: fingerprint(JSON.stringify(body)),
+    line: index,
+    quantity: line.quantity,
+    sku: normalise(line.sku),
+    ...(locations !== undefined && { locations }),
+    ...(line.sellableUntil !== undefined && { sellableUntil: line.sellableUntil }),
+    ...(line.lot !== undefined && { lot: normalise(line.lot) }),
   });
 }
 
-/** Lines in their stored form; those that ask for the same are summed under the first one's index. */
-export function demandsOf(lines: readonly ReservationLine[], caller: Caller): Outcome<Demand[]> {
+function locationsOf({ location, locations }: ReservationLine): string[] | undefined {
+  if (location !== undefined) return [normalise(location)];
+  return locations && [...new Set(locations.map(normalise))];
+}
+
+/** Those that ask for the same are summed under the first one's index. */
+function sumAlike(demands: readonly Demand[]): Demand[] {
   const summed = new Map<string, Demand>();
-  for (const [index, line] of lines.entries()) {
-    const problem = lineProblem(line, index);
-    if (problem !== undefined) return problem;
-    const named = line.location !== undefined ? [line.location] : line.locations;
-    const locations = named && [...new Set(named.map(normalise))];
-    if (locations?.some((location) => caller.locations !== undefined && !caller.locations.has(location))) {
-      return reject({ code: "not-found", detail: `/lines/${index}: there is no such location.` });
-    }
-    const ask = {
-      sku: normalise(line.sku),
-      ...(locations !== undefined && { locations }),
-      ...(line.sellableUntil !== undefined && { sellableUntil: line.sellableUntil }),
-      ...(line.lot !== undefined && { lot: normalise(line.lot) }),
-    };
-    const key = lines.length === 1 ? "" : JSON.stringify(ask);
+  for (const demand of demands) {
+    const { line: _line, quantity, ...ask } = demand;
+    const key = JSON.stringify(ask);
     const known = summed.get(key);
-    const quantity = (known?.quantity ?? 0) + line.quantity;
-    summed.set(key, { line: known?.line ?? index, quantity, ...ask });
+    summed.set(key, known === undefined ? demand : { ...known, quantity: known.quantity + quantity });
   }
-  return accept([...summed.values()]);
+  return [...summed.values()];
 }
 
 function lineProblem(line: ReservationLine, index: number): Refused | undefined {
@@ -84,8 +109,10 @@ function lineProblem(line: ReservationLine, index: number): Refused | undefined 
   if (sku !== undefined) return invalid(`${at}/sku`, sku);
   if (line.location !== undefined && line.locations !== undefined)
     return invalid(at, 'has both "location" and "locations"');
-  for (const location of line.locations ?? (line.location === undefined ? [] : [line.location])) {
-    const problem = identifierProblem(location, limits.locationLengthMax);
+  const location = line.location === undefined ? undefined : identifierProblem(line.location, limits.locationLengthMax);
+  if (location !== undefined) return invalid(`${at}/location`, location);
+  for (const one of line.locations ?? []) {
+    const problem = identifierProblem(one, limits.locationLengthMax);
     if (problem !== undefined) return invalid(`${at}/location`, problem);
   }
   if (line.sellableUntil !== undefined && !isDate(line.sellableUntil))
@@ -110,10 +137,8 @@ export function fulfilRequest(lines: readonly FulfilLine[] | undefined): { lines
 }
 
 export function reservationView({ id, state, now }: Omit<ReservationAnswer, "created">, position: string): Reservation {
-  const released = state.allocations.filter(
-    (allocation) => allocation.released > 0 && allocation.fulfilled + allocation.released > 0,
-  );
-  const isCutShort = state.status === "fulfilled" && released.length > 0;
+  const released =
+    state.status === "fulfilled" ? state.allocations.filter((allocation) => allocation.released > 0) : [];
   return {
     id,
     status: statusAt(state, now) ?? "active",
@@ -130,7 +155,7 @@ export function reservationView({ id, state, now }: Omit<ReservationAnswer, "cre
       ...(allocation.sellableUntil !== undefined && { sellableUntil: allocation.sellableUntil }),
       ...(allocation.lot !== undefined && { lot: allocation.lot }),
     })),
-    ...(isCutShort && {
+    ...(released.length > 0 && {
       releasedLines: released.map(({ sku, location, line, released: quantity }) => ({
         sku,
         location,

@@ -45,6 +45,8 @@ const nothing: ReservationChange = { reservation: [], stocks: [] };
 
 /** The (sku, location) pairs of some allocations, each once, in their order. */
 export function pairsOf(allocations: readonly Pair[]): Pair[] {
+  const [first] = allocations;
+  if (first !== undefined && allocations.length === 1) return [{ sku: first.sku, location: first.location }];
   const pairs = new Map<string, Pair>();
   for (const { sku, location } of allocations) pairs.set(`${location}\u0000${sku}`, { sku, location });
   return [...pairs.values()];

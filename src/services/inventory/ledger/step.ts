@@ -1,0 +1,191 @@
+/** One run of one decision: what it sees, and what it emits. */
+import type { Instant } from "../../../kernel/index.ts";
+import type { AppendUnit, Claim, ClaimRecord, NewEvent, UnitMeta } from "../../../platform/storage/index.ts";
+import { effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
+import { balanceOf, evolve, type PastEvent, type Stock, type StockEventDraft } from "../domain/stock/index.ts";
+import type { CacheEntry } from "./cache.ts";
+import { familyOf, type LooseEvent, type States } from "./families.ts";
+import type { Draft, Round, Waiting } from "./round.ts";
+import { streamOf } from "./streams.ts";
+import type { Claimant, Transaction } from "./transaction.ts";
+
+/** Thrown out of a decision that asked for what is not in memory; the ledger fetches it and decides again. */
+export class Missing {
+  readonly streams: readonly string[];
+  readonly claims: readonly string[];
+  readonly histories: readonly string[];
+  readonly claimants: readonly string[];
+
+  constructor({ streams = [], claims = [], histories = [], claimants = [] }: Partial<Missing>) {
+    this.streams = streams;
+    this.claims = claims;
+    this.histories = histories;
+    this.claimants = claimants;
+  }
+}
+
+/** States change at once, so that the next decision of the round builds on them; all else is the caller's to append. */
+export class Step implements Transaction {
+  readonly now: Instant;
+  readonly meta: UnitMeta;
+  readonly events: NewEvent[] = [];
+  readonly #round: Round;
+  readonly #waiting: Waiting;
+  readonly #expected: { readonly stream: string; readonly version: number }[] = [];
+  readonly #touched: string[] = [];
+  #claims: Claim[] | undefined;
+
+  constructor(round: Round, waiting: Waiting) {
+    const { actor, fact } = waiting.command;
+    const { id: command } = waiting;
+    const recordedAt = round.now;
+    this.now = recordedAt;
+    this.#round = round;
+    this.#waiting = waiting;
+    this.meta = fact === undefined ? { command, recordedAt, actor } : { command, recordedAt, actor, fact };
+  }
+
+  run(): Draft {
+    const value = this.#waiting.command.decide(this);
+    if (this.#claims !== undefined) {
+      this.#round.takeClaims(this.#claims, { fact: this.meta.fact, events: this.events });
+    }
+    return { waiting: this.#waiting, value, unit: this.#unit(), touched: this.#touched };
+  }
+
+  want(streams: readonly string[]): void {
+    const absent = streams.filter((stream) => this.#round.entry(stream) === undefined);
+    if (absent.length > 0) throw new Missing({ streams: absent });
+  }
+
+  stock(location: string, sku: string): Stock {
+    return this.#state(streamOf.stock(location, sku));
+  }
+
+  reservation(id: string): States["reservation"] {
+    return this.#state(streamOf.reservation(id));
+  }
+
+  transfer(id: string): States["transfer"] {
+    return this.#state(streamOf.transfer(id));
+  }
+
+  policy(sku: string): States["policy"] {
+    return this.#state(streamOf.policy(sku));
+  }
+
+  item(sku: string): States["item"] {
+    return this.#state(streamOf.item(sku));
+  }
+
+  location(id: string): States["location"] {
+    return this.#state(streamOf.location(id));
+  }
+
+  gtinOwner(gtin: string): string | undefined {
+    return this.#state<string | null>(streamOf.gtin(gtin)) ?? undefined;
+  }
+
+  emitted(): Claimant["events"] {
+    return [...this.events];
+  }
+
+  version(stream: string): number {
+    return this.#entry(stream).version;
+  }
+
+  history(location: string, sku: string): readonly PastEvent[] {
+    const stream = streamOf.stock(location, sku);
+    const history = this.#round.history(stream);
+    if (history === undefined) throw new Missing({ histories: [stream] });
+    return history;
+  }
+
+  claimed(key: string): ClaimRecord | undefined {
+    const known = this.#round.claim(key);
+    if (known === undefined) throw new Missing({ claims: [key] });
+    this.#touched.push(key);
+    return known.record;
+  }
+
+  claimant(key: string): Claimant | undefined {
+    if (this.claimed(key) === undefined) return undefined;
+    const claimant = this.#round.claim(key)?.claimant;
+    if (claimant === undefined) throw new Missing({ claimants: [key] });
+    return claimant;
+  }
+
+  mayBeVoided(factKey: string): boolean {
+    return this.#round.mayBeVoided(factKey);
+  }
+
+  locationsOf(sku: string): readonly string[] {
+    return this.#round.locationsOf(sku);
+  }
+
+  emitStock(location: string, sku: string, drafts: readonly StockEventDraft[]): void {
+    const stream = streamOf.stock(location, sku);
+    const entry = this.#entry(stream);
+    // `evolve` changes a stock in place; this entry is of a stock's stream.
+    const stock = entry.state as Stock;
+    const all = entry.version === 0 ? [...this.#firstPolicy(location, sku), ...drafts] : drafts;
+    if (all.length === 0) return;
+    this.#expect(stream, entry);
+    for (const draft of all) {
+      evolve(stock, draft);
+      const data = { ...draft.data, balance: balanceOf(stock) };
+      this.#record(entry, { stream, type: draft.type, schema: 1, data });
+    }
+  }
+
+  emit(stream: string, events: readonly LooseEvent[]): void {
+    const entry = this.#entry(stream);
+    const family = familyOf(stream);
+    this.#expect(stream, entry);
+    for (const { type, data } of events) {
+      const event = { stream, type, schema: 1, data };
+      entry.state = family.evolve(entry.state, event, this.meta);
+      this.#record(entry, event);
+    }
+  }
+
+  claim(claim: Claim): void {
+    this.#claims ??= [];
+    this.#claims.push(claim);
+  }
+
+  #expect(stream: string, { version }: CacheEntry): void {
+    for (const guard of this.#expected) if (guard.stream === stream) return;
+    this.#expected.push({ stream, version });
+  }
+
+  #record(entry: CacheEntry, event: NewEvent): void {
+    entry.version += 1;
+    this.events.push(event);
+    this.#round.changedBy(this, event.stream, entry.version);
+  }
+
+  /** A stock begins with the policy that holds for it, when that is not the default. */
+  #firstPolicy(location: string, sku: string): StockEventDraft[] {
+    const policy = effectivePolicy(this.#state<Policy>(streamOf.policy(sku)), location);
+    return isDefault(policy) ? [] : [{ type: "PolicyApplied", data: policy }];
+  }
+
+  #state<S>(stream: string): S {
+    return this.#entry(stream).state as S;
+  }
+
+  #entry(stream: string): CacheEntry {
+    const entry = this.#round.entry(stream);
+    if (entry === undefined) throw new Missing({ streams: [stream] });
+    if (this.#touched[this.#touched.length - 1] !== stream) this.#touched.push(stream);
+    return entry;
+  }
+
+  #unit(): AppendUnit | undefined {
+    if (this.events.length === 0) return undefined;
+    const { meta, events } = this;
+    const unit = { meta, expected: this.#expected, events };
+    return this.#claims === undefined ? unit : { ...unit, claims: this.#claims };
+  }
+}
