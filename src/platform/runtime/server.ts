@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { AdminKey } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
 import type { Storage } from "../storage/index.ts";
@@ -6,6 +5,7 @@ import { createMetrics, type Logger, type MetricsRegistry, watchProcess } from "
 import { openStorage } from "./engines.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
 import { modules, type Offers, type Resources } from "./modules.ts";
+import { pooledRandom } from "./random.ts";
 import { storeChecks } from "./readiness.ts";
 
 export interface ServerOptions {
@@ -53,7 +53,15 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
     return checks;
   };
-  const resources: Resources = { storage, settings, logger, registry, clock: Date.now, random: randomBytes, readiness };
+  const resources: Resources = {
+    storage,
+    settings,
+    logger,
+    registry,
+    clock: Date.now,
+    random: pooledRandom(),
+    readiness,
+  };
   const close = async () => {
     unwatch();
     await storage.close();

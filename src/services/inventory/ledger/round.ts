@@ -70,10 +70,15 @@ export class Round {
     const claims: string[] = [];
     for (const { command } of batch) {
       for (const stream of command.streams) if (!this.#cache.has(stream)) streams.push(stream);
+      if (command.fresh !== undefined) for (const stream of command.fresh) this.#begin(stream);
       if (command.claims !== undefined) for (const key of command.claims) claims.push(key);
     }
     if (streams.length > 0) await this.#loadStreams(streams);
     if (claims.length > 0) await this.#loadClaims(claims);
+  }
+
+  #begin(stream: string): void {
+    if (!this.#cache.has(stream)) this.#cache.set(stream, { version: 0, state: familyOf(stream).empty() });
   }
 
   /** Decides one command; what it turns out to need is fetched first. */

@@ -54,5 +54,7 @@ export interface Command<T> {
   /** Streams and names that it is known to read, fetched before it runs. Others are fetched when it asks. */
   readonly streams: readonly string[];
   readonly claims?: readonly string[];
+  /** Streams named by a random id that was made for this command: nobody can have used them, so they are not looked up. */
+  readonly fresh?: readonly string[];
   decide(transaction: Transaction): T;
 }

@@ -36,6 +36,8 @@ export interface ReservationAnswer {
 
 export interface PlaceRequest {
   readonly id: string;
+  /** Whether the id is a random one that was made for this request. */
+  readonly isFresh: boolean;
   readonly owner?: string;
   readonly reference?: string;
   readonly ttlMs: number;
@@ -50,9 +52,12 @@ const notFound = reject({ code: "not-found", detail: "There is no such reservati
 
 export function placeCommand(request: PlaceRequest, caller: Caller): Command<Outcome<ReservationAnswer>> {
   const { id, demands } = request;
+  const stream = streamOf.reservation(id);
+  const stocks = namedStocks(demands);
   return {
     actor: caller.id,
-    streams: [streamOf.reservation(id), ...namedStocks(demands)],
+    streams: request.isFresh ? stocks : [stream, ...stocks],
+    ...(request.isFresh && { fresh: [stream] }),
     decide: (transaction) => {
       const state = transaction.reservation(id);
       if (state.status !== undefined) {

@@ -44,7 +44,7 @@ export function placeRequest(
     demands: demands.value,
   };
   const id = request.id === undefined ? derivedId(caller, idempotencyKey) : normalise(request.id);
-  return accept({ ...body, id: id ?? randomId(), print: fingerprint(JSON.stringify(body)) });
+  return accept({ ...body, id: id ?? randomId(), isFresh: id === undefined, print: fingerprint(JSON.stringify(body)) });
 }
 
 function derivedId(caller: Caller, idempotencyKey: string | undefined): string | undefined {
