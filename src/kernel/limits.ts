@@ -70,6 +70,8 @@ export const limits = {
   drainMs: 8000,
   /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */
   readyLagEventsMax: 20_000,
+  /** Milliseconds between attempts to bring a write onto a disk whose sync failed: a broken disk can take long to say so. */
+  syncAgainMs: 250,
   /** Milliseconds between the writes by which readiness sees that the store takes them. */
   readinessWriteMs: 1000,
   /** Seconds in `Retry-After`. */

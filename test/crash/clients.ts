@@ -33,7 +33,10 @@ export class Client {
       else await this.#ask(entry);
     }
     while (!isOver()) {
-      await this.#ask(this.#book.send(this.#next()));
+      const entry = this.#book.send(this.#next());
+      await this.#ask(entry);
+      // Some do it twice, though they were answered.
+      if (entry.answer !== undefined && this.#random() < 0.05) await this.#ask(entry);
       if (pauseMs > 0) await pause(pauseMs);
     }
   }

@@ -4,7 +4,7 @@
  *
  * DISK_SHIM_CONTROL is a file of 4 KiB, mapped and read at each call, so a test can change it while the server runs:
  * bytes 0 to 2 are the errno with which syncs, writes and reads of the log fail, 4 to 6 those of derived.db; 0 is none.
- * From byte 16 on stand counters of 32 bits: syncs, writes and reads that were made to fail, and syncs that were done.
+ * Byte 8 is how many milliseconds a sync takes longer than it would. From byte 16 on stand counters of 32 bits: syncs, writes and reads that were made to fail, and syncs that were done.
  *
  * DISK_SHIM_IMAGES, when set, is a folder with an image of each file as it is surely on disk. A sync that succeeds
  * copies into it what was written since the last one. One that fails copies nothing and forgets what was written, as
@@ -135,6 +135,7 @@ static void save(struct file *file, int descriptor) {
 
 static int sync_by(int (*real)(int), int descriptor) {
   pthread_once(&once, begin);
+  if (control != NULL && control[8] != 0) usleep(control[8] * 1000);
   pthread_mutex_lock(&lock);
   struct file *file = find(descriptor);
   int result = refused(file, SYNC) ? -1 : real(descriptor);

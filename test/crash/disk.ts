@@ -51,13 +51,22 @@ export class Disk {
 
   /** From now on this fails with `error`, also in a server that runs. */
   fail(place: Place, error: keyof typeof errno): void {
-    const descriptor = openSync(this.#control, "r+");
-    writeSync(descriptor, Buffer.of(errno[error]), 0, 1, places[place]);
-    closeSync(descriptor);
+    this.#set(places[place], errno[error]);
+  }
+
+  /** Each sync takes so many milliseconds longer, below 256. */
+  slowDown(ms: number): void {
+    this.#set(8, ms);
   }
 
   heal(): void {
     for (const place of Object.keys(places) as Place[]) this.fail(place, "none");
+  }
+
+  #set(at: number, byte: number): void {
+    const descriptor = openSync(this.#control, "r+");
+    writeSync(descriptor, Buffer.of(byte), 0, 1, at);
+    closeSync(descriptor);
   }
 
   /** How many calls were made to fail so far, and how many syncs were done: that the shim is there at all. */

@@ -18,6 +18,8 @@ import { Disk } from "./disk.ts";
 const clients = 8;
 /** Milliseconds of load before a kill, at most. */
 const loadMsMax = 300;
+/** Milliseconds that a sync takes longer, so that many a kill falls between a write and its sync. */
+const syncMs = 4;
 
 export interface KillReport {
   readonly findings: readonly string[];
@@ -45,6 +47,7 @@ export async function killCycles(
   const server = new Server(launch);
   const disk = Disk.make(server.folder, server.data);
   Object.assign(launch.env, disk?.env);
+  disk?.slowDown(syncMs);
   const readyMs: number[] = [];
   const lines: string[] = [];
   let [position, powerFailures, sectorsLost] = ["", 0, 0];

@@ -14,7 +14,7 @@ import {
   walOf,
 } from "./log-database.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
-import { checkWal } from "./wal-check.ts";
+import { readTail, writeTail } from "./wal-tail.ts";
 
 export interface SqliteStorageOptions {
   /** Where `log.db` and `derived.db` are; made when it is not there. */
@@ -36,12 +36,13 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
   const opened: { close(): void }[] = [];
   try {
     if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db"]);
-    checkWal(walOf(folder));
+    const tail = readTail(walOf(folder));
+    if (tail !== undefined) writeTail(tail);
     const log = openLog(folder);
     opened.push(log);
     const sync = options.sync ?? new WalSync(folder);
     opened.push(sync);
-    // What a crash left in the WAL may not have reached the disk; nobody may see it before it has.
+    // What a crash left at the end of the WAL may not have reached the disk; nobody may see it before it has.
     await sync.sync();
     const { storeId, epochs } = readMeta(log);
     const derived = DerivedDatabase.open(folder, `${storeId} ${epochs.at(-1)?.id}`);

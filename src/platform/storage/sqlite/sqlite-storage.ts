@@ -18,9 +18,10 @@ import { Checkpointer, WalKeeper } from "./checkpointer.ts";
 import { pageBytes, transaction } from "./database.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
 import type { FolderLock } from "./folder-lock.ts";
-import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta } from "./log-database.ts";
+import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta, walOf } from "./log-database.ts";
 import { LogIndex } from "./log-index.ts";
 import { RecentVersions } from "./recent-versions.ts";
+import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
 
@@ -30,6 +31,17 @@ interface Request {
   readonly meta?: { readonly key: string; readonly value: string };
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** A transaction that is in the WAL, and may not be on disk. */
+interface Unsynced {
+  readonly admission: Admission;
+  readonly bytes: number;
+  /** Why its sync failed, and when it was last tried. */
+  readonly cause: unknown;
+  readonly triedAt: number;
+  /** What has to be written again; undefined when that can't be read any more. */
+  readonly tail: WalTail | undefined;
 }
 
 /**
@@ -42,8 +54,9 @@ interface Request {
  * listeners, or `head`.
  *
  * A write that the disk refuses appended nothing, and later ones may succeed. A sync that fails leaves it unknown what
- * is on disk, for the kernel may have dropped the pages: the append is of unknown outcome, and every later one is
- * refused until the store is opened again.
+ * is on disk, for the kernel counts the pages as clean from then on (wal-tail.ts). The transaction is written and synced
+ * again, at once and then before each later append. Until that succeeds its append is of unknown outcome, nobody sees
+ * it, and every later one is refused; when it succeeds, everybody is told of it, and writing goes on.
  */
 export class SqliteStorage implements Storage {
   readonly folder: string;
@@ -68,7 +81,7 @@ export class SqliteStorage implements Storage {
   #lastRecordedAt: Instant;
   #waiting: Request[] = [];
   #writing: Promise<void> | undefined;
-  #failedSync: unknown;
+  #unsynced: Unsynced | undefined;
   /** Why the last step of the index failed. */
   #indexFault: unknown;
   #isClosed = false;
@@ -186,11 +199,12 @@ export class SqliteStorage implements Storage {
     this.#isClosed = true;
     await this.#writing;
     await this.#checkpointer.close();
-    // After a failed sync nothing more is written: what is on disk is for the next opening to find out.
-    if (this.#failedSync === undefined) this.#index.flush();
+    this.#flushIndex();
     this.derived.close();
     this.#sync.close();
-    this.log.close();
+    // After a failed sync nothing is copied: what is on disk is for the next opening to find out.
+    if (this.#unsynced === undefined) this.log.close();
+    else closeWithoutCopy(this.folder, () => this.log.close());
     this.#lock.release();
   }
 
@@ -208,9 +222,11 @@ export class SqliteStorage implements Storage {
     // Those who ask in the same tick are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      if (this.#logWal.isBehind) await this.#logWal.catchUp();
+      // What may not be on disk must not be copied into the database either.
+      if (this.#unsynced === undefined && this.#logWal.isBehind) await this.#logWal.catchUp();
       const requests = this.#takeWaiting();
       try {
+        if (this.#unsynced !== undefined) await this.#syncAgain(this.#unsynced);
         const outcomes = await this.#write(requests);
         for (const { units, resolve } of requests) resolve(outcomes.splice(0, units.length));
       } catch (error) {
@@ -247,24 +263,76 @@ export class SqliteStorage implements Storage {
       const bytes = this.#commit(admission.units, metas);
       try {
         await this.#sync.sync();
-      } catch (error) {
-        this.#failedSync = error;
-        throw new Error("the disk failed to sync: whether the append is kept is unknown", { cause: error });
+      } catch (cause) {
+        await this.#syncFailed({ admission, bytes, cause, triedAt: Number.NEGATIVE_INFINITY, tail: undefined });
+        return [...admission.outcomes];
       }
-      this.#logWal.wrote(1 + Math.ceil(bytes / (pageBytes - 96)));
-      this.#settle(admission);
+      this.#durable(admission, bytes);
     }
     return [...admission.outcomes];
   }
 
-  #refuseWhenBroken(): void {
-    if (this.#failedSync !== undefined) {
-      throw new PlatformError(
-        "storage-unavailable",
-        `the disk failed to sync ${this.folder}; nothing is written any more until a restart`,
-        { cause: this.#failedSync },
-      );
+  #durable(admission: Admission, bytes: number): void {
+    this.#unsynced = undefined;
+    this.#logWal.wrote(1 + Math.ceil(bytes / (pageBytes - 96)));
+    this.#settle(admission);
+  }
+
+  /** Writes and syncs a transaction once more. Throws, other than by `PlatformError`, when it is still of unknown outcome. */
+  async #syncFailed(failed: Unsynced): Promise<void> {
+    this.#unsynced = { ...failed, tail: this.#lastTransaction() };
+    try {
+      await this.#syncAgain(this.#unsynced);
+    } catch (cause) {
+      throw new Error("the disk failed to sync: whether the append is kept is unknown", { cause });
     }
+  }
+
+  /** Throws `PlatformError("storage-unavailable")` when the transaction can't be brought onto the disk. */
+  async #syncAgain(unsynced: Unsynced): Promise<void> {
+    const { admission, bytes, tail } = unsynced;
+    let { cause } = unsynced;
+    if (tail !== undefined && performance.now() - unsynced.triedAt > limits.syncAgainMs) {
+      try {
+        writeTail(tail);
+        await this.#sync.sync();
+        this.#durable(admission, bytes);
+        return;
+      } catch (error) {
+        cause = error;
+        this.#unsynced = { ...unsynced, cause, triedAt: performance.now() };
+      }
+    }
+    const until = tail === undefined ? "until a restart" : "until a sync succeeds";
+    throw new PlatformError(
+      "storage-unavailable",
+      `the disk failed to sync ${this.folder}; nothing is written any more ${until}`,
+      { cause },
+    );
+  }
+
+  /** The last transaction as the WAL has it, if it has all that SQLite takes to be in it. */
+  #lastTransaction(): WalTail | undefined {
+    try {
+      const tail = readTail(walOf(this.folder));
+      const known = Number(this.log.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]);
+      return tail?.frames === known ? tail : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The index is derived: what a disk refuses to keep of it is derived again by the next opening. */
+  #flushIndex(): void {
+    if (this.#unsynced !== undefined) return;
+    try {
+      this.#index.flush();
+    } catch (error) {
+      this.#indexFault = error;
+    }
+  }
+
+  #refuseWhenBroken(): void {
     if (this.#index.isOverfull) {
       throw new PlatformError("storage-unavailable", `${join(this.folder, "derived.db")} can't be written`, {
         cause: this.#indexFault,
