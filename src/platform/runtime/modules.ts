@@ -68,6 +68,7 @@ export const modules: ModuleTable<Resources, Offers> = {
       const identity = createIdentity({ storage, clock, random });
       const host = new ConsumerHost(storage, {
         onFailure: (consumer, err) => logger.error({ consumer, err }, "a consumer of the log failed"),
+        onCommitFailure: (err) => logger.error({ err }, "what was derived from the log is not kept"),
       });
       await host.start([identity.consumer]);
       return {
@@ -114,5 +115,5 @@ function consumersCheck(inventory: RunningInventory): Checks {
   if (problems.length > 0) return { consumers: { ok: false, detail: problems.join(" ") } };
   // A read side that far behind answers with old figures; a start is not done before it has caught up.
   const isBehind = lagEvents > limits.readyLagEventsMax;
-  return { consumers: { ok: !isBehind, detail: `${lagEvents} events behind` } };
+  return { consumers: { ok: !isBehind, detail: [`${lagEvents} events behind`, ...inventory.warnings()].join("; ") } };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { PlatformError } from "../../../kernel/index.ts";
 import type { DerivedChanges, DerivedDocument, DerivedStore, Sequence } from "../port.ts";
-import { isDamage, openDatabase, pageBytes, transaction } from "./database.ts";
+import { isDamage, isDiskFault, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */
@@ -194,12 +194,22 @@ export class DerivedDatabase implements DerivedStore {
     for (const tag of parseTags(tags)) this.#statements.removeTag.run(consumer, tag, id);
   }
 
+  /** Where even that is refused, the next opening finds the damage as this process did. */
+  #mark(): void {
+    try {
+      writeFileSync(markOf(this.#path), "");
+    } catch {}
+  }
+
   #guard<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
-      if (!isDamage(error) && !(error instanceof DamagedPageError)) throw error;
-      writeFileSync(markOf(this.#path), "");
+      if (!isDamage(error) && !(error instanceof DamagedPageError)) {
+        if (!isDiskFault(error)) throw error;
+        throw new PlatformError("storage-unavailable", `the disk fails ${this.#path}`, { cause: error });
+      }
+      this.#mark();
       throw new PlatformError(
         "storage-unavailable",
         `${this.#path} is damaged; nothing of the log is lost, and the next start derives it again`,

@@ -103,12 +103,12 @@ describe("a sync that fails", () => {
     const modified = () => statSync(join(folder, "log.db-wal"), { bigint: true }).mtimeNs;
     let writtenAt = 0n;
     sync.failures = 1;
-    const before = sync.sync;
+    const real = sync.sync;
     sync.sync = () => {
       // The first sync of this append, then the second: something was written between them.
       if (sync.failures === 1) writtenAt = modified();
       else expect(modified()).toBeGreaterThan(writtenAt);
-      return before();
+      return real();
     };
     expect(await storage.append([sale(3)])).toEqual([{ ok: true, seq: 3 }]);
     expect(sync.failures).toBe(0);
@@ -170,11 +170,11 @@ describe("a sync that fails", () => {
     const storage = await openSqliteStorage({ folder, sync });
     await storage.append([sale(1)]);
     const length = statSync(join(folder, "log.db-wal")).size;
-    const before = sync.sync;
+    const real = sync.sync;
     sync.sync = () => {
       // As a file system does that drops what it could not write.
       if (sync.failures > 0) truncateSync(join(folder, "log.db-wal"), length);
-      return before();
+      return real();
     };
     sync.failures = 1;
     await expect(storage.append([sale(2)])).rejects.toThrow("unknown");
@@ -196,7 +196,12 @@ describe("a sync that fails", () => {
     const modified = () => statSync(wal, { bigint: true }).mtimeNs;
     const copiedAt = modified();
     let syncedAt = 0n;
-    const sync = { sync: async () => void (syncedAt = modified()), close: () => undefined };
+    const sync = {
+      async sync() {
+        syncedAt = modified();
+      },
+      close: () => undefined,
+    };
     await (await openSqliteStorage({ folder: copy, sync })).close();
     expect(syncedAt).toBeGreaterThan(copiedAt);
   });

@@ -3,10 +3,10 @@ import { closeSync, existsSync, fdatasync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { promisify } from "node:util";
-import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import { type Instant, InvariantError, PlatformError } from "../../../kernel/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
-import { openDatabase, pageBytes, syncFolder, transaction } from "./database.ts";
+import { isDiskFault, openDatabase, pageBytes, syncFolder, transaction } from "./database.ts";
 
 /** The form of `log.db`; a newer one is refused by what only knows this. */
 const format = "1";
@@ -103,13 +103,18 @@ export function putMeta(database: DatabaseSync, key: string, value: string): voi
   database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)").run(key, value);
 }
 
-/** Reads units of a log, never beyond a head that the caller knows to be durable. */
+/**
+ * Reads units of a log, never beyond a head that the caller knows to be durable. Throws
+ * `PlatformError("storage-unavailable")` when the disk does not give back what was written.
+ */
 export class LogRows {
+  readonly #path: string;
   readonly #exact: StatementSync;
   readonly #holding: StatementSync;
   readonly #range: StatementSync;
 
   constructor(database: DatabaseSync) {
+    this.#path = database.location() ?? "log.db";
     this.#exact = database.prepare("SELECT seq, body FROM log WHERE seq = ?");
     this.#holding = database.prepare("SELECT seq, at FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1");
     this.#range = database.prepare("SELECT seq, body FROM log WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?");
@@ -117,41 +122,60 @@ export class LogRows {
 
   /** The unit whose first event is `seq`. */
   unit(seq: Sequence): StoredUnit | undefined {
-    const row = this.#exact.get(seq);
-    return row && unitOf(row);
+    return this.#guard(() => {
+      const row = this.#exact.get(seq);
+      return row && unitOf(row);
+    });
   }
 
   /** The last unit, or undefined in an empty log. */
   last(): StoredUnit | undefined {
-    const row = this.#holding.get(Number.MAX_SAFE_INTEGER);
-    return row && this.unit(Number(row["seq"]));
+    return this.#guard(() => {
+      const row = this.#holding.get(Number.MAX_SAFE_INTEGER);
+      return row && this.unit(Number(row["seq"]));
+    });
   }
 
   /** As `Storage.readLog`, up to `head`. */
   read(after: Sequence, limit: number, head: Sequence): StoredUnit[] {
     if (after >= head) return [];
-    const first = this.#holding.get(after + 1)?.["seq"] ?? 1;
-    const found: StoredUnit[] = [];
-    let events = 0;
-    for (const row of this.#range.iterate(Number(first), head, Math.max(1, Math.min(limit, rowsMax)))) {
-      const unit = unitOf(row).after(after);
-      events += unit.events.length;
-      if (found.length > 0 && events > limit) break;
-      found.push(unit);
-    }
-    return found;
+    return this.#guard(() => {
+      const first = this.#holding.get(after + 1)?.["seq"] ?? 1;
+      const found: StoredUnit[] = [];
+      let events = 0;
+      for (const row of this.#range.iterate(Number(first), head, Math.max(1, Math.min(limit, rowsMax)))) {
+        const unit = unitOf(row).after(after);
+        events += unit.events.length;
+        if (found.length > 0 && events > limit) break;
+        found.push(unit);
+      }
+      return found;
+    });
   }
 
   /** As `Storage.sequenceAt`, up to `head`. Times never run backwards along the log, so it is searched by halves. */
   sequenceAt(instant: Instant, head: Sequence): Sequence {
-    let [known, beyond] = [0, head + 1];
-    while (known + 1 < beyond) {
-      const middle = Math.floor((known + beyond) / 2);
-      const row = this.#holding.get(middle);
-      if (row !== undefined && Number(row["at"]) <= instant) known = middle;
-      else beyond = row === undefined ? middle : Number(row["seq"]);
+    return this.#guard(() => {
+      let [known, beyond] = [0, head + 1];
+      while (known + 1 < beyond) {
+        const middle = Math.floor((known + beyond) / 2);
+        const row = this.#holding.get(middle);
+        if (row !== undefined && Number(row["at"]) <= instant) known = middle;
+        else beyond = row === undefined ? middle : Number(row["seq"]);
+      }
+      return known;
+    });
+  }
+
+  #guard<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof InvariantError)
+        throw new PlatformError("storage-unavailable", `${this.#path} is damaged: ${error.message}`, { cause: error });
+      if (!isDiskFault(error)) throw error;
+      throw new PlatformError("storage-unavailable", `${this.#path} can't be read`, { cause: error });
     }
-    return known;
   }
 }
 

@@ -118,6 +118,24 @@ describe("an append whose answer is lost", () => {
     expect(storage.head()).toBe(2);
   });
 
+  it("is seen when the store comes to know of it only later, though its states were read again meanwhile", async () => {
+    const { storage, ledger } = open();
+    await ledger.submit(receive(5));
+    const append = storage.append.bind(storage);
+    let held: readonly AppendUnit[] = [];
+    storage.append = async (units) => {
+      if (held.length > 0) throw new PlatformError("storage-unavailable", "the disk fails");
+      held = units;
+      throw new Error("the outcome is unknown");
+    };
+    expect(await codes([ledger.submit(take(1))])).toEqual(["storage-unavailable"]);
+    expect((await ledger.submit(read)).value).toBe(5);
+    storage.append = append;
+    await storage.append(held);
+    expect((await ledger.submit(read)).value).toBe(4);
+    expect(await codes([ledger.submit(take(5)), ledger.submit(take(4))])).toEqual(["refused", "taken"]);
+  });
+
   it("is decided again where it had not been written", async () => {
     const { storage, ledger } = open();
     const append = storage.append.bind(storage);

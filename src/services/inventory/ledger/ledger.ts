@@ -48,6 +48,9 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #storage: Storage;
   readonly #cache: StateCache;
+  /** What appends of unknown outcome touched, and where the log ended then. */
+  readonly #unsure = new Set<string>();
+  #unsureAt: Sequence = 0;
   #queue: Waiting[] = [];
   #running = false;
   #closed = false;
@@ -158,6 +161,7 @@ export class Ledger {
     const batch = this.#queue.splice(0, limits.flushCommandsMax);
     // Only here, so that nothing a decision has seen is forgotten before it ends.
     this.#cache.age();
+    this.#forgetUnsure();
     const round = new Round(this.#options, this.#cache, this.#now());
     const drafts: Draft[] = [];
     try {
@@ -242,6 +246,8 @@ export class Ledger {
       else draft.waiting.resolve({ value: draft.value, seq: this.#storage.head() });
     }
     if (error instanceof PlatformError) return refuse(unsure, error);
+    for (const name of round.changed) this.#unsure.add(name);
+    this.#unsureAt = before;
     try {
       const found = await this.#storage.findCommands(
         unsure.map((draft) => draft.waiting.id),
@@ -257,6 +263,16 @@ export class Ledger {
     } catch (cause) {
       refuse(unsure, cause);
     }
+  }
+
+  /**
+   * An append of unknown outcome may turn out to be in the log later, when the store has come to know of it: then states
+   * that were read again meanwhile are older than the log.
+   */
+  #forgetUnsure(): void {
+    if (this.#unsure.size === 0 || this.#storage.head() === this.#unsureAt) return;
+    for (const name of this.#unsure) this.#cache.drop(name);
+    this.#unsure.clear();
   }
 
   #decideAgain(again: readonly Waiting[]): void {
