@@ -20,6 +20,8 @@ export interface Resources {
   readonly clock: () => number;
   /** Cryptographically strong random bytes. */
   readonly random: (bytes: number) => Uint8Array;
+  /** Whether the heap is so full that nothing should be taken in. */
+  readonly isMemoryShort: () => boolean;
   /** What the whole server says of itself. */
   readonly readiness: () => Promise<Checks>;
 }
@@ -40,13 +42,14 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "records facts, decides reservations, and answers what is there",
     needs: ["storage"],
     uses: [],
-    async start({ storage, settings, logger, registry, clock, random }) {
+    async start({ storage, settings, logger, registry, clock, random, isMemoryShort }) {
       const inventory = await startInventory({
         storage,
         clock,
         randomId: () => Buffer.from(random(16)).toString("hex"),
         observer: inventoryObserver(registry.metrics, logger),
         cachedStatesMax: settings.cachedStates,
+        isMemoryShort,
       });
       const unwatch = watchInventory(() => inventory.figures(), storage, registry);
       return {

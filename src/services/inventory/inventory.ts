@@ -58,6 +58,8 @@ export interface InventoryOptions {
   readonly randomId: () => string;
   readonly observer?: InventoryObserver;
   readonly cachedStatesMax?: number;
+  /** Whether memory is so short that clients' writes are turned away with `overloaded`. */
+  readonly isMemoryShort?: () => boolean;
   /** Milliseconds between looks for what has lapsed. */
   readonly sweepEveryMs?: number;
   /** Milliseconds between seals while there is something to seal. */
@@ -130,6 +132,7 @@ class LocalInventory implements RunningInventory {
       isVoided: (factKey) => this.#voids.get(factKey) !== undefined,
       observe: this.#observer,
       ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
+      ...(options.isMemoryShort && { isMemoryShort: options.isMemoryShort }),
     });
     this.#reservations = new ReservationModel(storage.derived);
     this.#catalog = new Catalog(this.#ledger);

@@ -36,6 +36,8 @@ export interface LedgerOptions {
   readonly soon?: (run: () => void) => void;
   readonly observe?: LedgerObserver;
   readonly cachedStatesMax?: number;
+  /** Whether memory is so short that only what looks, and what the system itself records, is decided. */
+  readonly isMemoryShort?: () => boolean;
 }
 
 /** Told about each append, for metrics. */
@@ -78,7 +80,7 @@ export class Ledger {
    */
   submit<T>(command: Command<T>): Promise<Decided<T>> {
     return new Promise<Decided<T>>((resolve, reject) => {
-      this.#refuseWhenFull();
+      this.#refuseWhenFull(command);
       this.#enqueue(command, resolve, reject);
     });
   }
@@ -90,7 +92,7 @@ export class Ledger {
   submitAll<T>(commands: readonly Command<T>[], recover: (error: unknown) => T): Promise<Decided<T>[]> {
     if (commands.length === 0) return Promise.resolve([]);
     return new Promise<Decided<T>[]>((resolve, reject) => {
-      this.#refuseWhenFull();
+      this.#refuseWhenFull(commands[0]);
       const answers: Decided<T>[] = [];
       let open = commands.length;
       for (const [index, command] of commands.entries()) {
@@ -110,10 +112,13 @@ export class Ledger {
     });
   }
 
-  #refuseWhenFull(): void {
+  #refuseWhenFull(command: Command<unknown> | undefined): void {
     if (this.#closed) throw new PlatformError("shutting-down", "The ledger is closed.");
     if (this.#queue.length >= limits.ledgerQueueMax) {
       throw new PlatformError("overloaded", "Too many commands wait for the ledger.");
+    }
+    if (this.#options.isMemoryShort?.() && !command?.looks && !command?.actor.startsWith("system:")) {
+      throw new PlatformError("overloaded", "Too little memory is left to take anything in.");
     }
   }
 
@@ -160,7 +165,8 @@ export class Ledger {
   async #decideWaiting(): Promise<void> {
     const batch = this.#queue.splice(0, limits.flushCommandsMax);
     // Only here, so that nothing a decision has seen is forgotten before it ends.
-    this.#cache.age();
+    if (this.#options.isMemoryShort?.()) this.#cache.clear();
+    else this.#cache.age();
     this.#forgetUnsure();
     const round = new Round(this.#options, this.#cache, this.#now());
     const drafts: Draft[] = [];
@@ -241,10 +247,21 @@ export class Ledger {
   async #settleFailure(drafts: readonly Draft[], round: Round, before: Sequence, error: unknown): Promise<void> {
     for (const name of round.changed) this.#cache.drop(name);
     const unsure: Draft[] = [];
+    const looking: Waiting[] = [];
+    let hasWritten = false;
     for (const draft of drafts) {
-      if (draft.unit !== undefined || isAny(draft.touched, round.changed)) unsure.push(draft);
-      else draft.waiting.resolve({ value: draft.value, seq: this.#storage.head() });
+      hasWritten ||= draft.unit !== undefined;
+      if (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed)))
+        draft.waiting.resolve({ value: draft.value, seq: this.#storage.head() });
+      else if (draft.waiting.command.looks) looking.push(draft.waiting);
+      else unsure.push(draft);
     }
+    await this.#settleUnsure(unsure, before, round, error);
+    // First in the next round, and so on top of nothing that may fail: a store that takes no writes is still read.
+    this.#queue = [...looking, ...this.#queue];
+  }
+
+  async #settleUnsure(unsure: readonly Draft[], before: Sequence, round: Round, error: unknown): Promise<void> {
     if (error instanceof PlatformError) return refuse(unsure, error);
     for (const name of round.changed) this.#unsure.add(name);
     this.#unsureAt = before;

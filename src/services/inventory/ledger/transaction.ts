@@ -54,5 +54,7 @@ export interface Command<T> {
   /** Streams and names that it is known to read, fetched before it runs. Others are fetched when it asks. */
   readonly streams: readonly string[];
   readonly claims?: readonly string[];
+  /** It only looks, and never emits: then it is answered also while nothing can be written. */
+  readonly looks?: true;
   decide(transaction: Transaction): T;
 }
