@@ -53,8 +53,10 @@ export const limits = {
   inFlightMax: 5000,
   /** Milliseconds in which a request must have come in whole: 1 MiB at 17 kB/s; slower ones only hold a place. */
   requestReceiveMs: 60_000,
-  /** Connections at once: below what an ordinary process may open (files count too). */
+  /** Connections at once; fewer where the process may open fewer files, of which some are kept for the store. */
   connectionsMax: 10_000,
+  /** Files kept for the store, its checkpoints, and the runtime itself: a server at rest has about 40 open. */
+  filesReserved: 64,
   /** Open change feeds of one credential, and of all together. */
   credentialFeedsMax: 100,
   feedsMax: 1000,

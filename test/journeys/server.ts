@@ -53,6 +53,10 @@ export class Server {
     return this.#serving?.url ?? "";
   }
 
+  get pid(): number {
+    return this.#serving?.child.pid ?? 0;
+  }
+
   /** Whether its process is there. */
   get isRunning(): boolean {
     const child = this.#serving?.child;
