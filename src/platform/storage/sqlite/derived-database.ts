@@ -1,20 +1,21 @@
-import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { PlatformError } from "../../../kernel/index.ts";
 import type { DerivedChanges, DerivedDocument, DerivedStore, Sequence } from "../port.ts";
 import { isDamage, isDiskFault, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */
-const format = "1";
+const format = "2";
 /** Bytes up to which the file is checked whole at each opening; a larger one is trusted until a read finds damage. */
 const checkedBytesMax = 64 * 1024 * 1024;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL, tags TEXT,
+  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL, tags TEXT, crc INTEGER NOT NULL,
     PRIMARY KEY (consumer, id)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS tag (consumer TEXT, tag TEXT, id TEXT,
     PRIMARY KEY (consumer, tag, id)) STRICT, WITHOUT ROWID;
@@ -23,6 +24,9 @@ const schema = `
 /**
  * `derived.db`: what consumers keep, and the runs of the key index. A commit is not synced (`synchronous=NORMAL`), but
  * after a loss of power the file is as it was after some commit.
+ *
+ * Each document has a checksum. A close leaves one of the whole file beside it, for the next opening to compare: so
+ * damage to a file at rest is found, and an older copy of it is not mixed with what the log has come to since.
  *
  * Damage found while it is in use is marked by a file beside it, and answered with
  * `PlatformError("storage-unavailable")`; the next opening then begins with an empty one.
@@ -46,7 +50,8 @@ export class DerivedDatabase implements DerivedStore {
   /** Opens what belongs to this history of this store; anything else, or anything damaged, is replaced by an empty one. */
   static open(folder: string, history: string): DerivedDatabase {
     const path = join(folder, "derived.db");
-    if (existsSync(markOf(path))) removeDerived(folder);
+    if (existsSync(markOf(path)) || !isAsClosed(path)) removeDerived(folder);
+    rmSync(sumOf(path), { force: true });
     try {
       return DerivedDatabase.#tryOpen(path, history) ?? DerivedDatabase.#create(folder, path, history);
     } catch (error) {
@@ -169,6 +174,13 @@ export class DerivedDatabase implements DerivedStore {
 
   close(): void {
     this.connection.close();
+    // Left over when another connection has it open, or the disk refused: then the next opening has nothing to compare.
+    if (existsSync(`${this.#path}-wal`)) return;
+    try {
+      writeFileSync(sumOf(this.#path), String(sumOfFile(this.#path)));
+    } catch {
+      rmSync(sumOf(this.#path), { force: true });
+    }
   }
 
   #put(consumer: string, { id, body, tags = [] }: DerivedDocument): void {
@@ -179,7 +191,7 @@ export class DerivedDatabase implements DerivedStore {
       for (const tag of known) if (!tags.includes(tag)) this.#statements.removeTag.run(consumer, tag, id);
       for (const tag of tags) if (!known.includes(tag)) this.#statements.putTag.run(consumer, tag, id);
     }
-    this.#statements.put.run(consumer, id, body, stored);
+    this.#statements.put.run(consumer, id, body, stored, documentCheck(id, body, stored));
     this.#bytesWritten += body.length + pageBytes / 4;
   }
 
@@ -205,7 +217,7 @@ export class DerivedDatabase implements DerivedStore {
     try {
       return work();
     } catch (error) {
-      if (!isDamage(error) && !(error instanceof DamagedPageError)) {
+      if (!isDamage(error) && !(error instanceof DamagedPageError) && !(error instanceof DamagedDocumentError)) {
         if (!isDiskFault(error)) throw error;
         throw new PlatformError("storage-unavailable", `the disk fails ${this.#path}`, { cause: error });
       }
@@ -237,13 +249,13 @@ interface Statements {
 
 function prepareAll(connection: DatabaseSync): Statements {
   const prepare = (sql: string) => connection.prepare(sql);
-  const byTag = `SELECT document.id, body, tags FROM tag JOIN document USING (consumer, id) WHERE consumer = ? AND tag = ?`;
+  const byTag = `SELECT document.id, body, tags, crc FROM tag JOIN document USING (consumer, id) WHERE consumer = ? AND tag = ?`;
   return {
     putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq) VALUES (?, ?)"),
-    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, tags) VALUES (?, ?, ?, ?)"),
-    get: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id = ?"),
-    scan: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
-    newest: prepare("SELECT id, body, tags FROM document WHERE consumer = ? AND id < ? ORDER BY id DESC LIMIT ?"),
+    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, tags, crc) VALUES (?, ?, ?, ?, ?)"),
+    get: prepare("SELECT id, body, tags, crc FROM document WHERE consumer = ? AND id = ?"),
+    scan: prepare("SELECT id, body, tags, crc FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
+    newest: prepare("SELECT id, body, tags, crc FROM document WHERE consumer = ? AND id < ? ORDER BY id DESC LIMIT ?"),
     tagged: prepare(`${byTag} AND tag.id < ? ORDER BY tag.id DESC LIMIT ?`),
     tagsOf: prepare("SELECT tags FROM document WHERE consumer = ? AND id = ?"),
     remove: prepare("DELETE FROM document WHERE consumer = ? AND id = ?"),
@@ -253,8 +265,22 @@ function prepareAll(connection: DatabaseSync): Statements {
 }
 
 function documentOf(row: Record<string, unknown>): DerivedDocument {
-  const { id, body, tags } = row;
+  const { id, body, tags, crc } = row;
+  if (crc !== documentCheck(String(id), String(body), typeof tags === "string" ? tags : null))
+    throw new DamagedDocumentError(String(id));
   return { id: String(id), body: String(body), ...(typeof tags === "string" && { tags: parseTags(tags) }) };
+}
+
+/** Thrown when a document is not what was written; it can be derived again. */
+class DamagedDocumentError extends Error {
+  constructor(id: string) {
+    super(`the document ${id} is damaged`);
+    this.name = "DamagedDocumentError";
+  }
+}
+
+function documentCheck(id: string, body: string, tags: string | null): number {
+  return crc32(tags ?? "", crc32(body, crc32(id)));
 }
 
 function parseTags(text: string): readonly string[] {
@@ -281,11 +307,37 @@ function isOfHistory(connection: DatabaseSync, history: string): boolean {
 /** Removes the file and what SQLite and we keep beside it; all of it can be derived again. */
 export function removeDerived(folder: string): void {
   const path = join(folder, "derived.db");
-  for (const file of [path, `${path}-wal`, `${path}-shm`, markOf(path)]) rmSync(file, { force: true });
+  for (const file of [path, `${path}-wal`, `${path}-shm`, markOf(path), sumOf(path)]) rmSync(file, { force: true });
 }
 
 function markOf(path: string): string {
   return `${path}.damaged`;
+}
+
+function sumOf(path: string): string {
+  return `${path}.sum`;
+}
+
+/** Whether the file is as a close left it; true too when it was not closed. */
+function isAsClosed(path: string): boolean {
+  if (!existsSync(sumOf(path)) || !existsSync(path)) return true;
+  return !existsSync(`${path}-wal`) && readFileSync(sumOf(path), "utf8") === String(sumOfFile(path));
+}
+
+function sumOfFile(path: string): number {
+  const descriptor = openSync(path, "r");
+  try {
+    const window = Buffer.alloc(1024 * 1024);
+    let sum = 0;
+    for (let at = 0; ; ) {
+      const count = readSync(descriptor, window, 0, window.length, at);
+      if (count === 0) return sum;
+      sum = crc32(window.subarray(0, count), sum);
+      at += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function sizeOf(path: string): number {

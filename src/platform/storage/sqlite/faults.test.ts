@@ -350,6 +350,7 @@ describe("derived.db", () => {
 
   it("is emptied and built again after a page of the index was found damaged", async () => {
     await filled();
+    rmSync(join(folder, "derived.db.sum"));
     const database = new DatabaseSync(join(folder, "derived.db"));
     database.exec("UPDATE key_page SET body = zeroblob(length(body))");
     database.close();
@@ -360,6 +361,31 @@ describe("derived.db", () => {
     });
     await storage.close();
     await expectRebuilt();
+  });
+
+  it("is emptied and built again after a document of it was found damaged", async () => {
+    await filled();
+    rmSync(join(folder, "derived.db.sum"));
+    const database = new DatabaseSync(join(folder, "derived.db"));
+    database.exec("UPDATE document SET body = replace(body, 'x', 'y')");
+    database.close();
+    const storage = await openSqliteStorage({ folder });
+    expect(() => storage.derived.scan("stock", "", 10)).toThrow("derived.db is damaged");
+    await storage.close();
+    await expectRebuilt();
+  });
+
+  it("is emptied and built again when it is not the file that was closed", async () => {
+    await filled();
+    const older = readFileSync(join(folder, "derived.db"));
+    const storage = await openSqliteStorage({ folder });
+    await storage.append([unitOf("extra", { extra: 0 }, [event("extra")])]);
+    storage.derived.commit([{ consumer: "stock", checkpoint: 501, put: [], remove: ["a"] }]);
+    await storage.close();
+    writeFileSync(join(folder, "derived.db"), older);
+    const again = await openSqliteStorage({ folder });
+    expect([again.derived.checkpoint("stock"), again.derived.scan("stock", "", 10)]).toEqual([0, []]);
+    await again.close();
   });
 
   it("is emptied when the log has begun another epoch", async () => {

@@ -18,7 +18,7 @@ import { Checkpointer, WalKeeper } from "./checkpointer.ts";
 import { pageBytes, transaction } from "./database.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
 import type { FolderLock } from "./folder-lock.ts";
-import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta, walOf } from "./log-database.ts";
+import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
 import { LogIndex } from "./log-index.ts";
 import { RecentVersions } from "./recent-versions.ts";
 import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
@@ -70,6 +70,7 @@ export class SqliteStorage implements Storage {
   readonly #index: LogIndex;
   readonly #versions = new RecentVersions(limits.versionsCachedMax);
   readonly #insert: StatementSync;
+  readonly #check: UnitCheck;
   readonly #checkpointer = new Checkpointer();
   readonly #logWal: WalKeeper;
   readonly #derivedWal: WalKeeper;
@@ -100,7 +101,8 @@ export class SqliteStorage implements Storage {
     this.#head = last?.lastSeq ?? 0;
     this.#lastRecordedAt = last?.meta.recordedAt ?? 0;
     refuseShortLog(folder, this.#head, derived.furthestCheckpoint());
-    this.#insert = log.prepare("INSERT INTO log (seq, at, body) VALUES (?, ?, ?)");
+    this.#insert = log.prepare("INSERT INTO log (seq, at, body, crc) VALUES (?, ?, ?, ?)");
+    this.#check = new UnitCheck(storeId);
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
     this.#index = new LogIndex(derived, storeId);
@@ -139,10 +141,12 @@ export class SqliteStorage implements Storage {
       return false;
     });
     const units = oldestBeyond === undefined ? seqs : [oldestBeyond, ...seqs];
-    return [...new Set(units)]
+    const events = [...new Set(units)]
       .reverse()
       .flatMap((seq) => this.#rows.unit(seq)?.events ?? [])
       .filter((event) => event.stream === stream && event.version > after && event.version <= upTo);
+    refuseGaps(this.folder, stream, after, events);
+    return events;
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
@@ -346,7 +350,7 @@ export class SqliteStorage implements Storage {
     try {
       transaction(this.log, () => {
         for (const unit of units) {
-          this.#insert.run(unit.seq, unit.meta.recordedAt, unit.body);
+          this.#insert.run(unit.seq, unit.meta.recordedAt, unit.body, this.#check.of(unit.seq, unit.body));
           bytes += unit.body.length + 16;
         }
         for (const { key, value } of metas) putMeta(this.log, key, value);
@@ -393,12 +397,10 @@ export class SqliteStorage implements Storage {
     for (let at = this.#index.persisted; at < this.#head; ) {
       const units = this.#rows.read(at, eventsPerRead, this.#head);
       for (const unit of units) {
-        if (unit.seq !== at + 1) throw missingEvents(this.folder, at + 1);
         this.#index.record(unit);
         this.#index.work();
         at = unit.lastSeq;
       }
-      if (units.length === 0) throw missingEvents(this.folder, at + 1);
     }
   }
 
@@ -447,9 +449,13 @@ function refuseShortLog(folder: string, head: Sequence, derived: Sequence): void
   );
 }
 
-function missingEvents(folder: string, seq: Sequence): PlatformError {
-  return new PlatformError(
+/** A unit that the index knows and the log no longer has, or one that the index has lost. */
+function refuseGaps(folder: string, stream: string, after: number, events: readonly RecordedEvent[]): void {
+  const gap = events.findIndex((event, index) => event.version !== after + 1 + index);
+  if (gap < 0) return;
+  throw new PlatformError(
     "storage-unavailable",
-    `${logFileOf(folder)} has no event ${seq}, but later ones: restore the last backup into another folder`,
+    `${logFileOf(folder)} has no version ${after + 1 + gap} of ${stream}, but a later one: ` +
+      "remove derived.db and start again; if it is still so, restore the last backup into another folder",
   );
 }
