@@ -14,7 +14,7 @@ const checkedBytesMax = 64 * 1024 * 1024;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL, tags TEXT, crc INTEGER NOT NULL,
     PRIMARY KEY (consumer, id)) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS tag (consumer TEXT, tag TEXT, id TEXT,
@@ -42,7 +42,8 @@ export class DerivedDatabase implements DerivedStore {
     this.#path = path;
     this.connection = connection;
     this.#statements = prepareAll(connection);
-    for (const { consumer, seq } of connection.prepare("SELECT consumer, seq FROM checkpoint").all()) {
+    for (const { consumer, seq, crc } of connection.prepare("SELECT consumer, seq, crc FROM checkpoint").all()) {
+      if (crc !== checkpointCheck(String(consumer), Number(seq))) throw new DamagedDocumentError(`of ${consumer}`);
       this.#checkpoints.set(String(consumer), Number(seq));
     }
   }
@@ -55,7 +56,7 @@ export class DerivedDatabase implements DerivedStore {
     try {
       return DerivedDatabase.#tryOpen(path, history) ?? DerivedDatabase.#create(folder, path, history);
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isDamage(error) && !(error instanceof DamagedDocumentError)) throw error;
       return DerivedDatabase.#create(folder, path, history);
     }
   }
@@ -112,7 +113,7 @@ export class DerivedDatabase implements DerivedStore {
 
   /** Moves a checkpoint within the caller's transaction; to be called again by what is returned once that is written. */
   moveCheckpoint(consumer: string, seq: Sequence): () => void {
-    this.#statements.putCheckpoint.run(consumer, seq);
+    this.#statements.putCheckpoint.run(consumer, seq, checkpointCheck(consumer, seq));
     return () => this.#checkpoints.set(consumer, seq);
   }
 
@@ -129,7 +130,7 @@ export class DerivedDatabase implements DerivedStore {
     this.#guard(() =>
       transaction(this.connection, () => {
         for (const { consumer, checkpoint, put, remove } of changes) {
-          this.#statements.putCheckpoint.run(consumer, checkpoint);
+          this.#statements.putCheckpoint.run(consumer, checkpoint, checkpointCheck(consumer, checkpoint));
           for (const id of remove) this.#remove(consumer, id);
           for (const document of put) this.#put(consumer, document);
         }
@@ -251,7 +252,7 @@ function prepareAll(connection: DatabaseSync): Statements {
   const prepare = (sql: string) => connection.prepare(sql);
   const byTag = `SELECT document.id, body, tags, crc FROM tag JOIN document USING (consumer, id) WHERE consumer = ? AND tag = ?`;
   return {
-    putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq) VALUES (?, ?)"),
+    putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq, crc) VALUES (?, ?, ?)"),
     put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, tags, crc) VALUES (?, ?, ?, ?, ?)"),
     get: prepare("SELECT id, body, tags, crc FROM document WHERE consumer = ? AND id = ?"),
     scan: prepare("SELECT id, body, tags, crc FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
@@ -283,13 +284,18 @@ function documentCheck(id: string, body: string, tags: string | null): number {
   return crc32(tags ?? "", crc32(body, crc32(id)));
 }
 
+function checkpointCheck(consumer: string, seq: Sequence): number {
+  return crc32(`${consumer} ${seq}`);
+}
+
 function parseTags(text: string): readonly string[] {
   return JSON.parse(text);
 }
 
 function isWhole(path: string, connection: DatabaseSync): boolean {
   if (sizeOf(path) + sizeOf(`${path}-wal`) > checkedBytesMax) return true;
-  return connection.prepare("PRAGMA quick_check(1)").get()?.["quick_check"] === "ok";
+  // Not `quick_check`, which passes over keys that are out of order, as after two pages were swapped.
+  return connection.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"] === "ok";
 }
 
 function isOfHistory(connection: DatabaseSync, history: string): boolean {
@@ -308,6 +314,11 @@ function isOfHistory(connection: DatabaseSync, history: string): boolean {
 export function removeDerived(folder: string): void {
   const path = join(folder, "derived.db");
   for (const file of [path, `${path}-wal`, `${path}-shm`, markOf(path), sumOf(path)]) rmSync(file, { force: true });
+}
+
+/** Whether damage was found in it, so that the next opening begins with an empty one. */
+export function isDerivedMarked(folder: string): boolean {
+  return existsSync(markOf(join(folder, "derived.db")));
 }
 
 function markOf(path: string): string {

@@ -20,6 +20,7 @@ import type { Storage } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
 import { isAtLeast } from "./database.ts";
 import { openSqliteStorage } from "./index.ts";
+import { putMeta } from "./log-database.ts";
 
 let home: string;
 let folder: string;
@@ -363,6 +364,19 @@ describe("derived.db", () => {
     await expectRebuilt();
   });
 
+  it.each([
+    "key_segment SET filter = zeroblob(length(filter))",
+    "key_run SET segments = 7",
+    "checkpoint SET seq = 499",
+  ])("is emptied and built again at once when opening finds it damaged: %s", async (change) => {
+    await filled();
+    rmSync(join(folder, "derived.db.sum"));
+    const database = new DatabaseSync(join(folder, "derived.db"));
+    database.exec(`UPDATE ${change}`);
+    database.close();
+    await expectRebuilt();
+  });
+
   it("is emptied and built again after a document of it was found damaged", async () => {
     await filled();
     rmSync(join(folder, "derived.db.sum"));
@@ -391,7 +405,7 @@ describe("derived.db", () => {
   it("is emptied when the log has begun another epoch", async () => {
     await filled();
     const database = new DatabaseSync(join(folder, "log.db"));
-    database.exec(`UPDATE meta SET value = '[{"number":2,"id":"other","startsAfter":500}]' WHERE key = 'epochs'`);
+    putMeta(database, "epochs", '[{"number":2,"id":"other","startsAfter":500}]');
     database.close();
     await expectRebuilt();
   });

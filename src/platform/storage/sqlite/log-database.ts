@@ -110,7 +110,16 @@ export function checkFormat(database: DatabaseSync, path: string): void {
   }
 }
 
+/** Throws `PlatformError("storage-unavailable")` when it is not what was written. */
 export function readMeta(database: DatabaseSync): LogMeta {
+  const check = getMeta(database, metaCheck);
+  if (check !== "" && check !== checkOfMeta(database)) {
+    throw new PlatformError(
+      "storage-unavailable",
+      `${database.location()} is damaged: what it says of itself is not what was written. ` +
+        "Keep the folder as it is and restore the last backup into another folder",
+    );
+  }
   return {
     storeId: getMeta(database, "store"),
     epochs: JSON.parse(getMeta(database, "epochs")),
@@ -123,7 +132,17 @@ export function getMeta(database: DatabaseSync, key: string): string {
 }
 
 export function putMeta(database: DatabaseSync, key: string, value: string): void {
-  database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)").run(key, value);
+  const put = database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+  put.run(key, value);
+  put.run(metaCheck, checkOfMeta(database));
+}
+
+/** The key of the checksum over all others. */
+const metaCheck = "check";
+
+function checkOfMeta(database: DatabaseSync): string {
+  const rows = database.prepare("SELECT key, value FROM meta WHERE key <> ? ORDER BY key").all(metaCheck);
+  return String(crc32(JSON.stringify(rows.map(({ key, value }) => [key, value]))));
 }
 
 /**

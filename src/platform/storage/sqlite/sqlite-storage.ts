@@ -105,7 +105,7 @@ export class SqliteStorage implements Storage {
     this.#check = new UnitCheck(storeId);
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
-    this.#index = new LogIndex(derived, storeId);
+    this.#index = derived.reading(() => new LogIndex(derived, storeId));
     this.#readTail();
   }
 
