@@ -4,7 +4,8 @@
  *
  * DISK_SHIM_CONTROL is a file of 4 KiB, mapped and read at each call, so a test can change it while the server runs:
  * bytes 0 to 2 are the errno with which syncs, writes and reads of the log fail, 4 to 6 those of derived.db; 0 is none.
- * Byte 8 is how many milliseconds a sync takes longer than it would. From byte 16 on stand counters of 32 bits: syncs, writes and reads that were made to fail, and syncs that were done.
+ * Byte 8 is how many milliseconds a sync takes longer than it would; of writes of the log each so-manieth fails as byte 9
+ * says, so that transactions are left half written. From byte 16 on stand counters of 32 bits: syncs, writes and reads that were made to fail, and syncs that were done.
  *
  * DISK_SHIM_IMAGES, when set, is a folder with an image of each file as it is surely on disk. A sync that succeeds
  * copies into it what was written since the last one. One that fails copies nothing and forgets what was written, as
@@ -116,6 +117,8 @@ static struct file *find(int descriptor) {
 static int refused(const struct file *file, int what) {
   if (control == NULL || file == NULL) return 0;
   int error = control[what + (file->kind == DERIVED ? 4 : 0)];
+  static unsigned writes;
+  if (what == WRITE && file->kind == LOG && control[9] != 0 && ++writes % control[9] == 0) error = EIO;
   if (error == 0) return 0;
   __sync_fetch_and_add((volatile uint32_t *)(control + 16) + what, 1);
   errno = error;

@@ -54,6 +54,11 @@ export class Disk {
     this.#set(places[place], errno[error]);
   }
 
+  /** Of the writes of the log, each `one`th fails; none when it is 0. */
+  failSomeWrites(one: number): void {
+    this.#set(9, one);
+  }
+
   /** Each sync takes so many milliseconds longer, below 256. */
   slowDown(ms: number): void {
     this.#set(8, ms);
@@ -61,6 +66,7 @@ export class Disk {
 
   heal(): void {
     for (const place of Object.keys(places) as Place[]) this.fail(place, "none");
+    this.failSomeWrites(0);
   }
 
   #set(at: number, byte: number): void {

@@ -209,6 +209,26 @@ describe("a disk that fails", () => {
   );
 
   it.skipIf(!hasShim)(
+    "is not taken for damaged by what half-written transactions left in the WAL",
+    async () => {
+      const { server, disk } = await withDisk();
+      const load = new Load(server);
+      await load.goesOn();
+      for (const one of [3, 7, 20]) {
+        const { writes } = disk.counts();
+        disk.failSomeWrites(one);
+        await eventually(() => disk.counts().writes > writes + 10);
+        await server.end("SIGKILL");
+        disk.heal();
+        await server.start();
+        await load.goesOn();
+      }
+      await load.end();
+    },
+    60_000,
+  );
+
+  it.skipIf(!hasShim)(
     "keeps what a restart after a failed sync builds upon, when the power fails later",
     async () => {
       const { server, disk } = await withDisk();
