@@ -53,8 +53,10 @@ export const limits = {
   inFlightMax: 5000,
   /** Milliseconds in which a request must have come in whole: 1 MiB at 17 kB/s; slower ones only hold a place. */
   requestReceiveMs: 60_000,
-  /** Connections at once: below what an ordinary process may open (files count too). */
+  /** Connections at once; fewer where the process may open fewer files, of which some are kept for the store. */
   connectionsMax: 10_000,
+  /** Files kept for the store, its checkpoints, and the runtime itself: a server at rest has about 40 open. */
+  filesReserved: 64,
   /** Open change feeds of one credential, and of all together. */
   credentialFeedsMax: 100,
   feedsMax: 1000,
@@ -70,6 +72,8 @@ export const limits = {
   drainMs: 8000,
   /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */
   readyLagEventsMax: 20_000,
+  /** Milliseconds between attempts to bring a write onto a disk whose sync failed: a broken disk can take long to say so. */
+  syncAgainMs: 250,
   /** Milliseconds between the writes by which readiness sees that the store takes them. */
   readinessWriteMs: 1000,
   /** Seconds in `Retry-After`. */

@@ -14,9 +14,16 @@ const launcher = join(home, "bin", "larder.js");
 
 type Env = Readonly<Record<string, string>>;
 
-export function spawnLarder(args: readonly string[], env: Env = {}): ChildProcess {
+/** How a process is run: flags of Node, and the command in front of it, as `["prlimit", "--nofile=64"]`. */
+export interface Launch {
+  readonly nodeFlags?: readonly string[];
+  readonly under?: readonly string[];
+}
+
+export function spawnLarder(args: readonly string[], env: Env = {}, launch: Launch = {}): ChildProcess {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("LARDER_") && name !== "NODE_OPTIONS");
-  return spawn(process.execPath, [launcher, ...args], { env: { ...Object.fromEntries(clean), ...env }, cwd: home });
+  const line = [...(launch.under ?? []), process.execPath, ...(launch.nodeFlags ?? []), launcher, ...args];
+  return spawn(line[0] ?? "", line.slice(1), { env: { ...Object.fromEntries(clean), ...env }, cwd: home });
 }
 
 export interface Ended {
@@ -41,8 +48,13 @@ export interface Serving {
 }
 
 /** Starts `larder serve` and waits for the line that tells its address. */
-export async function serve(data: string, env: Env = {}, args: readonly string[] = []): Promise<Serving> {
-  const child = spawnLarder(["serve", "--json", ...args], { LARDER_PORT: "0", LARDER_DATA: data, ...env });
+export async function serve(
+  data: string,
+  env: Env = {},
+  args: readonly string[] = [],
+  launch: Launch = {},
+): Promise<Serving> {
+  const child = spawnLarder(["serve", "--json", ...args], { LARDER_PORT: "0", LARDER_DATA: data, ...env }, launch);
   let log = "";
   child.stderr!.on("data", (chunk) => (log += chunk));
   const lines = createInterface({ input: child.stdout! });

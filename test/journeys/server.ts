@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Serving, serve } from "./larder.ts";
+import { type Launch, type Serving, serve } from "./larder.ts";
 
 export const adminKey = "journey-admin-key-0123456789";
 
@@ -22,15 +22,25 @@ export interface CallOptions {
   readonly cutAfterMs?: number;
 }
 
+export interface ServerOptions {
+  readonly connections?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly launch?: Launch;
+}
+
 /** A server as a user would run it: a process of its own on a folder of its own. */
 export class Server {
   readonly folder = mkdtempSync(join(tmpdir(), "larder-journey-"));
+  /** Where its log is. */
+  readonly data = join(this.folder, "data");
   readonly #env: Readonly<Record<string, string>>;
+  readonly #launch: Launch;
   readonly #agent: Agent;
   #serving: Serving | undefined;
 
-  constructor(options: { readonly connections?: number; readonly env?: Readonly<Record<string, string>> } = {}) {
+  constructor(options: ServerOptions = {}) {
     this.#env = options.env ?? {};
+    this.#launch = options.launch ?? {};
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? 64 });
   }
 
@@ -43,9 +53,19 @@ export class Server {
     return this.#serving?.url ?? "";
   }
 
+  get pid(): number {
+    return this.#serving?.child.pid ?? 0;
+  }
+
+  /** Whether its process is there. */
+  get isRunning(): boolean {
+    const child = this.#serving?.child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   /** Starts it, also again after a stop; resolves when it listens. */
   async start(): Promise<void> {
-    this.#serving = await serve(join(this.folder, "data"), { ...this.#env, LARDER_ADMIN_KEY: adminKey });
+    this.#serving = await serve(this.data, { ...this.#env, LARDER_ADMIN_KEY: adminKey }, [], this.#launch);
   }
 
   /** Ends the process by a signal and waits until it is gone. */
@@ -96,9 +116,9 @@ export class Server {
     });
   }
 
-  /** Every recorded event up to now. */
-  async changes(): Promise<{ type: string; time: string; position: string; data: Record<string, never> }[]> {
-    const { body } = await this.call("GET", "/v1/changes?follow=false", {
+  /** Every recorded event up to now, or those after a position. */
+  async changes(after = ""): Promise<{ type: string; time: string; position: string; data: Record<string, never> }[]> {
+    const { body } = await this.call("GET", `/v1/changes?follow=false${after && `&after=${after}`}`, {
       headers: { accept: "application/x-ndjson" },
     });
     return String(body)

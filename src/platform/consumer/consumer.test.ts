@@ -108,4 +108,41 @@ describe("consumers", () => {
     expect(await host.reached(3, 10)).toBe(false);
     host.stop();
   });
+
+  it("keep in memory what the store does not take, lose none of it, and go on", async () => {
+    const storage = new MemoryStorage();
+    const faults: unknown[] = [];
+    const counter = new Counter("counter");
+    const host = new ConsumerHost(storage, { commitEveryMs: 5, onCommitFailure: (error) => faults.push(error) });
+    await host.start([counter]);
+    const commit = storage.derived.commit.bind(storage.derived);
+    storage.derived.commit = () => {
+      throw new Error("the disk is full");
+    };
+    await append(storage, 3);
+    await expect.poll(() => host.commitFault()).toEqual(new Error("the disk is full"));
+    expect(() => host.commit()).toThrow("full");
+    await append(storage, 4);
+    expect(counter.seen).toEqual(upTo(7));
+    expect(storage.derived.checkpoint("counter")).toBe(0);
+    expect(faults.length).toBeGreaterThan(0);
+    storage.derived.commit = commit;
+    host.commit();
+    // What was taken from the consumer before the disk was full goes first, with its own checkpoint.
+    expect([storage.derived.checkpoint("counter"), storage.derived.get("counter", "count")?.body]).toEqual([3, "3"]);
+    host.stop();
+    expect([storage.derived.checkpoint("counter"), storage.derived.get("counter", "count")?.body]).toEqual([7, "7"]);
+  });
+
+  it("stop without a throw when the store takes nothing", async () => {
+    const storage = new MemoryStorage();
+    const host = new ConsumerHost(storage);
+    await host.start([new Counter("counter")]);
+    await append(storage, 1);
+    storage.derived.commit = () => {
+      throw new Error("the disk is full");
+    };
+    host.stop();
+    expect(host.commitFault()).toEqual(new Error("the disk is full"));
+  });
 });

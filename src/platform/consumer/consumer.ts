@@ -1,4 +1,4 @@
-import type { DerivedDocument, RecordedUnit, Sequence, Storage } from "../storage/index.ts";
+import type { DerivedChanges, DerivedDocument, RecordedUnit, Sequence, Storage } from "../storage/index.ts";
 
 /**
  * Something that follows the log from its own checkpoint and keeps what it derives: a read model, an index, snapshots.
@@ -21,6 +21,8 @@ export interface FollowerOptions {
   readonly commitEveryMs?: number;
   /** Called when a consumer fails; it is stopped, the others go on. */
   readonly onFailure?: (consumer: string, error: unknown) => void;
+  /** Called when the store does not take what was derived. It is kept in memory and tried again. */
+  readonly onCommitFailure?: (error: unknown) => void;
 }
 
 interface Follower {
@@ -29,6 +31,8 @@ interface Follower {
   failed: boolean;
 }
 
+/** Milliseconds between attempts to commit while the store takes nothing. */
+const commitAgainMs = 1000;
 const catchUpEvents = 2000;
 const scanDocuments = 5000;
 
@@ -42,6 +46,9 @@ export class ConsumerHost {
   readonly #options: FollowerOptions;
   readonly #waiting: { readonly seq: Sequence; readonly resolve: () => void }[] = [];
   #committed = new Map<string, Sequence>();
+  /** What was taken from the consumers and not committed yet. */
+  #taken: readonly DerivedChanges[] = [];
+  #commitFault: unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #unsubscribe: (() => void) | undefined;
 
@@ -63,9 +70,9 @@ export class ConsumerHost {
       const units = await this.#storage.readLog(this.position(), catchUpEvents);
       if (units.length === 0) break;
       this.#receive(units);
-      if (this.#lag() > 50_000) this.commit();
+      if (this.#lag() > 50_000) this.#tryCommit();
     }
-    this.commit();
+    this.#tryCommit();
     this.#commitLater(0);
   }
 
@@ -97,21 +104,48 @@ export class ConsumerHost {
     return this.#followers.filter((follower) => follower.failed).map((follower) => follower.consumer.name);
   }
 
-  /** Keeps what was derived since the last commit. */
+  /** Why the store does not take what was derived; undefined while it does. */
+  commitFault(): unknown {
+    return this.#commitFault;
+  }
+
+  /** Keeps what was derived since the last commit. Throws when the store does not take it; the next call tries again. */
   commit(): void {
-    const changes = [];
+    // First what a commit before this one had taken and could not keep: a checkpoint never goes past it.
+    if (this.#taken.length === 0) this.#taken = this.#take();
+    if (this.#taken.length === 0) return;
+    this.#storage.derived.commit(this.#taken);
+    this.#taken = [];
+  }
+
+  #take(): readonly DerivedChanges[] {
+    const changes: DerivedChanges[] = [];
     for (const { consumer, applied, failed } of this.#followers) {
       if (failed || applied === this.#committed.get(consumer.name)) continue;
       changes.push({ consumer: consumer.name, checkpoint: applied, ...consumer.changes() });
       this.#committed.set(consumer.name, applied);
     }
-    if (changes.length > 0) this.#storage.derived.commit(changes);
+    return changes;
+  }
+
+  /** Returns whether the store took it: what is derived can be derived again, so nothing else stops for it. */
+  #tryCommit(): boolean {
+    try {
+      this.commit();
+      this.#commitFault = undefined;
+      return true;
+    } catch (error) {
+      this.#commitFault = error;
+      this.#options.onCommitFailure?.(error);
+      return false;
+    }
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#unsubscribe?.();
-    this.commit();
+    // Twice, where the first had something left over from before.
+    if (this.#tryCommit()) this.#tryCommit();
   }
 
   /** Commits now and then, so that it takes at most a twentieth of the time however much is derived. */
@@ -119,8 +153,8 @@ export class ConsumerHost {
     this.#timer = setTimeout(
       () => {
         const started = performance.now();
-        this.commit();
-        this.#commitLater(performance.now() - started);
+        const isKept = this.#tryCommit();
+        this.#commitLater(isKept ? performance.now() - started : commitAgainMs / 10);
       },
       Math.max(this.#options.commitEveryMs ?? 100, 20 * lastTookMs),
     );

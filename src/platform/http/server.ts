@@ -13,6 +13,7 @@ import Fastify, {
 import type { Static, TSchema } from "typebox";
 import { catalogue, type ErrorCode, limits, PlatformError, type Rejection } from "../../kernel/index.ts";
 import { acceptJson } from "./body.ts";
+import { connectionsMax } from "./open-files.ts";
 import { problemDocument, RequestError, sendProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 import { requestValidation } from "./validation.ts";
@@ -89,7 +90,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         : undefined,
     );
   });
-  server.server.maxConnections = limits.connectionsMax;
+  server.server.maxConnections = connectionsMax();
   // An unknown expectation is no reason to refuse (RFC 9110, 10.1.1 lets a server pass over it).
   server.server.on("checkExpectation", (request, response) => server.server.emit("request", request, response));
   return server;

@@ -20,6 +20,8 @@ export interface Resources {
   readonly clock: () => number;
   /** Cryptographically strong random bytes. */
   readonly random: (bytes: number) => Uint8Array;
+  /** Whether the heap is so full that nothing should be taken in. */
+  readonly isMemoryShort: () => boolean;
   /** What the whole server says of itself. */
   readonly readiness: () => Promise<Checks>;
 }
@@ -40,13 +42,14 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "records facts, decides reservations, and answers what is there",
     needs: ["storage"],
     uses: [],
-    async start({ storage, settings, logger, registry, clock, random }) {
+    async start({ storage, settings, logger, registry, clock, random, isMemoryShort }) {
       const inventory = await startInventory({
         storage,
         clock,
         randomId: () => Buffer.from(random(16)).toString("hex"),
         observer: inventoryObserver(registry.metrics, logger),
         cachedStatesMax: settings.cachedStates,
+        isMemoryShort,
       });
       const unwatch = watchInventory(() => inventory.figures(), storage, registry);
       return {
@@ -68,6 +71,7 @@ export const modules: ModuleTable<Resources, Offers> = {
       const identity = createIdentity({ storage, clock, random });
       const host = new ConsumerHost(storage, {
         onFailure: (consumer, err) => logger.error({ consumer, err }, "a consumer of the log failed"),
+        onCommitFailure: (err) => logger.error({ err }, "what was derived from the log is not kept"),
       });
       await host.start([identity.consumer]);
       return {
@@ -114,5 +118,5 @@ function consumersCheck(inventory: RunningInventory): Checks {
   if (problems.length > 0) return { consumers: { ok: false, detail: problems.join(" ") } };
   // A read side that far behind answers with old figures; a start is not done before it has caught up.
   const isBehind = lagEvents > limits.readyLagEventsMax;
-  return { consumers: { ok: !isBehind, detail: `${lagEvents} events behind` } };
+  return { consumers: { ok: !isBehind, detail: [`${lagEvents} events behind`, ...inventory.warnings()].join("; ") } };
 }

@@ -28,6 +28,14 @@ async function lookAt(storage: Storage, logger: Logger): Promise<Checks> {
     return { store: { ok: true, detail: storage.stats().engine }, ...outgoing };
   } catch (error) {
     logger.error({ err: error }, "the store takes no writes");
-    return { store: { ok: false, detail: "it takes no writes; the server's log says why" }, ...outgoing };
+    return { store: { ok: false, detail: `it takes no writes: ${reasonOf(error)}` }, ...outgoing };
   }
+}
+
+/** What the system said, without the names of files that it may add. */
+function reasonOf(error: unknown): string {
+  let reason = error;
+  while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
+  if (reason === error || !(reason instanceof Error)) return "the server's log says why";
+  return reason.message.replace(/ '[^']*'/g, "");
 }

@@ -92,6 +92,10 @@ describe("readiness", () => {
     const checks = await storeChecks(storage, silentLogger())();
     expect(checks["store"]).toMatchObject({ ok: false });
     expect(JSON.stringify(checks)).not.toContain("/secret/path");
+    const cause = new Error("ENOSPC: no space left on device, open '/secret/path'");
+    storage.setOutgoingPaused = () => Promise.reject(new Error("/secret/path: unwritable", { cause }));
+    const { store } = await storeChecks(storage, silentLogger())();
+    expect(store?.detail).toBe("it takes no writes: ENOSPC: no space left on device, open");
   });
 
   it("writes at most once a second, however often it is asked", async () => {

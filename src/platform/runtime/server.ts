@@ -1,7 +1,14 @@
 import type { AdminKey } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
 import type { Storage } from "../storage/index.ts";
-import { createMetrics, type Logger, type MetricsRegistry, watchProcess } from "../telemetry/index.ts";
+import {
+  createMetrics,
+  type Logger,
+  type MemoryWatch,
+  type MetricsRegistry,
+  watchMemory,
+  watchProcess,
+} from "../telemetry/index.ts";
 import { openStorage } from "./engines.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
 import { modules, type Offers, type Resources } from "./modules.ts";
@@ -45,11 +52,12 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   const storage = await openStorage(settings.store, settings.data);
   const registry = createMetrics();
   const unwatch = watchStore(storage, registry, version);
+  const memory = watchMemory();
   const store = storeChecks(storage, logger);
   let moduleChecks = (): Checks => ({ modules: { ok: false, detail: "still starting" } });
 
   const readiness = async (): Promise<Checks> => {
-    const checks = { ...(await store()), ...moduleChecks() };
+    const checks = { ...(await store()), memory: memoryCheck(memory), ...moduleChecks() };
     registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
     return checks;
   };
@@ -61,9 +69,11 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     clock: Date.now,
     random: pooledRandom(),
     readiness,
+    isMemoryShort: () => memory.isShort(),
   };
   const close = async () => {
     unwatch();
+    memory.stop();
     await storage.close();
   };
 
@@ -83,6 +93,16 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     await close();
     throw error;
   }
+}
+
+function memoryCheck(memory: MemoryWatch): { readonly ok: boolean; readonly detail?: string } {
+  if (!memory.isShort()) return { ok: true };
+  const { liveBytes, limitBytes } = memory.figures();
+  const [live, limit] = [liveBytes, limitBytes].map((bytes) => Math.round(bytes / 1e6));
+  return {
+    ok: false,
+    detail: `no writes are taken: ${live} MB of the heap's ${limit} MB are in use; NODE_OPTIONS=--max-old-space-size gives it more`,
+  };
 }
 
 function watchStore(storage: Storage, registry: MetricsRegistry, version: string): () => void {

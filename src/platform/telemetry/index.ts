@@ -1,4 +1,5 @@
 export { createLogger, type Logger, type LoggerOptions, silentLogger } from "./logger.ts";
+export { type MemoryWatch, watchMemory } from "./memory.ts";
 export { type MetricName, metricList, metricsReference } from "./metric-list.ts";
 export {
   type Counter,

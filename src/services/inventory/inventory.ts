@@ -60,6 +60,8 @@ export interface InventoryOptions {
   readonly randomId: () => string;
   readonly observer?: InventoryObserver;
   readonly cachedStatesMax?: number;
+  /** Whether memory is so short that clients' writes are turned away with `overloaded`. */
+  readonly isMemoryShort?: () => boolean;
   /** Milliseconds between looks for what has lapsed. */
   readonly sweepEveryMs?: number;
   /** Milliseconds between seals while there is something to seal. */
@@ -70,6 +72,8 @@ export interface InventoryOptions {
 export interface RunningInventory extends Inventory {
   /** Why it is not ready, a sentence each; empty when it is. */
   problems(): readonly string[];
+  /** What its operator should know although it is ready. */
+  warnings(): readonly string[];
   figures(): InventoryFigures;
   /** Finishes what it has, records what it can, and stops. The storage stays open. */
   stop(): Promise<void>;
@@ -132,13 +136,17 @@ class LocalInventory implements RunningInventory {
       isVoided: (factKey) => this.#voids.get(factKey) !== undefined,
       observe: this.#observer,
       ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
+      ...(options.isMemoryShort && { isMemoryShort: options.isMemoryShort }),
     });
     this.#reservationLists = new ReservationLists({ storage, open: this.#openReservations });
     this.#catalog = new Catalog(this.#ledger);
     this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
     this.#changes = new Changes(storage);
     this.#sealer = new Sealer(storage, this.#ledger);
-    this.#host = new ConsumerHost(storage, { onFailure: (name, error) => this.#observer.consumerFailed(name, error) });
+    this.#host = new ConsumerHost(storage, {
+      onFailure: (name, error) => this.#observer.consumerFailed(name, error),
+      onCommitFailure: (error) => this.#observer.consumerFailed("derived", error),
+    });
   }
 
   async start(): Promise<void> {
@@ -172,6 +180,11 @@ class LocalInventory implements RunningInventory {
 
   problems(): readonly string[] {
     return this.#host.failures().map((name) => `The consumer ${name} has failed; its read model stands still.`);
+  }
+
+  warnings(): readonly string[] {
+    if (this.#host.commitFault() === undefined) return [];
+    return ["what is derived from the log is not kept, so the next start takes longer; the server's log says why"];
   }
 
   figures(): InventoryFigures {

@@ -64,7 +64,10 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
 }
 
 const sqliteBusy = 5;
+const sqliteIoError = 10;
 const sqliteCorrupt = 11;
+const sqliteFull = 13;
+const sqliteCantOpen = 14;
 const sqliteNotADatabase = 26;
 
 export function isBusy(error: unknown): boolean {
@@ -75,6 +78,12 @@ export function isBusy(error: unknown): boolean {
 export function isDamage(error: unknown): boolean {
   const code = primaryCode(error);
   return code === sqliteCorrupt || code === sqliteNotADatabase;
+}
+
+/** Whether the disk, and not the code, is at fault: it fails, is full, or gives back other bytes than were written. */
+export function isDiskFault(error: unknown): boolean {
+  const code = primaryCode(error);
+  return isDamage(error) || code === sqliteIoError || code === sqliteFull || code === sqliteCantOpen;
 }
 
 function primaryCode(error: unknown): number | undefined {

@@ -1,26 +1,30 @@
-import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { PlatformError } from "../../../kernel/index.ts";
 import type { DerivedChanges, DerivedDocument, DerivedStore, Sequence } from "../port.ts";
-import { isDamage, openDatabase, pageBytes, transaction } from "./database.ts";
+import { isDamage, isDiskFault, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */
-const format = "2";
+const format = "3";
 /** Bytes up to which the file is checked whole at each opening; a larger one is trusted until a read finds damage. */
 const checkedBytesMax = 64 * 1024 * 1024;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL,
+  CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (consumer, id)) STRICT, WITHOUT ROWID;
   ${RunStore.schema}`;
 
 /**
  * `derived.db`: what consumers keep, and the runs of the key index. A commit is not synced (`synchronous=NORMAL`), but
  * after a loss of power the file is as it was after some commit.
+ *
+ * Each document has a checksum. A close leaves one of the whole file beside it, for the next opening to compare: so
+ * damage to a file at rest is found, and an older copy of it is not mixed with what the log has come to since.
  *
  * Damage found while it is in use is marked by a file beside it, and answered with
  * `PlatformError("storage-unavailable")`; the next opening then begins with an empty one.
@@ -36,7 +40,8 @@ export class DerivedDatabase implements DerivedStore {
     this.#path = path;
     this.connection = connection;
     this.#statements = prepareAll(connection);
-    for (const { consumer, seq } of connection.prepare("SELECT consumer, seq FROM checkpoint").all()) {
+    for (const { consumer, seq, crc } of connection.prepare("SELECT consumer, seq, crc FROM checkpoint").all()) {
+      if (crc !== checkpointCheck(String(consumer), Number(seq))) throw new DamagedDocumentError(`of ${consumer}`);
       this.#checkpoints.set(String(consumer), Number(seq));
     }
   }
@@ -44,11 +49,12 @@ export class DerivedDatabase implements DerivedStore {
   /** Opens what belongs to this history of this store; anything else, or anything damaged, is replaced by an empty one. */
   static open(folder: string, history: string): DerivedDatabase {
     const path = join(folder, "derived.db");
-    if (existsSync(markOf(path))) removeDerived(folder);
+    if (existsSync(markOf(path)) || !isAsClosed(path)) removeDerived(folder);
+    rmSync(sumOf(path), { force: true });
     try {
       return DerivedDatabase.#tryOpen(path, history) ?? DerivedDatabase.#create(folder, path, history);
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isDamage(error) && !(error instanceof DamagedDocumentError)) throw error;
       return DerivedDatabase.#create(folder, path, history);
     }
   }
@@ -105,7 +111,7 @@ export class DerivedDatabase implements DerivedStore {
 
   /** Moves a checkpoint within the caller's transaction; to be called again by what is returned once that is written. */
   moveCheckpoint(consumer: string, seq: Sequence): () => void {
-    this.#statements.putCheckpoint.run(consumer, seq);
+    this.#statements.putCheckpoint.run(consumer, seq, checkpointCheck(consumer, seq));
     return () => this.#checkpoints.set(consumer, seq);
   }
 
@@ -122,7 +128,7 @@ export class DerivedDatabase implements DerivedStore {
     this.#guard(() =>
       transaction(this.connection, () => {
         for (const { consumer, checkpoint, put, remove } of changes) {
-          this.#statements.putCheckpoint.run(consumer, checkpoint);
+          this.#statements.putCheckpoint.run(consumer, checkpoint, checkpointCheck(consumer, checkpoint));
           for (const id of remove) this.#remove(consumer, id);
           for (const document of put) this.#put(consumer, document);
         }
@@ -159,10 +165,17 @@ export class DerivedDatabase implements DerivedStore {
 
   close(): void {
     this.connection.close();
+    // Left over when another connection has it open, or the disk refused: then the next opening has nothing to compare.
+    if (existsSync(`${this.#path}-wal`)) return;
+    try {
+      writeFileSync(sumOf(this.#path), String(sumOfFile(this.#path)));
+    } catch {
+      rmSync(sumOf(this.#path), { force: true });
+    }
   }
 
   #put(consumer: string, { id, body }: DerivedDocument): void {
-    this.#statements.put.run(consumer, id, body);
+    this.#statements.put.run(consumer, id, body, documentCheck(id, body));
     this.#bytesWritten += body.length + pageBytes / 4;
   }
 
@@ -171,12 +184,22 @@ export class DerivedDatabase implements DerivedStore {
     this.#bytesWritten += pageBytes / 4;
   }
 
+  /** Where even that is refused, the next opening finds the damage as this process did. */
+  #mark(): void {
+    try {
+      writeFileSync(markOf(this.#path), "");
+    } catch {}
+  }
+
   #guard<T>(work: () => T): T {
     try {
       return work();
     } catch (error) {
-      if (!isDamage(error) && !(error instanceof DamagedPageError)) throw error;
-      writeFileSync(markOf(this.#path), "");
+      if (!isDamage(error) && !(error instanceof DamagedPageError) && !(error instanceof DamagedDocumentError)) {
+        if (!isDiskFault(error)) throw error;
+        throw new PlatformError("storage-unavailable", `the disk fails ${this.#path}`, { cause: error });
+      }
+      this.#mark();
       throw new PlatformError(
         "storage-unavailable",
         `${this.#path} is damaged; nothing of the log is lost, and the next start derives it again`,
@@ -197,21 +220,40 @@ interface Statements {
 function prepareAll(connection: DatabaseSync): Statements {
   const prepare = (sql: string) => connection.prepare(sql);
   return {
-    putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq) VALUES (?, ?)"),
-    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body) VALUES (?, ?, ?)"),
-    get: prepare("SELECT id, body FROM document WHERE consumer = ? AND id = ?"),
-    scan: prepare("SELECT id, body FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
+    putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq, crc) VALUES (?, ?, ?)"),
+    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, crc) VALUES (?, ?, ?, ?)"),
+    get: prepare("SELECT id, body, crc FROM document WHERE consumer = ? AND id = ?"),
+    scan: prepare("SELECT id, body, crc FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
     remove: prepare("DELETE FROM document WHERE consumer = ? AND id = ?"),
   };
 }
 
-function documentOf({ id, body }: Record<string, unknown>): DerivedDocument {
-  return { id: String(id), body: String(body) };
+function documentOf({ id, body, crc }: Record<string, unknown>): DerivedDocument {
+  const document = { id: String(id), body: String(body) };
+  if (crc !== documentCheck(document.id, document.body)) throw new DamagedDocumentError(document.id);
+  return document;
+}
+
+/** Thrown when a document is not what was written; it can be derived again. */
+class DamagedDocumentError extends Error {
+  constructor(id: string) {
+    super(`the document ${id} is damaged`);
+    this.name = "DamagedDocumentError";
+  }
+}
+
+function documentCheck(id: string, body: string): number {
+  return crc32(body, crc32(id));
+}
+
+function checkpointCheck(consumer: string, seq: Sequence): number {
+  return crc32(`${consumer} ${seq}`);
 }
 
 function isWhole(path: string, connection: DatabaseSync): boolean {
   if (sizeOf(path) + sizeOf(`${path}-wal`) > checkedBytesMax) return true;
-  return connection.prepare("PRAGMA quick_check(1)").get()?.["quick_check"] === "ok";
+  // Not `quick_check`, which passes over keys that are out of order, as after two pages were swapped.
+  return connection.prepare("PRAGMA integrity_check(1)").get()?.["integrity_check"] === "ok";
 }
 
 function isOfHistory(connection: DatabaseSync, history: string): boolean {
@@ -229,11 +271,42 @@ function isOfHistory(connection: DatabaseSync, history: string): boolean {
 /** Removes the file and what SQLite and we keep beside it; all of it can be derived again. */
 export function removeDerived(folder: string): void {
   const path = join(folder, "derived.db");
-  for (const file of [path, `${path}-wal`, `${path}-shm`, markOf(path)]) rmSync(file, { force: true });
+  for (const file of [path, `${path}-wal`, `${path}-shm`, markOf(path), sumOf(path)]) rmSync(file, { force: true });
+}
+
+/** Whether damage was found in it, so that the next opening begins with an empty one. */
+export function isDerivedMarked(folder: string): boolean {
+  return existsSync(markOf(join(folder, "derived.db")));
 }
 
 function markOf(path: string): string {
   return `${path}.damaged`;
+}
+
+function sumOf(path: string): string {
+  return `${path}.sum`;
+}
+
+/** Whether the file is as a close left it; true too when it was not closed. */
+function isAsClosed(path: string): boolean {
+  if (!existsSync(sumOf(path)) || !existsSync(path)) return true;
+  return !existsSync(`${path}-wal`) && readFileSync(sumOf(path), "utf8") === String(sumOfFile(path));
+}
+
+function sumOfFile(path: string): number {
+  const descriptor = openSync(path, "r");
+  try {
+    const window = Buffer.alloc(1024 * 1024);
+    let sum = 0;
+    for (let at = 0; ; ) {
+      const count = readSync(descriptor, window, 0, window.length, at);
+      if (count === 0) return sum;
+      sum = crc32(window.subarray(0, count), sum);
+      at += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function sizeOf(path: string): number {

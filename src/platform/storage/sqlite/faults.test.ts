@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   truncateSync,
@@ -14,11 +15,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PlatformError } from "../../../kernel/index.ts";
+import { limits, PlatformError } from "../../../kernel/index.ts";
 import type { Storage } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
 import { isAtLeast } from "./database.ts";
 import { openSqliteStorage } from "./index.ts";
+import { putMeta } from "./log-database.ts";
 
 let home: string;
 let folder: string;
@@ -78,34 +80,131 @@ describe("a disk that refuses", () => {
 });
 
 describe("a sync that fails", () => {
-  it("leaves the outcome unknown and stops all writing until the store is opened again", async () => {
-    let isBroken = false;
-    const sync = {
-      sync: () => (isBroken ? Promise.reject(new Error("EIO: i/o error, fdatasync")) : Promise.resolve()),
+  /** A disk whose next syncs fail, so many of them. */
+  function failing() {
+    const disk = {
+      failures: 0,
+      syncs: 0,
+      async sync() {
+        disk.syncs += 1;
+        if (disk.failures === 0) return;
+        disk.failures -= 1;
+        throw new Error("EIO: i/o error, fdatasync");
+      },
       close: () => undefined,
     };
+    return disk;
+  }
+
+  it("is made good by writing the transaction again before the next sync", async () => {
+    const sync = failing();
+    const storage = await openSqliteStorage({ folder, sync });
+    await storage.append([sale(1), sale(2)]);
+    const wal = readFileSync(join(folder, "log.db-wal"));
+    const modified = () => statSync(join(folder, "log.db-wal"), { bigint: true }).mtimeNs;
+    let writtenAt = 0n;
+    sync.failures = 1;
+    const real = sync.sync;
+    sync.sync = () => {
+      // The first sync of this append, then the second: something was written between them.
+      if (sync.failures === 1) writtenAt = modified();
+      else expect(modified()).toBeGreaterThan(writtenAt);
+      return real();
+    };
+    expect(await storage.append([sale(3)])).toEqual([{ ok: true, seq: 3 }]);
+    expect(sync.failures).toBe(0);
+    expect(storage.head()).toBe(3);
+    expect(readFileSync(join(folder, "log.db-wal")).subarray(0, wal.length)).toEqual(wal);
+    await storage.close();
+  });
+
+  it("leaves the outcome unknown and stops all writing until the transaction is on disk, and then tells of it", async () => {
+    const sync = failing();
     const storage = await openSqliteStorage({ folder, sync });
     const seen: string[] = [];
     storage.subscribe((units) => seen.push(...units.map((unit) => unit.meta.command)));
     await storage.append([sale(1)]);
-    isBroken = true;
+    sync.failures = Number.POSITIVE_INFINITY;
     const unknown = storage.append([sale(2)]);
     await expect(unknown).rejects.toThrow("unknown");
     await expect(unknown).rejects.not.toThrow(PlatformError);
-    isBroken = false;
+    const syncs = sync.syncs;
     await expect(storage.append([sale(3)])).rejects.toMatchObject({
       code: "storage-unavailable",
-      message: expect.stringContaining("until a restart"),
+      message: expect.stringContaining("until a sync succeeds"),
     });
     await expect(storage.setOutgoingPaused(true)).rejects.toThrow(PlatformError);
-    expect(seen).toEqual(["c1"]);
-    expect(storage.head()).toBe(1);
-    expect(await count(storage)).toBe(1);
+    expect(sync.syncs, "a disk that failed just now is left alone for a while").toBe(syncs);
+    expect([seen, storage.head(), await count(storage)]).toEqual([["c1"], 1, 1]);
     expect(await storage.findCommands(["c2"], 0)).toEqual([undefined]);
+    sync.failures = 0;
+    await new Promise((resolve) => setTimeout(resolve, limits.syncAgainMs + 20));
+    expect((await storage.append([sale(3), sale(2)])).map(({ ok }) => ok)).toEqual([true, false]);
+    expect(seen).toEqual(["c1", "c2", "c3"]);
+    expect(await storage.findCommands(["c1", "c2", "c3"], 0)).toEqual([1, 2, 3]);
     await storage.close();
     const again = await openSqliteStorage({ folder });
-    expect(await again.findCommands(["c1", "c2", "c3"], 0)).toEqual([1, 2, undefined]);
+    expect(await again.findCommands(["c1", "c2", "c3"], 0)).toEqual([1, 2, 3]);
     await again.close();
+  });
+
+  it("is not followed by a copy into the database when the store is closed, and the next opening looks what is there", async () => {
+    for (const isLost of [false, true]) {
+      const sync = failing();
+      const storage = await openSqliteStorage({ folder, sync });
+      const head = storage.head();
+      await storage.append([sale(10 + head)]);
+      const length = statSync(join(folder, "log.db-wal")).size;
+      sync.failures = Number.POSITIVE_INFINITY;
+      await expect(storage.append([sale(20 + head)])).rejects.toThrow("unknown");
+      await storage.close();
+      // The power fails, and the disk never had it.
+      if (isLost) truncateSync(join(folder, "log.db-wal"), length);
+      const again = await openSqliteStorage({ folder });
+      expect(again.head()).toBe(head + (isLost ? 1 : 2));
+      await again.close();
+    }
+  });
+
+  it("stops all writing until a restart when the transaction can't be read any more", async () => {
+    const sync = failing();
+    const storage = await openSqliteStorage({ folder, sync });
+    await storage.append([sale(1)]);
+    const length = statSync(join(folder, "log.db-wal")).size;
+    const real = sync.sync;
+    sync.sync = () => {
+      // As a file system does that drops what it could not write.
+      if (sync.failures > 0) truncateSync(join(folder, "log.db-wal"), length);
+      return real();
+    };
+    sync.failures = 1;
+    await expect(storage.append([sale(2)])).rejects.toThrow("unknown");
+    await new Promise((resolve) => setTimeout(resolve, limits.syncAgainMs + 20));
+    await expect(storage.append([sale(3)])).rejects.toThrow("until a restart");
+    await storage.close();
+    const again = await openSqliteStorage({ folder });
+    expect(await again.findCommands(["c1", "c2", "c3"], 0)).toEqual([1, undefined, undefined]);
+    await again.close();
+  });
+
+  it("is followed by one of what the killed process had written last, written again", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await storage.append([sale(1)]);
+    await storage.append([sale(2)]);
+    const copy = crashCopy();
+    await storage.close();
+    const wal = join(copy, "log.db-wal");
+    const modified = () => statSync(wal, { bigint: true }).mtimeNs;
+    const copiedAt = modified();
+    let syncedAt = 0n;
+    const sync = {
+      async sync() {
+        syncedAt = modified();
+      },
+      close: () => undefined,
+    };
+    await (await openSqliteStorage({ folder: copy, sync })).close();
+    expect(syncedAt).toBeGreaterThan(copiedAt);
   });
 
   it("is asked for after each transaction, and before anybody knows of it", async () => {
@@ -252,6 +351,7 @@ describe("derived.db", () => {
 
   it("is emptied and built again after a page of the index was found damaged", async () => {
     await filled();
+    rmSync(join(folder, "derived.db.sum"));
     const database = new DatabaseSync(join(folder, "derived.db"));
     database.exec("UPDATE key_page SET body = zeroblob(length(body))");
     database.close();
@@ -264,10 +364,48 @@ describe("derived.db", () => {
     await expectRebuilt();
   });
 
+  it.each([
+    "key_segment SET filter = zeroblob(length(filter))",
+    "key_run SET segments = 7",
+    "checkpoint SET seq = 499",
+  ])("is emptied and built again at once when opening finds it damaged: %s", async (change) => {
+    await filled();
+    rmSync(join(folder, "derived.db.sum"));
+    const database = new DatabaseSync(join(folder, "derived.db"));
+    database.exec(`UPDATE ${change}`);
+    database.close();
+    await expectRebuilt();
+  });
+
+  it("is emptied and built again after a document of it was found damaged", async () => {
+    await filled();
+    rmSync(join(folder, "derived.db.sum"));
+    const database = new DatabaseSync(join(folder, "derived.db"));
+    database.exec("UPDATE document SET body = replace(body, 'x', 'y')");
+    database.close();
+    const storage = await openSqliteStorage({ folder });
+    expect(() => storage.derived.scan("stock", "", 10)).toThrow("derived.db is damaged");
+    await storage.close();
+    await expectRebuilt();
+  });
+
+  it("is emptied and built again when it is not the file that was closed", async () => {
+    await filled();
+    const older = readFileSync(join(folder, "derived.db"));
+    const storage = await openSqliteStorage({ folder });
+    await storage.append([unitOf("extra", { extra: 0 }, [event("extra")])]);
+    storage.derived.commit([{ consumer: "stock", checkpoint: 501, put: [], remove: ["a"] }]);
+    await storage.close();
+    writeFileSync(join(folder, "derived.db"), older);
+    const again = await openSqliteStorage({ folder });
+    expect([again.derived.checkpoint("stock"), again.derived.scan("stock", "", 10)]).toEqual([0, []]);
+    await again.close();
+  });
+
   it("is emptied when the log has begun another epoch", async () => {
     await filled();
     const database = new DatabaseSync(join(folder, "log.db"));
-    database.exec(`UPDATE meta SET value = '[{"number":2,"id":"other","startsAfter":500}]' WHERE key = 'epochs'`);
+    putMeta(database, "epochs", '[{"number":2,"id":"other","startsAfter":500}]');
     database.close();
     await expectRebuilt();
   });

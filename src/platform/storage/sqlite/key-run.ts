@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import { compareKeys, type EntryShape, type EntryVisitor, keyHash } from "./entry-table.ts";
 
 /**
@@ -20,10 +21,10 @@ export interface Segment {
   readonly filter: Uint32Array;
 }
 
-/** Thrown when a page is not what was written; the index can be built again from the log. */
+/** Thrown when a part is not what was written; the index can be built again from the log. */
 export class DamagedPageError extends Error {
-  constructor(page: number) {
-    super(`page ${page} of the key index is damaged`);
+  constructor(number: number, part: "page" | "segment" | "run" = "page") {
+    super(`${part} ${number} of the key index is damaged`);
     this.name = "DamagedPageError";
   }
 }
@@ -51,8 +52,8 @@ export class RunStore {
   #nextSegment: number;
 
   static readonly schema = `
-    CREATE TABLE IF NOT EXISTS key_run (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, level INTEGER NOT NULL, live INTEGER NOT NULL) STRICT;
-    CREATE TABLE IF NOT EXISTS key_segment (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, entries INTEGER NOT NULL, fences BLOB NOT NULL, filter BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS key_run (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, level INTEGER NOT NULL, live INTEGER NOT NULL, segments INTEGER NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS key_segment (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, entries INTEGER NOT NULL, fences BLOB NOT NULL, filter BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS key_page (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;`;
 
   constructor(database: DatabaseSync) {
@@ -60,10 +61,12 @@ export class RunStore {
     this.#selectPage = database.prepare("SELECT body FROM key_page WHERE id = ?");
     this.#deletePages = database.prepare("DELETE FROM key_page WHERE id BETWEEN ? AND ?");
     this.#insertSegment = database.prepare(
-      "INSERT INTO key_segment (id, run, entries, fences, filter) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO key_segment (id, run, entries, fences, filter, crc) VALUES (?, ?, ?, ?, ?, ?)",
     );
     this.#deleteSegment = database.prepare("DELETE FROM key_segment WHERE id = ?");
-    this.#setRun = database.prepare("INSERT OR REPLACE INTO key_run (id, kind, level, live) VALUES (?, ?, ?, ?)");
+    this.#setRun = database.prepare(
+      "INSERT OR REPLACE INTO key_run (id, kind, level, live, segments) VALUES (?, ?, ?, ?, ?)",
+    );
     this.#deleteRun = database.prepare("DELETE FROM key_run WHERE id = ?");
     this.#clearAway(database);
     const next = (table: string) =>
@@ -79,36 +82,33 @@ export class RunStore {
     for (const { id } of dead) this.deleteSegment({ id: Number(id) });
   }
 
-  /** The live runs of a kind, oldest first. */
+  /** The live runs of a kind, oldest first. Throws `DamagedPageError`. */
   load(database: DatabaseSync, kind: string): Run[] {
-    const segments = database.prepare("SELECT id, entries, fences, filter FROM key_segment WHERE run = ? ORDER BY id");
+    const segments = database.prepare("SELECT * FROM key_segment WHERE run = ? ORDER BY id");
     return database
-      .prepare("SELECT id, level FROM key_run WHERE kind = ? AND live = 1 ORDER BY level DESC, id")
+      .prepare("SELECT id, level, segments FROM key_run WHERE kind = ? AND live = 1 ORDER BY level DESC, id")
       .all(kind)
-      .map(({ id, level }) => ({
-        id: Number(id),
-        level: Number(level),
-        segments: segments.all(Number(id)).map(
-          (row): Segment => ({
-            id: Number(row["id"]),
-            entries: Number(row["entries"]),
-            fences: wordsOf(row["fences"]),
-            filter: wordsOf(row["filter"]),
-          }),
-        ),
-      }));
+      .map((row): Run => {
+        const run: Run = {
+          id: Number(row["id"]),
+          level: Number(row["level"]),
+          segments: segments.all(Number(row["id"])).map(segmentOf),
+        };
+        if (run.segments.length !== row["segments"]) throw new DamagedPageError(run.id, "run");
+        return run;
+      });
   }
 
   /** Begins a run, which no reader sees and which is cleared away at the next opening until it is published. */
   begin(kind: string, level: number): number {
     const id = this.#nextRun;
     this.#nextRun += 1;
-    this.#setRun.run(id, kind, level, 0);
+    this.#setRun.run(id, kind, level, 0, 0);
     return id;
   }
 
-  publish(kind: string, { id, level }: Run): void {
-    this.#setRun.run(id, kind, level, 1);
+  publish(kind: string, { id, level, segments }: Run): void {
+    this.#setRun.run(id, kind, level, 1, segments.length);
   }
 
   forgetRun(id: number): void {
@@ -138,7 +138,7 @@ export class RunStore {
       this.#insertPage.run(id * pageNumbersPerSegment + page, bytesOf(stored));
     }
     const filter = buildFilter(shape, sorted);
-    this.#insertSegment.run(id, run, entries, bytesOf(fences), bytesOf(filter));
+    this.#insertSegment.run(id, run, entries, bytesOf(fences), bytesOf(filter), segmentCheck(run, fences, filter));
     return { id, entries, fences, filter };
   }
 
@@ -175,6 +175,18 @@ export class RunStore {
     }
     return false;
   }
+}
+
+function segmentOf(row: Record<string, unknown>): Segment {
+  const [id, run, entries] = [Number(row["id"]), Number(row["run"]), Number(row["entries"])];
+  const [fences, filter] = [wordsOf(row["fences"]), wordsOf(row["filter"])];
+  if (row["crc"] !== segmentCheck(run, fences, filter)) throw new DamagedPageError(id, "segment");
+  return { id, entries, fences, filter };
+}
+
+/** A bit less in a filter, and a name that was taken would be free again. */
+function segmentCheck(run: number, fences: Uint32Array, filter: Uint32Array): number {
+  return crc32(bytesOf(filter), crc32(bytesOf(fences), run));
 }
 
 export function entriesPerPage({ words }: EntryShape): number {

@@ -8,7 +8,7 @@ import type { Storage } from "../port.ts";
 import { numbers } from "../samples.ts";
 import { openSqliteStorage } from "./index.ts";
 
-const rounds = 20;
+const rounds = 8;
 
 it(`keeps every acknowledged command through ${rounds} kills at random times`, async () => {
   const folder = mkdtempSync(join(tmpdir(), "larder-kill-"));

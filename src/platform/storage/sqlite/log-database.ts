@@ -3,20 +3,22 @@ import { closeSync, existsSync, fdatasync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { promisify } from "node:util";
-import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import { crc32 } from "node:zlib";
+import { type Instant, InvariantError, PlatformError } from "../../../kernel/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
-import { openDatabase, pageBytes, syncFolder, transaction } from "./database.ts";
+import { isDiskFault, openDatabase, pageBytes, syncFolder, transaction } from "./database.ts";
 
 /** The form of `log.db`; a newer one is refused by what only knows this. */
 const format = "1";
 
 /**
  * One row for each unit, under the sequence of its first event; a unit of n events takes n sequences. No index but the
- * key, so rows are only ever written at the end.
+ * key, so rows are only ever written at the end. `crc` is `UnitCheck`'s; a log from before it has none, and rows of its
+ * own without one.
  */
 const schema = `
-  CREATE TABLE log (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE TABLE log (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, crc INTEGER) STRICT;
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
 
 /** What the log says of itself beside its units. */
@@ -40,6 +42,7 @@ export function openLog(folder: string): DatabaseSync {
       createLog(database);
     }
     checkFormat(database, path);
+    if (!hasChecks(database)) database.exec("ALTER TABLE log ADD COLUMN crc INTEGER");
     syncFolder(folder);
     database.exec("PRAGMA synchronous = NORMAL");
     return database;
@@ -77,6 +80,26 @@ function createLog(database: DatabaseSync): void {
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+function hasChecks(database: DatabaseSync): boolean {
+  return database.prepare("SELECT 1 FROM pragma_table_info('log') WHERE name = 'crc'").get() !== undefined;
+}
+
+/**
+ * The checksum of a stored unit: of its body, at its place, in this store. A disk that gives back other bytes, a page
+ * that lies where another belongs, or a WAL of another log are seen when the unit is read, not only by `larder verify`.
+ */
+export class UnitCheck {
+  readonly #seed: number;
+
+  constructor(storeId: string) {
+    this.#seed = crc32(storeId);
+  }
+
+  of(seq: Sequence, body: string): number {
+    return crc32(body, (this.#seed ^ seq) >>> 0);
+  }
+}
+
 export function checkFormat(database: DatabaseSync, path: string): void {
   const found = getMeta(database, "format");
   if (found !== format) {
@@ -87,7 +110,16 @@ export function checkFormat(database: DatabaseSync, path: string): void {
   }
 }
 
+/** Throws `PlatformError("storage-unavailable")` when it is not what was written. */
 export function readMeta(database: DatabaseSync): LogMeta {
+  const check = getMeta(database, metaCheck);
+  if (check !== "" && check !== checkOfMeta(database)) {
+    throw new PlatformError(
+      "storage-unavailable",
+      `${database.location()} is damaged: what it says of itself is not what was written. ` +
+        "Keep the folder as it is and restore the last backup into another folder",
+    );
+  }
   return {
     storeId: getMeta(database, "store"),
     epochs: JSON.parse(getMeta(database, "epochs")),
@@ -100,66 +132,117 @@ export function getMeta(database: DatabaseSync, key: string): string {
 }
 
 export function putMeta(database: DatabaseSync, key: string, value: string): void {
-  database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)").run(key, value);
+  const put = database.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+  put.run(key, value);
+  put.run(metaCheck, checkOfMeta(database));
 }
 
-/** Reads units of a log, never beyond a head that the caller knows to be durable. */
+/** The key of the checksum over all others. */
+const metaCheck = "check";
+
+function checkOfMeta(database: DatabaseSync): string {
+  const rows = database.prepare("SELECT key, value FROM meta WHERE key <> ? ORDER BY key").all(metaCheck);
+  return String(crc32(JSON.stringify(rows.map(({ key, value }) => [key, value]))));
+}
+
+/**
+ * Reads units of a log, never beyond a head that the caller knows to be durable. Throws
+ * `PlatformError("storage-unavailable")` when the disk does not give back what was written.
+ */
 export class LogRows {
+  readonly #path: string;
   readonly #exact: StatementSync;
   readonly #holding: StatementSync;
   readonly #range: StatementSync;
+  readonly #check: UnitCheck;
 
   constructor(database: DatabaseSync) {
-    this.#exact = database.prepare("SELECT seq, body FROM log WHERE seq = ?");
+    this.#path = database.location() ?? "log.db";
+    const columns = `seq, body, ${hasChecks(database) ? "crc" : "NULL AS crc"}`;
+    this.#check = new UnitCheck(getMeta(database, "store"));
+    this.#exact = database.prepare(`SELECT ${columns} FROM log WHERE seq = ?`);
     this.#holding = database.prepare("SELECT seq, at FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1");
-    this.#range = database.prepare("SELECT seq, body FROM log WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?");
+    this.#range = database.prepare(`SELECT ${columns} FROM log WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`);
   }
 
   /** The unit whose first event is `seq`. */
   unit(seq: Sequence): StoredUnit | undefined {
-    const row = this.#exact.get(seq);
-    return row && unitOf(row);
+    return this.#guard(() => {
+      const row = this.#exact.get(seq);
+      return row && this.#unitOf(row);
+    });
   }
 
   /** The last unit, or undefined in an empty log. */
   last(): StoredUnit | undefined {
-    const row = this.#holding.get(Number.MAX_SAFE_INTEGER);
-    return row && this.unit(Number(row["seq"]));
+    return this.#guard(() => {
+      const row = this.#holding.get(Number.MAX_SAFE_INTEGER);
+      return row && this.unit(Number(row["seq"]));
+    });
   }
 
   /** As `Storage.readLog`, up to `head`. */
   read(after: Sequence, limit: number, head: Sequence): StoredUnit[] {
     if (after >= head) return [];
-    const first = this.#holding.get(after + 1)?.["seq"] ?? 1;
-    const found: StoredUnit[] = [];
-    let events = 0;
-    for (const row of this.#range.iterate(Number(first), head, Math.max(1, Math.min(limit, rowsMax)))) {
-      const unit = unitOf(row).after(after);
-      events += unit.events.length;
-      if (found.length > 0 && events > limit) break;
-      found.push(unit);
-    }
-    return found;
+    return this.#guard(() => {
+      const first = this.#holding.get(after + 1)?.["seq"] ?? 1;
+      const found: StoredUnit[] = [];
+      let events = 0;
+      let next = after + 1;
+      for (const row of this.#range.iterate(Number(first), head, Math.max(1, Math.min(limit, rowsMax)))) {
+        const unit = this.#unitOf(row).after(after);
+        if (unit.seq !== next) throw this.#missing(next);
+        next = unit.lastSeq + 1;
+        events += unit.events.length;
+        if (found.length > 0 && events > limit) break;
+        found.push(unit);
+      }
+      if (found.length === 0) throw this.#missing(next);
+      return found;
+    });
   }
 
   /** As `Storage.sequenceAt`, up to `head`. Times never run backwards along the log, so it is searched by halves. */
   sequenceAt(instant: Instant, head: Sequence): Sequence {
-    let [known, beyond] = [0, head + 1];
-    while (known + 1 < beyond) {
-      const middle = Math.floor((known + beyond) / 2);
-      const row = this.#holding.get(middle);
-      if (row !== undefined && Number(row["at"]) <= instant) known = middle;
-      else beyond = row === undefined ? middle : Number(row["seq"]);
+    return this.#guard(() => {
+      let [known, beyond] = [0, head + 1];
+      while (known + 1 < beyond) {
+        const middle = Math.floor((known + beyond) / 2);
+        const row = this.#holding.get(middle);
+        if (row !== undefined && Number(row["at"]) <= instant) known = middle;
+        else beyond = row === undefined ? middle : Number(row["seq"]);
+      }
+      return known;
+    });
+  }
+
+  #unitOf(row: Record<string, unknown>): StoredUnit {
+    const [seq, body, crc] = [Number(row["seq"]), String(row["body"]), row["crc"]];
+    if (crc !== null && crc !== this.#check.of(seq, body))
+      throw new PlatformError("storage-unavailable", `${this.#path} is damaged: event ${seq} is not what was written`);
+    return readUnit(seq, body);
+  }
+
+  #missing(seq: Sequence): PlatformError {
+    return new PlatformError(
+      "storage-unavailable",
+      `${this.#path} has no event ${seq}, but later ones: restore the last backup into another folder`,
+    );
+  }
+
+  #guard<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof InvariantError)
+        throw new PlatformError("storage-unavailable", `${this.#path} is damaged: ${error.message}`, { cause: error });
+      if (!isDiskFault(error)) throw error;
+      throw new PlatformError("storage-unavailable", `${this.#path} can't be read`, { cause: error });
     }
-    return known;
   }
 }
 
 const rowsMax = 2 ** 31;
-
-function unitOf(row: Record<string, unknown>): StoredUnit {
-  return readUnit(Number(row["seq"]), String(row["body"]));
-}
 
 const fdatasyncAsync = promisify(fdatasync);
 

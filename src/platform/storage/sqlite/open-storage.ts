@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
 import { noTags, type Tagging } from "../port.ts";
 import { isDamage, makeFolder } from "./database.ts";
-import { DerivedDatabase } from "./derived-database.ts";
+import { DerivedDatabase, isDerivedMarked } from "./derived-database.ts";
 import { lockFolder } from "./folder-lock.ts";
 import {
   type DiskSync,
@@ -15,7 +15,7 @@ import {
   walOf,
 } from "./log-database.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
-import { checkWal } from "./wal-check.ts";
+import { closeWithoutCopy, readTail, writeTail } from "./wal-tail.ts";
 
 export interface SqliteStorageOptions {
   /** Where `log.db` and `derived.db` are; made when it is not there. */
@@ -34,16 +34,28 @@ export interface SqliteStorageOptions {
 export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
   const folder = resolve(options.folder);
   makeFolder(folder);
+  try {
+    return await open(folder, options);
+  } catch (error) {
+    // Damage that opening found in what is derived is marked, and a second try begins without it.
+    if (!isDerivedMarked(folder)) throw error;
+    return await open(folder, options);
+  }
+}
+
+async function open(folder: string, options: SqliteStorageOptions): Promise<SqliteStorage> {
   const lock = lockFolder(folder);
   const opened: { close(): void }[] = [];
   try {
     if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db"]);
-    checkWal(walOf(folder));
+    const tail = readTail(walOf(folder));
+    if (tail !== undefined) writeTail(tail);
     const log = openLog(folder);
-    opened.push(log);
+    // A folder that is refused stays as it is: closing would copy the WAL into the database.
+    opened.push({ close: () => closeWithoutCopy(folder, () => log.close()) });
     const sync = options.sync ?? new WalSync(folder);
     opened.push(sync);
-    // What a crash left in the WAL may not have reached the disk; nobody may see it before it has.
+    // What a crash left at the end of the WAL may not have reached the disk; nobody may see it before it has.
     await sync.sync();
     const { storeId, epochs } = readMeta(log);
     const { tagging = noTags } = options;

@@ -19,9 +19,10 @@ import { Checkpointer, WalKeeper } from "./checkpointer.ts";
 import { pageBytes, transaction } from "./database.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
 import type { FolderLock } from "./folder-lock.ts";
-import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta } from "./log-database.ts";
+import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
 import { LogIndex } from "./log-index.ts";
 import { RecentVersions } from "./recent-versions.ts";
+import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
 
@@ -31,6 +32,17 @@ interface Request {
   readonly meta?: { readonly key: string; readonly value: string };
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** A transaction that is in the WAL, and may not be on disk. */
+interface Unsynced {
+  readonly admission: Admission;
+  readonly bytes: number;
+  /** Why its sync failed, and when it was last tried. */
+  readonly cause: unknown;
+  readonly triedAt: number;
+  /** What has to be written again; undefined when that can't be read any more. */
+  readonly tail: WalTail | undefined;
 }
 
 /**
@@ -43,8 +55,9 @@ interface Request {
  * listeners, or `head`.
  *
  * A write that the disk refuses appended nothing, and later ones may succeed. A sync that fails leaves it unknown what
- * is on disk, for the kernel may have dropped the pages: the append is of unknown outcome, and every later one is
- * refused until the store is opened again.
+ * is on disk, for the kernel counts the pages as clean from then on (wal-tail.ts). The transaction is written and synced
+ * again, at once and then before each later append. Until that succeeds its append is of unknown outcome, nobody sees
+ * it, and every later one is refused; when it succeeds, everybody is told of it, and writing goes on.
  */
 export class SqliteStorage implements Storage {
   readonly folder: string;
@@ -59,6 +72,7 @@ export class SqliteStorage implements Storage {
   readonly #index: LogIndex;
   readonly #versions = new RecentVersions(limits.versionsCachedMax);
   readonly #insert: StatementSync;
+  readonly #check: UnitCheck;
   readonly #checkpointer = new Checkpointer();
   readonly #logWal: WalKeeper;
   readonly #derivedWal: WalKeeper;
@@ -70,7 +84,7 @@ export class SqliteStorage implements Storage {
   #lastRecordedAt: Instant;
   #waiting: Request[] = [];
   #writing: Promise<void> | undefined;
-  #failedSync: unknown;
+  #unsynced: Unsynced | undefined;
   /** Why the last step of the index failed. */
   #indexFault: unknown;
   #isClosed = false;
@@ -97,10 +111,11 @@ export class SqliteStorage implements Storage {
     this.#head = last?.lastSeq ?? 0;
     this.#lastRecordedAt = last?.meta.recordedAt ?? 0;
     refuseShortLog(folder, this.#head, derived.furthestCheckpoint());
-    this.#insert = log.prepare("INSERT INTO log (seq, at, body) VALUES (?, ?, ?)");
+    this.#insert = log.prepare("INSERT INTO log (seq, at, body, crc) VALUES (?, ?, ?, ?)");
+    this.#check = new UnitCheck(storeId);
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
-    this.#index = new LogIndex(derived, storeId, tagging);
+    this.#index = derived.reading(() => new LogIndex(derived, storeId, tagging));
     this.#readTail();
   }
 
@@ -140,10 +155,12 @@ export class SqliteStorage implements Storage {
       return noEvents;
     }
     const units = oldestBeyond === undefined ? seqs : [oldestBeyond, ...seqs];
-    return [...new Set(units)]
+    const events = [...new Set(units)]
       .reverse()
       .flatMap((seq) => this.#rows.unit(seq)?.events ?? [])
       .filter((event) => event.stream === stream && event.version > after && event.version <= upTo);
+    refuseGaps(this.folder, stream, after, events);
+    return events;
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
@@ -204,11 +221,12 @@ export class SqliteStorage implements Storage {
     this.#isClosed = true;
     await this.#writing;
     await this.#checkpointer.close();
-    // After a failed sync nothing more is written: what is on disk is for the next opening to find out.
-    if (this.#failedSync === undefined) this.#index.flush();
+    this.#flushIndex();
     this.derived.close();
     this.#sync.close();
-    this.log.close();
+    // After a failed sync nothing is copied: what is on disk is for the next opening to find out.
+    if (this.#unsynced === undefined) this.log.close();
+    else closeWithoutCopy(this.folder, () => this.log.close());
     this.#lock.release();
   }
 
@@ -226,9 +244,11 @@ export class SqliteStorage implements Storage {
     // Those who ask in the same tick are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      if (this.#logWal.isBehind) await this.#logWal.catchUp();
+      // What may not be on disk must not be copied into the database either.
+      if (this.#unsynced === undefined && this.#logWal.isBehind) await this.#logWal.catchUp();
       const requests = this.#takeWaiting();
       try {
+        if (this.#unsynced !== undefined) await this.#syncAgain(this.#unsynced);
         const outcomes = await this.#write(requests);
         for (const { units, resolve } of requests) resolve(outcomes.splice(0, units.length));
       } catch (error) {
@@ -265,24 +285,76 @@ export class SqliteStorage implements Storage {
       const bytes = this.#commit(admission.units, metas);
       try {
         await this.#sync.sync();
-      } catch (error) {
-        this.#failedSync = error;
-        throw new Error("the disk failed to sync: whether the append is kept is unknown", { cause: error });
+      } catch (cause) {
+        await this.#syncFailed({ admission, bytes, cause, triedAt: Number.NEGATIVE_INFINITY, tail: undefined });
+        return [...admission.outcomes];
       }
-      this.#logWal.wrote(1 + Math.ceil(bytes / (pageBytes - 96)));
-      this.#settle(admission);
+      this.#durable(admission, bytes);
     }
     return [...admission.outcomes];
   }
 
-  #refuseWhenBroken(): void {
-    if (this.#failedSync !== undefined) {
-      throw new PlatformError(
-        "storage-unavailable",
-        `the disk failed to sync ${this.folder}; nothing is written any more until a restart`,
-        { cause: this.#failedSync },
-      );
+  #durable(admission: Admission, bytes: number): void {
+    this.#unsynced = undefined;
+    this.#logWal.wrote(1 + Math.ceil(bytes / (pageBytes - 96)));
+    this.#settle(admission);
+  }
+
+  /** Writes and syncs a transaction once more. Throws, other than by `PlatformError`, when it is still of unknown outcome. */
+  async #syncFailed(failed: Unsynced): Promise<void> {
+    this.#unsynced = { ...failed, tail: this.#lastTransaction() };
+    try {
+      await this.#syncAgain(this.#unsynced);
+    } catch (cause) {
+      throw new Error("the disk failed to sync: whether the append is kept is unknown", { cause });
     }
+  }
+
+  /** Throws `PlatformError("storage-unavailable")` when the transaction can't be brought onto the disk. */
+  async #syncAgain(unsynced: Unsynced): Promise<void> {
+    const { admission, bytes, tail } = unsynced;
+    let { cause } = unsynced;
+    if (tail !== undefined && performance.now() - unsynced.triedAt > limits.syncAgainMs) {
+      try {
+        writeTail(tail);
+        await this.#sync.sync();
+        this.#durable(admission, bytes);
+        return;
+      } catch (error) {
+        cause = error;
+        this.#unsynced = { ...unsynced, cause, triedAt: performance.now() };
+      }
+    }
+    const until = tail === undefined ? "until a restart" : "until a sync succeeds";
+    throw new PlatformError(
+      "storage-unavailable",
+      `the disk failed to sync ${this.folder}; nothing is written any more ${until}`,
+      { cause },
+    );
+  }
+
+  /** The last transaction as the WAL has it, if it has all that SQLite takes to be in it. */
+  #lastTransaction(): WalTail | undefined {
+    try {
+      const tail = readTail(walOf(this.folder));
+      const known = Number(this.log.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]);
+      return tail?.frames === known ? tail : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The index is derived: what a disk refuses to keep of it is derived again by the next opening. */
+  #flushIndex(): void {
+    if (this.#unsynced !== undefined) return;
+    try {
+      this.#index.flush();
+    } catch (error) {
+      this.#indexFault = error;
+    }
+  }
+
+  #refuseWhenBroken(): void {
     if (this.#index.isOverfull) {
       throw new PlatformError("storage-unavailable", `${join(this.folder, "derived.db")} can't be written`, {
         cause: this.#indexFault,
@@ -296,7 +368,7 @@ export class SqliteStorage implements Storage {
     try {
       transaction(this.log, () => {
         for (const unit of units) {
-          this.#insert.run(unit.seq, unit.meta.recordedAt, unit.body);
+          this.#insert.run(unit.seq, unit.meta.recordedAt, unit.body, this.#check.of(unit.seq, unit.body));
           bytes += unit.body.length + 16;
         }
         for (const { key, value } of metas) putMeta(this.log, key, value);
@@ -343,12 +415,10 @@ export class SqliteStorage implements Storage {
     for (let at = this.#index.persisted; at < this.#head; ) {
       const units = this.#rows.read(at, eventsPerRead, this.#head);
       for (const unit of units) {
-        if (unit.seq !== at + 1) throw missingEvents(this.folder, at + 1);
         this.#index.record(unit);
         this.#index.work();
         at = unit.lastSeq;
       }
-      if (units.length === 0) throw missingEvents(this.folder, at + 1);
     }
   }
 
@@ -398,9 +468,13 @@ function refuseShortLog(folder: string, head: Sequence, derived: Sequence): void
   );
 }
 
-function missingEvents(folder: string, seq: Sequence): PlatformError {
-  return new PlatformError(
+/** A unit that the index knows and the log no longer has, or one that the index has lost. */
+function refuseGaps(folder: string, stream: string, after: number, events: readonly RecordedEvent[]): void {
+  const gap = events.findIndex((event, index) => event.version !== after + 1 + index);
+  if (gap < 0) return;
+  throw new PlatformError(
     "storage-unavailable",
-    `${logFileOf(folder)} has no event ${seq}, but later ones: restore the last backup into another folder`,
+    `${logFileOf(folder)} has no version ${after + 1 + gap} of ${stream}, but a later one: ` +
+      "remove derived.db and start again; if it is still so, restore the last backup into another folder",
   );
 }

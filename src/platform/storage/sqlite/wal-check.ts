@@ -7,9 +7,9 @@ import { pageBytes } from "./database.ts";
  * 24 bytes and a page. Each frame's checksum goes on from that of the frame before it, the first one's from that of the
  * file's header. SQLite takes the first frame that does not fit for the end, whatever follows.
  */
-const headerBytes = 32;
+export const walHeaderBytes = 32;
 const frameHeaderBytes = 24;
-const frameBytes = frameHeaderBytes + pageBytes;
+export const walFrameBytes = frameHeaderBytes + pageBytes;
 const magicLittleEndian = 0x377f0682;
 const magicBigEndian = 0x377f0683;
 
@@ -27,7 +27,11 @@ interface FrameHeader {
 export interface WalContent {
   readonly frames: number;
   readonly transactions: number;
+  /** How many frames the last transaction takes; 0 without one. */
+  readonly lastFrames: number;
 }
+
+const nothing: WalContent = { frames: 0, transactions: 0, lastFrames: 0 };
 
 /**
  * Looks at a WAL before SQLite opens it, and tells a torn tail, the normal end after a crash, from damage before the
@@ -47,7 +51,7 @@ export function checkWal(path: string): WalContent {
   try {
     descriptor = openSync(path, "r");
   } catch {
-    return { frames: 0, transactions: 0 };
+    return nothing;
   }
   try {
     return checkFile(new WalFile(descriptor), path);
@@ -58,16 +62,17 @@ export function checkWal(path: string): WalContent {
 
 function checkFile(file: WalFile, path: string): WalContent {
   const header = file.header();
-  if (header === undefined) return { frames: 0, transactions: 0 };
+  if (header === undefined) return nothing;
   if (!header.isGood) {
     if (hasWholeFrames(file, header)) throw damage(path, 0);
-    return { frames: 0, transactions: 0 };
+    return nothing;
   }
 
   let sums = header.sums;
   let frames = 0;
   let transactions = 0;
   let wholeUpTo = 0;
+  let lastFrames = 0;
   for (; frames < file.frames; frames += 1) {
     const frame = file.frameHeader(frames);
     const next = file.sumsAfter(frames, sums);
@@ -75,13 +80,14 @@ function checkFile(file: WalFile, path: string): WalContent {
     sums = next;
     if (frame.isLast) {
       transactions += 1;
+      lastFrames = frames + 1 - wholeUpTo;
       wholeUpTo = frames + 1;
     }
   }
   if (frames < file.frames && isFollowed(file, header.salts, wholeUpTo, frames, sums)) {
-    throw damage(path, headerBytes + frames * frameBytes);
+    throw damage(path, walHeaderBytes + frames * walFrameBytes);
   }
-  return { frames: wholeUpTo, transactions };
+  return { frames: wholeUpTo, transactions, lastFrames };
 }
 
 /** Whether a transaction later than the one that the bad frame belongs to follows it. */
@@ -156,13 +162,13 @@ class WalFile {
     this.#descriptor = descriptor;
     this.#bytes = fstatSync(descriptor).size;
     // A frame whose end is missing can't be whole.
-    this.frames = Math.max(0, Math.floor((this.#bytes - headerBytes) / frameBytes));
+    this.frames = Math.max(0, Math.floor((this.#bytes - walHeaderBytes) / walFrameBytes));
   }
 
   /** Undefined when the file is too short to hold one. */
   header(): WalHeader | undefined {
-    if (this.#bytes < headerBytes) return undefined;
-    const header = this.#read(0, headerBytes);
+    if (this.#bytes < walHeaderBytes) return undefined;
+    const header = this.#read(0, walHeaderBytes);
     const magic = header.readUInt32BE(0);
     this.isLittleEndian = magic !== magicBigEndian;
     const sums: Sums = [header.readUInt32BE(24), header.readUInt32BE(28)];
@@ -180,7 +186,7 @@ class WalFile {
   }
 
   frameHeader(index: number): FrameHeader {
-    const header = this.#read(headerBytes + index * frameBytes, frameHeaderBytes);
+    const header = this.#read(walHeaderBytes + index * walFrameBytes, frameHeaderBytes);
     return {
       page: header.readUInt32BE(0),
       isLast: header.readUInt32BE(4) !== 0,
@@ -191,7 +197,7 @@ class WalFile {
 
   /** The checksum that a frame has when the one before it has `sums`. */
   sumsAfter(index: number, sums: Sums): Sums {
-    const frame = this.#read(headerBytes + index * frameBytes, frameBytes);
+    const frame = this.#read(walHeaderBytes + index * walFrameBytes, walFrameBytes);
     const afterHeader = addUp(sums, frame.subarray(0, 8), this.isLittleEndian);
     return addUp(afterHeader, frame.subarray(frameHeaderBytes), this.isLittleEndian);
   }
@@ -212,7 +218,7 @@ class WalFile {
   }
 }
 
-const windowBytes = 256 * frameBytes;
+const windowBytes = 256 * walFrameBytes;
 
 /** The running checksum of section 4.2 over pairs of 32-bit words. */
 function addUp([first, second]: Sums, bytes: Buffer, isLittleEndian: boolean): Sums {

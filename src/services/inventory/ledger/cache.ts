@@ -60,6 +60,11 @@ export class StateCache {
     this.#old.delete(stream);
   }
 
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+  }
+
   /** Forgets what has long not been used, if there is too much. */
   age(): void {
     if (this.#young.size < this.#max / 2) return;

@@ -3,7 +3,14 @@ import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { available, type StockEventDraft } from "../domain/stock/index.ts";
 import { type Command, Ledger, type LedgerObserver, SnapshotWriter, streamOf, type Transaction } from "./index.ts";
 
-export function open(options: { storage?: MemoryStorage; observe?: LedgerObserver; cachedStatesMax?: number } = {}) {
+export function open(
+  options: {
+    storage?: MemoryStorage;
+    observe?: LedgerObserver;
+    cachedStatesMax?: number;
+    isMemoryShort?: () => boolean;
+  } = {},
+) {
   const storage = options.storage ?? new MemoryStorage();
   const clock = { now: 1000 };
   const ledger = new Ledger({
@@ -13,6 +20,7 @@ export function open(options: { storage?: MemoryStorage; observe?: LedgerObserve
     snapshots: new SnapshotWriter(() => undefined),
     locationsOf: () => [],
     isVoided: () => false,
+    ...(options.isMemoryShort && { isMemoryShort: options.isMemoryShort }),
     ...(options.observe && { observe: options.observe }),
     ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
   });
@@ -51,4 +59,4 @@ export function take(quantity: number, sku = "milk") {
   });
 }
 
-export const read = command((transaction) => transaction.stock("shop", "milk").onHand);
+export const read = command((transaction) => transaction.stock("shop", "milk").onHand, { looks: true });

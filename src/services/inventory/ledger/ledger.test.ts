@@ -73,17 +73,35 @@ describe("group commit", () => {
 });
 
 describe("an append that fails with nothing written", () => {
-  it("tells nobody of success, drops what it had decided, and goes on", async () => {
+  it("tells nobody of success, drops what it had decided, and goes on; who only looks sees what was there before", async () => {
     const { storage, ledger } = open();
     await ledger.submit(receive(1));
     storage.failNextAppend();
     const unknown = streamOf.reservation("other");
     const elsewhere = command((transaction) => transaction.version(unknown));
     const answers = await codes([take(1), take(1), read, elsewhere].map((one) => ledger.submit<unknown>(one)));
-    expect(answers).toEqual(["storage-unavailable", "storage-unavailable", "storage-unavailable", 0]);
+    expect(answers).toEqual(["storage-unavailable", "storage-unavailable", 1, 0]);
     expect((await ledger.submit(read)).value).toBe(1);
     expect((await ledger.submit(take(1))).value).toBe("taken");
     expect(storage.head()).toBe(2);
+  });
+
+  it("does not keep anyone from looking, however many writes fail", async () => {
+    const { storage, ledger } = open();
+    await ledger.submit(receive(5));
+    storage.append = () => Promise.reject(new PlatformError("storage-unavailable", "the disk is full"));
+    const all = Array.from({ length: 30 }, (_, index) => ledger.submit<unknown>(index % 2 === 0 ? take(1) : read));
+    for (const one of all) one.catch(() => undefined);
+    // Someone goes on writing while the reads are decided again.
+    for (let round = 0; round < 10; round += 1) {
+      const two = [ledger.submit<unknown>(take(1)), ledger.submit<unknown>(read)];
+      for (const one of two) one.catch(() => undefined);
+      all.push(...two);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const answers = await codes(all);
+    expect(new Set(answers.filter((_, index) => index % 2 === 0))).toEqual(new Set(["storage-unavailable"]));
+    expect(new Set(answers.filter((_, index) => index % 2 === 1))).toEqual(new Set([5]));
   });
 
   it("tells nobody that a fact is a duplicate of one that was not recorded", async () => {
@@ -114,8 +132,26 @@ describe("an append whose answer is lost", () => {
     storage.loseNextAnswer();
     const answers = await codes([take(1), take(1), read].map((one) => ledger.submit<unknown>(one)));
     expect(answers).toEqual(["taken", "refused", 0]);
-    expect(again).toEqual([2]);
+    expect(again).toEqual([1]);
     expect(storage.head()).toBe(2);
+  });
+
+  it("is seen when the store comes to know of it only later, though its states were read again meanwhile", async () => {
+    const { storage, ledger } = open();
+    await ledger.submit(receive(5));
+    const append = storage.append.bind(storage);
+    let held: readonly AppendUnit[] = [];
+    storage.append = async (units) => {
+      if (held.length > 0) throw new PlatformError("storage-unavailable", "the disk fails");
+      held = units;
+      throw new Error("the outcome is unknown");
+    };
+    expect(await codes([ledger.submit(take(1))])).toEqual(["storage-unavailable"]);
+    expect((await ledger.submit(read)).value).toBe(5);
+    storage.append = append;
+    await storage.append(held);
+    expect((await ledger.submit(read)).value).toBe(4);
+    expect(await codes([ledger.submit(take(5)), ledger.submit(take(4))])).toEqual(["refused", "taken"]);
   });
 
   it("is decided again where it had not been written", async () => {
@@ -129,7 +165,7 @@ describe("an append whose answer is lost", () => {
     expect(storage.head()).toBe(2);
   });
 
-  it("tells nobody anything when it can't be looked up either", async () => {
+  it("tells nobody of it when it can't be looked up either; who only looks sees what the log has", async () => {
     const { storage, ledger } = open();
     storage.loseNextAnswer();
     const findCommands = storage.findCommands.bind(storage);
@@ -137,11 +173,31 @@ describe("an append whose answer is lost", () => {
       storage.findCommands = findCommands;
       throw new Error("still broken");
     };
-    expect(await codes([ledger.submit(receive(2)), ledger.submit(read)])).toEqual([
+    expect(await codes([ledger.submit<unknown>(receive(2)), ledger.submit<unknown>(read)])).toEqual([
       "storage-unavailable",
-      "storage-unavailable",
+      2,
     ]);
     expect((await ledger.submit(read)).value).toBe(2);
+  });
+});
+
+describe("too little memory", () => {
+  it("turns writes away, empties the cache, and lets those look who only look", async () => {
+    let isMemoryShort = false;
+    const { ledger } = open({ isMemoryShort: () => isMemoryShort });
+    await ledger.submit(receive(5));
+    for (const sku of ["tea", "salt", "oats"]) await ledger.submit(receive(1, sku));
+    const { size } = ledger.cacheStats;
+    isMemoryShort = true;
+    expect(await codes([ledger.submit<unknown>(take(1)), ledger.submit<unknown>(read)])).toEqual(["overloaded", 5]);
+    expect(ledger.cacheStats.size).toBeLessThan(size);
+    const system = { ...take(1), actor: "system:expiry" };
+    expect(await codes([ledger.submitAll([take(1)], () => "refused"), ledger.submit(system)])).toEqual([
+      "overloaded",
+      "taken",
+    ]);
+    isMemoryShort = false;
+    expect(await codes([ledger.submit(take(4)), ledger.submit(take(1))])).toEqual(["taken", "refused"]);
   });
 });
 

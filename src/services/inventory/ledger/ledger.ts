@@ -43,6 +43,8 @@ export interface LedgerOptions {
   readonly soon?: (run: () => void) => void;
   readonly observe?: LedgerObserver;
   readonly cachedStatesMax?: number;
+  /** Whether memory is so short that only what looks, and what the system itself records, is decided. */
+  readonly isMemoryShort?: () => boolean;
 }
 
 /** Told about each append, for metrics. */
@@ -55,6 +57,9 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #storage: Storage;
   readonly #cache: StateCache;
+  /** What appends of unknown outcome touched, and where the log ended then. */
+  readonly #unsure = new Set<string>();
+  #unsureAt: Sequence = 0;
   #queue: Waiting[] = [];
   #running = false;
   #closed = false;
@@ -82,7 +87,7 @@ export class Ledger {
    */
   submit<T>(command: Command<T>): Promise<Decided<T>> {
     return new Promise<Decided<T>>((resolve, reject) => {
-      this.#refuseWhenFull();
+      this.#refuseWhenFull(command);
       this.#enqueue(command, new OneAnswer(resolve, reject), 0);
     });
   }
@@ -94,16 +99,19 @@ export class Ledger {
   submitAll<T>(commands: readonly Command<T>[], recover: (error: unknown) => T): Promise<AllDecided<T>> {
     if (commands.length === 0) return Promise.resolve({ values: [], seq: 0 });
     return new Promise<AllDecided<T>>((resolve, reject) => {
-      this.#refuseWhenFull();
+      this.#refuseWhenFull(commands[0]);
       const answers = new AllAnswers(commands.length, recover, resolve, reject);
       for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place);
     });
   }
 
-  #refuseWhenFull(): void {
+  #refuseWhenFull(command: Command<unknown> | undefined): void {
     if (this.#closed) throw new PlatformError("shutting-down", "The ledger is closed.");
     if (this.#queue.length >= limits.ledgerQueueMax) {
       throw new PlatformError("overloaded", "Too many commands wait for the ledger.");
+    }
+    if (this.#options.isMemoryShort?.() && !command?.looks && !command?.actor.startsWith("system:")) {
+      throw new PlatformError("overloaded", "Too little memory is left to take anything in.");
     }
   }
 
@@ -149,7 +157,9 @@ export class Ledger {
   async #decideWaiting(): Promise<void> {
     const batch = this.#queue.splice(0, limits.flushCommandsMax);
     // Only here, so that nothing a decision has seen is forgotten before it ends.
-    this.#cache.age();
+    if (this.#options.isMemoryShort?.()) this.#cache.clear();
+    else this.#cache.age();
+    this.#forgetUnsure();
     const round = new Round(this.#options, this.#cache, this.#now());
     const drafts: Draft[] = [];
     try {
@@ -246,11 +256,24 @@ export class Ledger {
   async #settleFailure(drafts: readonly Draft[], round: Round, before: Sequence, error: unknown): Promise<void> {
     for (const name of round.changed) this.#cache.drop(name);
     const unsure: Draft[] = [];
+    const looking: Waiting[] = [];
+    let hasWritten = false;
     for (const draft of drafts) {
-      if (draft.unit !== undefined || isAny(draft.touched, round.changed)) unsure.push(draft);
-      else resolve(draft, this.#storage.head());
+      hasWritten ||= draft.unit !== undefined;
+      if (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed)))
+        resolve(draft, this.#storage.head());
+      else if (draft.waiting.command.looks) looking.push(draft.waiting);
+      else unsure.push(draft);
     }
+    await this.#settleUnsure(unsure, before, round, error);
+    // First in the next round, and so on top of nothing that may fail: a store that takes no writes is still read.
+    this.#queue = [...looking, ...this.#queue];
+  }
+
+  async #settleUnsure(unsure: readonly Draft[], before: Sequence, round: Round, error: unknown): Promise<void> {
     if (error instanceof PlatformError) return refuse(unsure, error);
+    for (const name of round.changed) this.#unsure.add(name);
+    this.#unsureAt = before;
     try {
       const found = await this.#storage.findCommands(
         unsure.map((draft) => draft.waiting.id),
@@ -266,6 +289,16 @@ export class Ledger {
     } catch (cause) {
       refuse(unsure, cause);
     }
+  }
+
+  /**
+   * An append of unknown outcome may turn out to be in the log later, when the store has come to know of it: then states
+   * that were read again meanwhile are older than the log.
+   */
+  #forgetUnsure(): void {
+    if (this.#unsure.size === 0 || this.#storage.head() === this.#unsureAt) return;
+    for (const name of this.#unsure) this.#cache.drop(name);
+    this.#unsure.clear();
   }
 
   #decideAgain(again: readonly Waiting[]): void {

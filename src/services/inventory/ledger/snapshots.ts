@@ -46,13 +46,22 @@ export async function loadState(storage: Storage, { counters }: SnapshotReader, 
     snapshot !== undefined && first !== undefined && first.version === snapshot.version && first.seq === snapshot.seq;
   if (snapshot !== undefined && !fits) {
     counters.discarded.stale += 1;
-    storage.derived.commit([
-      { consumer: consumerName, checkpoint: storage.derived.checkpoint(consumerName), put: [], remove: [stream] },
-    ]);
+    forget(storage, stream);
     return fold(family, family.empty(), 0, await storage.readStream(stream, 0));
   }
   if (snapshot === undefined) return fold(family, family.empty(), 0, events);
   return fold(family, snapshot.stock, snapshot.version, events.slice(1));
+}
+
+/** A store that takes nothing at the moment keeps it, and it is found stale again. */
+function forget({ derived }: Storage, stream: string): void {
+  try {
+    derived.commit([
+      { consumer: consumerName, checkpoint: derived.checkpoint(consumerName), put: [], remove: [stream] },
+    ]);
+  } catch {
+    // What goes on being refused is reported by whoever keeps the read models.
+  }
 }
 
 function fold(

@@ -56,5 +56,7 @@ export interface Command<T> {
   readonly claims?: readonly string[];
   /** Streams named by a random id that was made for this command: nobody can have used them, so they are not looked up. */
   readonly fresh?: readonly string[];
+  /** It only looks, and never emits: then it is answered also while nothing can be written. */
+  readonly looks?: true;
   decide(transaction: Transaction): T;
 }

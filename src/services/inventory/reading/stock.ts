@@ -30,6 +30,7 @@ export function stockCommand(
 ): Command<{ location: string; version: number; totals: Totals; lots: Map<string, Lot> }[]> {
   return {
     actor: caller.id,
+    looks: true,
     streams: [],
     decide: (transaction) => {
       const locations = transaction.locationsOf(sku).filter((location) => caller.locations?.has(location) ?? true);

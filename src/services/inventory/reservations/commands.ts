@@ -90,6 +90,7 @@ export function placeCommand(request: PlaceRequest, caller: Caller): Command<Out
 export function planCommand(request: PlaceRequest, caller: Caller): Command<Plan> {
   return {
     actor: caller.id,
+    looks: true,
     streams: namedStocks(request.demands),
     decide: (transaction) => plan(transaction, request, caller, undefined),
   };
@@ -98,6 +99,7 @@ export function planCommand(request: PlaceRequest, caller: Caller): Command<Plan
 export function readCommand(id: string, caller: Caller): Command<Outcome<ReservationAnswer>> {
   return {
     actor: caller.id,
+    looks: true,
     streams: [streamOf.reservation(id)],
     decide: (transaction) => {
       const state = transaction.reservation(id);
