@@ -13,7 +13,7 @@ import Fastify, {
 import type { Static, TSchema } from "typebox";
 import { catalogue, type ErrorCode, limits, PlatformError, type Rejection } from "../../kernel/index.ts";
 import { acceptJson } from "./body.ts";
-import { problemDocument, RequestError, sendProblem } from "./problem.ts";
+import { endWithProblem, problemDocument, RequestError, sendProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 import { requestValidation } from "./validation.ts";
 
@@ -195,10 +195,5 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "request-timeout"
         : "invalid-request";
-  const { http, title } = catalogue[code];
-  const body = JSON.stringify(problemDocument({ code, detail: `${title}.` }, randomBytes(9).toString("base64url")));
-  socket.end(
-    `HTTP/1.1 ${http} ${title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  endWithProblem(socket, code);
 }
