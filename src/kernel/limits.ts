@@ -64,7 +64,7 @@ export const limits = {
   feedStallMs: 60_000,
   /** Bytes that may wait in a WebSocket before the feed stops reading the log for it. */
   socketBufferBytesMax: 1_048_576,
-  /** Milliseconds a WebSocket gets to answer that it is closed. */
+  /** Milliseconds the other side gets to end a connection that we have ended: a refused one, or a WebSocket. */
   socketCloseMs: 1000,
   /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
   drainMs: 8000,

@@ -68,5 +68,17 @@ export function endWithProblem(
     ...headers,
     "Connection: close",
   ];
-  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  endSoon(socket);
+}
+
+/**
+ * Ends a connection that Node looks after no more, and cuts it off when the other side does not end it too: nobody
+ * reads what still comes, so that its end would never be seen.
+ */
+export function endSoon(socket: Duplex): void {
+  socket.end();
+  socket.resume();
+  const cut = setTimeout(() => socket.destroy(), limits.socketCloseMs);
+  socket.on("close", () => clearTimeout(cut));
 }

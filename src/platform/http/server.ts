@@ -13,7 +13,7 @@ import Fastify, {
 import type { Static, TSchema } from "typebox";
 import { catalogue, type ErrorCode, limits, PlatformError, type Rejection } from "../../kernel/index.ts";
 import { acceptJson } from "./body.ts";
-import { endWithProblem, problemDocument, RequestError, sendProblem } from "./problem.ts";
+import { endSoon, endWithProblem, problemDocument, RequestError, sendProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 import { requestValidation } from "./validation.ts";
 
@@ -58,7 +58,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     genReqId: requestIds(),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply),
     clientErrorHandler: answerUnreadable,
-    http: { shouldUpgradeCallback: mayUpgrade },
+    // Node's own refusal of a missing host is no problem document: `unreadable` looks at it.
+    http: { shouldUpgradeCallback: mayUpgrade, requireHostHeader: false },
     routerOptions: {
       maxParamLength: limits.pathParameterLengthMax,
       onBadUrl: (_path, request, response) => {
@@ -82,12 +83,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     reply.raw.on("close", () => finish(request, reply, observe));
     // Node hands a socket that asked for an upgrade over for good: an ordinary answer on it has to end it.
     if (request.raw.headers.upgrade !== undefined && mayUpgrade(request.raw))
-      reply.raw.on("finish", () => request.raw.socket.end());
-    done(
-      hasBrokenEncoding(request)
-        ? new RequestError("invalid-request", "The query is not percent-encoded UTF-8.")
-        : undefined,
-    );
+      reply.raw.on("finish", () => endSoon(request.raw.socket));
+    done(unreadable(request));
   });
   server.server.maxConnections = limits.connectionsMax;
   // An unknown expectation is no reason to refuse (RFC 9110, 10.1.1 lets a server pass over it).
@@ -111,8 +108,27 @@ function isPlainId(text: string): boolean {
   return text.length <= limits.requestIdLengthMax && /^[\w.:-]+$/.test(text);
 }
 
-function hasBrokenEncoding({ raw }: FastifyRequest): boolean {
-  const url = raw.url ?? "";
+/** What makes a request ambiguous or illegible as a whole, before anyone looks at what it asks for. */
+function unreadable({ raw }: FastifyRequest): RequestError | undefined {
+  const hosts = hostsIn(raw);
+  if (hosts > 1 || (hosts === 0 && raw.httpVersion === "1.1"))
+    return new RequestError("invalid-request", "A request has one Host header.");
+  if (hasBrokenEncoding(raw.url ?? ""))
+    return new RequestError("invalid-request", "The query is not percent-encoded UTF-8.");
+  return undefined;
+}
+
+/** Node keeps the first of several and says nothing; whoever stands before us may have taken another (RFC 9112, 3.2). */
+function hostsIn({ rawHeaders }: IncomingMessage): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === "host") count += 1;
+  }
+  return count;
+}
+
+function hasBrokenEncoding(url: string): boolean {
   if (!url.includes("%")) return false;
   try {
     decodeURIComponent(url);

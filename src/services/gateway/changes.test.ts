@@ -368,10 +368,27 @@ describe("WebSocket", () => {
       socket.write([...head, ...lines, "", ""].join("\r\n"));
       let answer = "";
       for await (const piece of socket) answer += piece;
-      expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*"code":"invalid-request"/);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*"code":"invalid-request"/s);
       expect(answer).toContain(named);
     }
   });
+
+  it.each(["HEAD", "POST", "GET"])(
+    "keeps no connection of a refused upgrade by %s, and a stop does not wait for one",
+    async (method) => {
+      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      socket.on("error", () => {});
+      socket.write(
+        `${method} /v1/changes/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nmore`,
+      );
+      await once(socket, "data");
+      const { server } = fixture.gateway.server;
+      const open = () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
+      await vi.waitFor(async () => expect(await open()).toBe(0), { timeout: 10 * limits.socketCloseMs });
+      socket.destroy();
+      await fixture.gateway.close();
+    },
+  );
 
   it("does not fill the log with what a reader sends wrongly", async () => {
     script();
