@@ -53,6 +53,10 @@ beforeEach(async () => {
     async (request) => request.body,
   );
   server.get("/things/:name", { schema: { params, querystring } }, async ({ params, query }) => ({ params, query }));
+  server.post("/slow", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return {};
+  });
   server.post("/things::plan", async () => ({}));
   server.get("/fault", async () => {
     throw new PlatformError("storage-unavailable", "ENOSPC: /var/lib/secret.db");
@@ -67,12 +71,13 @@ afterEach(() => server.close());
 const post = (payload: string | Buffer, headers: Record<string, string> = { "content-type": "application/json" }) =>
   server.inject({ method: "POST", url: "/things", headers, payload });
 
-/** What a server answers to these very bytes. */
-async function raw(bytes: string | Uint8Array): Promise<string> {
+/** What a server answers to these very bytes; `stays` leaves it to the server to end the connection. */
+async function raw(bytes: string | Uint8Array, stays = false): Promise<string> {
   if (!server.server.listening) await server.listen({ host: "127.0.0.1", port: 0 });
   const socket = connect((server.server.address() as AddressInfo).port, "127.0.0.1");
   socket.on("error", silent);
-  socket.end(bytes);
+  if (stays) socket.write(bytes);
+  else socket.end(bytes);
   let answer = "";
   for await (const chunk of socket) answer += chunk;
   return answer;
@@ -308,6 +313,19 @@ describe("bytes that are no request", () => {
     );
     socket.destroy();
     await server.close();
+  });
+
+  it("are answered after what came whole before them", async () => {
+    const head = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n`;
+    const slow = `${head("/slow")}\r\n{}`;
+    const answers = await raw(`${slow}${slow}nonsense\r\n\r\n`, true);
+    expect(answers.match(/HTTP\/1.1 (?:200|400) /g)).toEqual(["HTTP/1.1 200 ", "HTTP/1.1 200 ", "HTTP/1.1 400 "]);
+    const closed = await raw(`${head("/slow")}Connection: close\r\n\r\n{}GET /more HTTP/1.1\r\n\r\n`, true);
+    expect(closed.match(/HTTP\/1.1 \d+ /g)).toEqual(["HTTP/1.1 200 "]);
+    // A body that is broken is its own request's fault.
+    const broken = `${slow}POST /slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`;
+    expect((await raw(broken, true)).match(/HTTP\/1.1 \d+ /g)).toEqual(["HTTP/1.1 200 ", "HTTP/1.1 400 "]);
   });
 
   it("are told that a body is too large while it is still coming", async () => {

@@ -199,8 +199,13 @@ function answerBare(response: ServerResponse, rejection: Rejection): void {
   response.end(JSON.stringify(problemDocument(rejection, id)));
 }
 
+/** Connections that were told so; more of the same may follow on them. */
+const givenUp = new WeakSet<Socket>();
+
 /** Answers bytes that Node could not read as a request. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (givenUp.has(socket)) return;
+  givenUp.add(socket);
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
@@ -211,5 +216,16 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "request-timeout"
         : "invalid-request";
-  endWithProblem(socket, code);
+  afterPending(socket, () => endWithProblem(socket, code));
+}
+
+/**
+ * Lets requests that came whole before the bad bytes be answered first: their client would take a refusal for the answer
+ * to what was done. Into the middle of an answer, such as a feed, nothing can be said.
+ */
+function afterPending(socket: Socket, say: () => void): void {
+  const { _httpMessage: pending } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
+  if (!pending?.req.complete) say();
+  else if (pending.headersSent && !pending.writableEnded) socket.destroy();
+  else pending.once("finish", () => socket.writable && afterPending(socket, say));
 }
