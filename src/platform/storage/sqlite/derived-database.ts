@@ -7,7 +7,7 @@ import { isDamage, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */
-const format = "1";
+const format = "2";
 /** Bytes up to which the file is checked whole at each opening; a larger one is trusted until a read finds damage. */
 const checkedBytesMax = 64 * 1024 * 1024;
 

@@ -264,6 +264,21 @@ describe("derived.db", () => {
     await expectRebuilt();
   });
 
+  it.each(["fences", "filter"])(
+    "is emptied and built again after %s of the index were found damaged",
+    async (column) => {
+      await filled();
+      const database = new DatabaseSync(join(folder, "derived.db"));
+      database.exec(`UPDATE key_segment SET ${column} = zeroblob(length(${column}))`);
+      database.close();
+      await expect(openSqliteStorage({ folder })).rejects.toMatchObject({
+        code: "storage-unavailable",
+        message: expect.stringContaining("derived.db is damaged"),
+      });
+      await expectRebuilt();
+    },
+  );
+
   it("is emptied when the log has begun another epoch", async () => {
     await filled();
     const database = new DatabaseSync(join(folder, "log.db"));

@@ -20,10 +20,10 @@ export interface Segment {
   readonly filter: Uint32Array;
 }
 
-/** Thrown when a page is not what was written; the index can be built again from the log. */
+/** Thrown when a part of a run is not what was written; the index can be built again from the log. */
 export class DamagedPageError extends Error {
-  constructor(page: number) {
-    super(`page ${page} of the key index is damaged`);
+  constructor(part: string) {
+    super(`${part} of the key index is damaged`);
     this.name = "DamagedPageError";
   }
 }
@@ -79,7 +79,7 @@ export class RunStore {
     for (const { id } of dead) this.deleteSegment({ id: Number(id) });
   }
 
-  /** The live runs of a kind, oldest first. */
+  /** The live runs of a kind, oldest first. Throws `DamagedPageError`. */
   load(database: DatabaseSync, kind: string): Run[] {
     const segments = database.prepare("SELECT id, entries, fences, filter FROM key_segment WHERE run = ? ORDER BY id");
     return database
@@ -92,8 +92,8 @@ export class RunStore {
           (row): Segment => ({
             id: Number(row["id"]),
             entries: Number(row["entries"]),
-            fences: wordsOf(row["fences"]),
-            filter: wordsOf(row["filter"]),
+            fences: opened(row["fences"], `segment ${row["id"]}`),
+            filter: opened(row["filter"], `segment ${row["id"]}`),
           }),
         ),
       }));
@@ -132,25 +132,17 @@ export class RunStore {
     for (let page = 0; page < pages; page += 1) {
       const content = sorted.subarray(page * perPage * words, (page + 1) * perPage * words);
       fences.set(content.subarray(0, keyWords), page * keyWords);
-      const stored = new Uint32Array(content.length + 1);
-      stored.set(content);
-      stored[content.length] = checksum(content);
-      this.#insertPage.run(id * pageNumbersPerSegment + page, bytesOf(stored));
+      this.#insertPage.run(id * pageNumbersPerSegment + page, sealed(content));
     }
     const filter = buildFilter(shape, sorted);
-    this.#insertSegment.run(id, run, entries, bytesOf(fences), bytesOf(filter));
+    this.#insertSegment.run(id, run, entries, sealed(fences), sealed(filter));
     return { id, entries, fences, filter };
   }
 
   /** The entries of a page. Throws `DamagedPageError`. */
   readPage(segment: Segment, page: number): Uint32Array {
     const number = segment.id * pageNumbersPerSegment + page;
-    const body = this.#selectPage.get(number)?.["body"];
-    if (!(body instanceof Uint8Array) || body.length % 4 !== 0 || body.length === 0) throw new DamagedPageError(number);
-    const stored = wordsOf(body);
-    const content = stored.subarray(0, -1);
-    if (stored.at(-1) !== checksum(content)) throw new DamagedPageError(number);
-    return content;
+    return opened(this.#selectPage.get(number)?.["body"], `page ${number}`);
   }
 
   /** Shows the entries of a key in a run, newest first, until `visit` returns true; returns whether it did. */
@@ -243,13 +235,24 @@ function checksum(words: Uint32Array): number {
   return hash >>> 0;
 }
 
-function bytesOf(words: Uint32Array): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+/** Words as they are stored, with their checksum at the end. */
+function sealed(words: Uint32Array): Uint8Array {
+  const stored = new Uint32Array(words.length + 1);
+  stored.set(words);
+  stored[words.length] = checksum(words);
+  return new Uint8Array(stored.buffer);
+}
+
+/** The words of what was sealed. Throws `DamagedPageError`. */
+function opened(blob: unknown, part: string): Uint32Array {
+  const stored = blob instanceof Uint8Array && blob.length % 4 === 0 ? wordsOf(blob) : new Uint32Array();
+  const content = stored.subarray(0, -1);
+  if (stored.length === 0 || stored[content.length] !== checksum(content)) throw new DamagedPageError(part);
+  return content;
 }
 
 /** The words of a blob, in this machine's byte order: what is derived never leaves the machine. */
-function wordsOf(blob: unknown): Uint32Array {
-  if (!(blob instanceof Uint8Array)) return new Uint32Array();
+function wordsOf(blob: Uint8Array): Uint32Array {
   const aligned = blob.byteOffset % 4 === 0 ? blob : blob.slice();
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >>> 2);
 }

@@ -50,8 +50,8 @@ export class LogIndex {
   constructor(database: DerivedDatabase, storeId: string) {
     this.#database = database;
     const runs = new RunStore(database.connection);
-    this.#streams = new KeyIndex("streams", streamShape, runs, database.connection);
-    this.#claims = new KeyIndex("claims", claimShape, runs, database.connection);
+    this.#streams = database.reading(() => new KeyIndex("streams", streamShape, runs, database.connection));
+    this.#claims = database.reading(() => new KeyIndex("claims", claimShape, runs, database.connection));
     // A seed of the store's own, so that nobody outside can choose names that share a hash.
     this.#seed = [Number.parseInt(storeId.slice(0, 8), 16) | 0, Number.parseInt(storeId.slice(-8), 16) | 0];
     this.#recorded = this.persisted;
