@@ -53,6 +53,10 @@ export const limits = {
   inFlightMax: 5000,
   /** Milliseconds in which a request must have come in whole: 1 MiB at 17 kB/s; slower ones only hold a place. */
   requestReceiveMs: 60_000,
+  /** Milliseconds between looks for requests that have not come in whole: how late they are cut off at most. */
+  connectionsCheckMs: 5000,
+  /** Milliseconds in which nothing goes either way on a connection before it is cut: a reader who takes no answer. */
+  connectionIdleMs: 90_000,
   /** Connections at once: below what an ordinary process may open (files count too). */
   connectionsMax: 10_000,
   /** Open change feeds of one credential, and of all together. */

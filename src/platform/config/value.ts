@@ -17,9 +17,16 @@ export function parseValue(name: SettingName, given: Given): Parsed {
   return {
     problem: isSecret(name)
       ? `is not what it must be: ${problem}`
-      : `is "${withoutLogin(shown)}", and must be ${problem}`,
+      : `is "${shortened(withoutLogin(shown))}", and must be ${problem}`,
   };
 }
+
+function shortened(text: string): string {
+  return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text;
+}
+
+/** Characters of a wrong value that are shown: enough to find it. */
+const shownCharsMax = 200;
 
 /** A text that may be shown: what stands before the host of an address may hold a password. */
 export function withoutLogin(text: string): string {

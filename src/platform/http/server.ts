@@ -53,13 +53,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     childLoggerFactory: (parent) => parent,
     bodyLimit: limits.bodyBytesMax,
     requestTimeout: limits.requestReceiveMs,
+    connectionTimeout: limits.connectionIdleMs,
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: requestIds(),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply),
     clientErrorHandler: answerUnreadable,
     // Node's own refusal of a missing host is no problem document: `unreadable` looks at it.
-    http: { shouldUpgradeCallback: mayUpgrade, requireHostHeader: false },
+    http: {
+      shouldUpgradeCallback: mayUpgrade,
+      requireHostHeader: false,
+      headersTimeout: limits.requestReceiveMs,
+      connectionsCheckingInterval: limits.connectionsCheckMs,
+    },
     routerOptions: {
       maxParamLength: limits.pathParameterLengthMax,
       onBadUrl: (_path, request, response) => {
