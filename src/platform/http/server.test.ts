@@ -276,6 +276,8 @@ describe("bytes that are no request", () => {
       "POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
       400,
     ],
+    ["no version", "GET /things/a\r\n\r\n", 400],
+    ["the next version", "GET /things/a HTTP/2.0\r\nHost: x\r\n\r\n", 400],
     ["two hosts", "GET /things/a HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n", 400],
     ["a bad path", "GET /%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400],
   ])("%s", async (_what, bytes, status) => {

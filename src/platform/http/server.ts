@@ -116,8 +116,12 @@ function isPlainId(text: string): boolean {
 
 /** What makes a request ambiguous or illegible as a whole, before anyone looks at what it asks for. */
 function unreadable({ raw }: FastifyRequest): RequestError | undefined {
+  const { httpVersion } = raw;
+  // Node takes a request line without a version, or with the next one, as if nothing were wrong.
+  if (httpVersion !== "1.1" && httpVersion !== "1.0")
+    return new RequestError("invalid-request", "HTTP/1.1 is spoken here.");
   const hosts = hostsIn(raw);
-  if (hosts > 1 || (hosts === 0 && raw.httpVersion === "1.1"))
+  if (hosts > 1 || (hosts === 0 && httpVersion === "1.1"))
     return new RequestError("invalid-request", "A request has one Host header.");
   if (hasBrokenEncoding(raw.url ?? ""))
     return new RequestError("invalid-request", "The query is not percent-encoded UTF-8.");
