@@ -94,6 +94,9 @@ export const limits = {
   incomingReferencesMax: 256,
   /** Characters of a row of an imported file, and of a line: more is a quote left open, or not a table at all. */
   importRowCharsMax: 1_048_576,
+  /** Characters of a pattern in a mapping, and steps it may come to: bounds what one row costs. */
+  importPatternCharsMax: 1000,
+  importPatternStepsMax: 2000,
   /** Ids an import remembers to tell repeated rows: 12 bytes each, at most 384 MiB. */
   importIdsRememberedMax: 24_000_000,
   /** Rows of a lookup table, which is held in memory. */

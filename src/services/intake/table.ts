@@ -35,7 +35,8 @@ export async function openTable(
   if (header === undefined) throw new ImportError("input-damaged", "The file is empty: it has not even a header.");
   if (header.problem !== undefined) throw new ImportError("input-damaged", `The header line: ${header.problem}.`);
   const columns = header.fields.map((name) => name.trim());
-  const twice = columns.find((name, index) => columns.indexOf(name) !== index);
+  const seen = new Set<string>();
+  const twice = columns.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined)
     throw new MappingError("format", `the header has the column "${twice}" twice; name the columns`);
   return { columns, rows: measured(joined(rest, batches), columns.length) };
