@@ -14,6 +14,8 @@ export const limits = {
   textLengthMax: 500,
   /** Facts, skus or items in one request. */
   batchItemsMax: 1000,
+  /** GTINs of one item. */
+  itemGtinsMax: 100,
   /** Bytes of a request body. */
   bodyBytesMax: 1_048_576,
   /** Lines of a reservation or an order; also (sku, location) pairs of a unit, so that it fits DynamoDB's 100 items. */
@@ -101,6 +103,10 @@ export const limits = {
   importIdsRememberedMax: 24_000_000,
   /** Rows of a lookup table, which is held in memory. */
   importLookupRowsMax: 1_000_000,
+  /** Characters of a lookup table: a packed one tells by its size nothing of what it holds. */
+  importLookupCharsMax: 100_000_000,
+  /** Rows that items of one import are made of, which are held to tell those that the server turns down. */
+  importItemRowsMax: 2_000_000,
   /** Items of one import, which are held in memory until every row of the file has been merged. */
   importItemsMax: 500_000,
   /** Batches an import has under way: one is read while another is recorded. */

@@ -99,14 +99,17 @@ export async function readLookup(
   const key = place(lookup.key);
   const wanted = Object.values(lookup.columns).map(place);
   const found = new Map<string, readonly string[]>();
+  let chars = 0;
   for await (const rows of table.rows) {
     for (const { fields, problem } of rows) {
       const name = fields[key];
       if (problem !== undefined || name === undefined || found.has(name)) continue;
-      found.set(
-        name,
-        wanted.map((index) => fields[index] ?? ""),
-      );
+      const values = wanted.map((index) => fields[index] ?? "");
+      found.set(name, values);
+      chars += values.reduce((sum, value) => sum + value.length, name.length);
+    }
+    if (chars > limits.importLookupCharsMax) {
+      throw new ImportError("lookup-unusable", `${lookup.file} holds over ${limits.importLookupCharsMax} characters.`);
     }
     if (found.size > limits.importLookupRowsMax) {
       throw new ImportError("lookup-unusable", `${lookup.file} has over ${limits.importLookupRowsMax} rows.`);
