@@ -208,6 +208,7 @@ describe("KeyIndex", () => {
       `CAST(substr(${column}, 1, 8) || x'ff' || substr(${column}, 10) AS BLOB)`,
       `substr(${column}, 1, 20)`,
       "x''",
+      "x'00000000'",
     ];
     for (const damage of damages) {
       database.exec(`SAVEPOINT damaged; UPDATE key_segment SET ${column} = ${damage}`);

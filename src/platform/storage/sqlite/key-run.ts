@@ -247,7 +247,8 @@ function sealed(words: Uint32Array): Uint8Array {
 function opened(blob: unknown, part: string): Uint32Array {
   const stored = blob instanceof Uint8Array && blob.length % 4 === 0 ? wordsOf(blob) : new Uint32Array();
   const content = stored.subarray(0, -1);
-  if (stored.length === 0 || stored[content.length] !== checksum(content)) throw new DamagedPageError(part);
+  // Nothing of a run is empty.
+  if (content.length === 0 || stored[content.length] !== checksum(content)) throw new DamagedPageError(part);
   return content;
 }
 
