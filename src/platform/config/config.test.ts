@@ -62,6 +62,8 @@ describe("settings", () => {
     const [problem = ""] = problemsOf({ file: file({ host: ["x".repeat(100_000)] }) });
     expect(problem).toContain("xxx…");
     expect(problem.length).toBeLessThan(500);
+    const deep = `{"port":${'{"0":'.repeat(300_000)}1${"}".repeat(300_001)}`;
+    expect(problemsOf({ file: { path: "larder.json", text: deep } })[0]).toContain("too deep");
   });
 
   it("refuse names that do not exist, and say what was meant", () => {

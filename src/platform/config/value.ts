@@ -13,12 +13,20 @@ export function parseValue(name: SettingName, given: Given): Parsed {
   const value = "text" in given ? fromText(type, given.text) : given.json;
   const problem = Check(type, value) ? check?.(value) : allowed(name);
   if (problem === undefined) return { value };
-  const shown = "text" in given ? given.text : String(JSON.stringify(given.json));
+  const shown = "text" in given ? given.text : jsonText(given.json);
   return {
     problem: isSecret(name)
       ? `is not what it must be: ${problem}`
       : `is "${shortened(withoutLogin(shown))}", and must be ${problem}`,
   };
+}
+
+function jsonText(value: unknown): string {
+  try {
+    return String(JSON.stringify(value));
+  } catch {
+    return "nested too deep to be shown";
+  }
 }
 
 function shortened(text: string): string {
