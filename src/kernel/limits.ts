@@ -14,6 +14,8 @@ export const limits = {
   textLengthMax: 500,
   /** Facts, skus or items in one request. */
   batchItemsMax: 1000,
+  /** GTINs of one item. */
+  itemGtinsMax: 100,
   /** Bytes of a request body. */
   bodyBytesMax: 1_048_576,
   /** Lines of a reservation or an order; also (sku, location) pairs of a unit, so that it fits DynamoDB's 100 items. */
@@ -53,6 +55,10 @@ export const limits = {
   inFlightMax: 5000,
   /** Milliseconds in which a request must have come in whole: 1 MiB at 17 kB/s; slower ones only hold a place. */
   requestReceiveMs: 60_000,
+  /** Milliseconds between looks for requests that have not come in whole: how late they are cut off at most. */
+  connectionsCheckMs: 5000,
+  /** Milliseconds in which nothing goes either way on a connection before it is cut: a reader who takes no answer. */
+  connectionIdleMs: 90_000,
   /** Connections at once; fewer where the process may open fewer files, of which some are kept for the store. */
   connectionsMax: 10_000,
   /** Files kept for the store, its checkpoints, and the runtime itself: a server at rest has about 40 open. */
@@ -66,7 +72,7 @@ export const limits = {
   feedStallMs: 60_000,
   /** Bytes that may wait in a WebSocket before the feed stops reading the log for it. */
   socketBufferBytesMax: 1_048_576,
-  /** Milliseconds a WebSocket gets to answer that it is closed. */
+  /** Milliseconds the other side gets to end a connection that we have ended: a refused one, or a WebSocket. */
   socketCloseMs: 1000,
   /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
   drainMs: 8000,
@@ -94,10 +100,17 @@ export const limits = {
   incomingReferencesMax: 256,
   /** Characters of a row of an imported file, and of a line: more is a quote left open, or not a table at all. */
   importRowCharsMax: 1_048_576,
+  /** Characters of a pattern in a mapping, and steps it may come to: bounds what one row costs. */
+  importPatternCharsMax: 1000,
+  importPatternStepsMax: 2000,
   /** Ids an import remembers to tell repeated rows: 12 bytes each, at most 384 MiB. */
   importIdsRememberedMax: 24_000_000,
   /** Rows of a lookup table, which is held in memory. */
   importLookupRowsMax: 1_000_000,
+  /** Characters of a lookup table: a packed one tells by its size nothing of what it holds. */
+  importLookupCharsMax: 100_000_000,
+  /** Rows that items of one import are made of, which are held to tell those that the server turns down. */
+  importItemRowsMax: 2_000_000,
   /** Items of one import, which are held in memory until every row of the file has been merged. */
   importItemsMax: 500_000,
   /** Batches an import has under way: one is read while another is recorded. */

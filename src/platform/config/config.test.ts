@@ -58,6 +58,14 @@ describe("settings", () => {
     expect(problemsOf({ file: file({ port: "8080" }) })[0]).toContain("larder.json: port");
   });
 
+  it("show as much of a wrong value as it takes to find it", () => {
+    const [problem = ""] = problemsOf({ file: file({ host: ["x".repeat(100_000)] }) });
+    expect(problem).toContain("xxx…");
+    expect(problem.length).toBeLessThan(500);
+    const deep = `{"port":${'{"0":'.repeat(300_000)}1${"}".repeat(300_001)}`;
+    expect(problemsOf({ file: { path: "larder.json", text: deep } })[0]).toContain("too deep");
+  });
+
   it("refuse names that do not exist, and say what was meant", () => {
     expect(problemsOf({ env: { LARDER_PROT: "1" } })).toEqual(["LARDER_PROT is no setting. Did you mean LARDER_PORT?"]);
     expect(problemsOf({ file: file({ loglevel: "info" }) })).toEqual([

@@ -13,13 +13,28 @@ export function parseValue(name: SettingName, given: Given): Parsed {
   const value = "text" in given ? fromText(type, given.text) : given.json;
   const problem = Check(type, value) ? check?.(value) : allowed(name);
   if (problem === undefined) return { value };
-  const shown = "text" in given ? given.text : String(JSON.stringify(given.json));
+  const shown = "text" in given ? given.text : jsonText(given.json);
   return {
     problem: isSecret(name)
       ? `is not what it must be: ${problem}`
-      : `is "${withoutLogin(shown)}", and must be ${problem}`,
+      : `is "${shortened(withoutLogin(shown))}", and must be ${problem}`,
   };
 }
+
+function jsonText(value: unknown): string {
+  try {
+    return String(JSON.stringify(value));
+  } catch {
+    return "nested too deep to be shown";
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text;
+}
+
+/** Characters of a wrong value that are shown: enough to find it. */
+const shownCharsMax = 200;
 
 /** A text that may be shown: what stands before the host of an address may hold a password. */
 export function withoutLogin(text: string): string {

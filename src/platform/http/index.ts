@@ -1,5 +1,5 @@
 export { acceptJson } from "./body.ts";
 export { countingStoredForm } from "./identifier-length.ts";
 export { InFlight } from "./in-flight.ts";
-export { type Finding, problemType, RequestError, sendProblem } from "./problem.ts";
+export { endWithProblem, type Finding, problemType, RequestError, sendProblem } from "./problem.ts";
 export { createHttpServer, type HttpServer, type RequestObserver } from "./server.ts";

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import type { Duplex } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { catalogue, type ErrorCode, limits, type Rejection } from "../../kernel/index.ts";
 
@@ -48,4 +50,35 @@ export function sendProblem(reply: FastifyReply, rejection: Rejection): FastifyR
     .header("content-type", "application/problem+json; charset=utf-8")
     .header("cache-control", "no-store")
     .send(JSON.stringify(problemDocument(rejection, reply.request.id)));
+}
+
+/** Answers on the bare connection, where nothing of the framework is left to do it, and ends it. */
+export function endWithProblem(
+  socket: Duplex,
+  code: ErrorCode,
+  detail: string = `${catalogue[code].title}.`,
+  headers: readonly string[] = [],
+): void {
+  const { http, title } = catalogue[code];
+  const body = JSON.stringify(problemDocument({ code, detail }, randomBytes(9).toString("base64url")));
+  const lines = [
+    `HTTP/1.1 ${http} ${title}`,
+    "Content-Type: application/problem+json; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...headers,
+    "Connection: close",
+  ];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  endSoon(socket);
+}
+
+/**
+ * Ends a connection that Node looks after no more, and cuts it off when the other side does not end it too: nobody
+ * reads what still comes, so that its end would never be seen.
+ */
+export function endSoon(socket: Duplex): void {
+  socket.end();
+  socket.resume();
+  const cut = setTimeout(() => socket.destroy(), limits.socketCloseMs);
+  socket.on("close", () => clearTimeout(cut));
 }

@@ -1,8 +1,9 @@
+import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import fc from "fast-check";
 import Type from "typebox";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { PlatformError } from "../../kernel/index.ts";
+import { limits, PlatformError } from "../../kernel/index.ts";
 import { createHttpServer, type HttpServer } from "./server.ts";
 
 const silent = () => {};
@@ -32,7 +33,10 @@ const Body = Type.Object(
 beforeEach(async () => {
   logger.error.mockClear();
   observed.length = 0;
-  server = createHttpServer({ logger, observe: (route, method, status) => observed.push([route, method, status]) });
+  server = createHttpServer({
+    logger,
+    observe: (route, method, status) => observed.push([route, method, status]),
+  });
   const params = Type.Object({ name: Type.String({ maxLength: 5, format: "identifier" }) });
   const querystring = Type.Object(
     {
@@ -49,6 +53,10 @@ beforeEach(async () => {
     async (request) => request.body,
   );
   server.get("/things/:name", { schema: { params, querystring } }, async ({ params, query }) => ({ params, query }));
+  server.post("/slow", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return {};
+  });
   server.post("/things::plan", async () => ({}));
   server.get("/fault", async () => {
     throw new PlatformError("storage-unavailable", "ENOSPC: /var/lib/secret.db");
@@ -63,12 +71,13 @@ afterEach(() => server.close());
 const post = (payload: string | Buffer, headers: Record<string, string> = { "content-type": "application/json" }) =>
   server.inject({ method: "POST", url: "/things", headers, payload });
 
-/** What a server answers to these very bytes. */
-async function raw(bytes: string | Uint8Array): Promise<string> {
+/** What a server answers to these very bytes; `stays` leaves it to the server to end the connection. */
+async function raw(bytes: string | Uint8Array, stays = false): Promise<string> {
   if (!server.server.listening) await server.listen({ host: "127.0.0.1", port: 0 });
   const socket = connect((server.server.address() as AddressInfo).port, "127.0.0.1");
   socket.on("error", silent);
-  socket.end(bytes);
+  if (stays) socket.write(bytes);
+  else socket.end(bytes);
   let answer = "";
   for await (const chunk of socket) answer += chunk;
   return answer;
@@ -267,15 +276,58 @@ describe("bytes that are no request", () => {
       "POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
       400,
     ],
+    ["no version", "GET /things/a\r\n\r\n", 400],
+    ["the next version", "GET /things/a HTTP/2.0\r\nHost: x\r\n\r\n", 400],
+    ["two hosts", "GET /things/a HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n", 400],
     ["a bad path", "GET /%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400],
   ])("%s", async (_what, bytes, status) => {
     const answer = await raw(bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
 
-  it("are answered as problems where Node leaves it to us", async () => {
+  it("are answered as problems", async () => {
+    for (const lines of ["", "Host: x\r\nHost: x\r\n"]) {
+      const answer = await raw(`GET /things/a HTTP/1.1\r\nConnection: close\r\n${lines}\r\n`);
+      expect(answer).toMatch(/^HTTP\/1.1 400 .*application\/problem\+json.*"detail":"A request has one Host header."/s);
+    }
     expect(await raw("nonsense\r\n\r\n")).toMatch(/application\/problem\+json.*"code":"invalid-request"/s);
     expect(await raw(`GET / HTTP/1.1\r\nA: ${"x".repeat(20_000)}\r\n\r\n`)).toContain('"code":"headers-too-large"');
+  });
+
+  it.each([
+    ["bytes that are no request", "nonsense\r\n\r\n"],
+    ["a flood of headers", `GET / HTTP/1.1\r\nA: ${"x".repeat(20_000)}\r\n\r\n`],
+  ])("let nobody keep a connection that was refused: %s", async (_what, bytes) => {
+    await server.listen({ host: "127.0.0.1", port: 0 });
+    // Ends nothing by itself.
+    const socket = connect({
+      port: (server.server.address() as AddressInfo).port,
+      host: "127.0.0.1",
+      allowHalfOpen: true,
+    });
+    socket.on("error", silent);
+    socket.write(bytes);
+    await once(socket, "data");
+    await vi.waitFor(
+      async () =>
+        expect(await new Promise((resolve) => server.server.getConnections((_error, count) => resolve(count)))).toBe(0),
+      { timeout: 10 * limits.socketCloseMs },
+    );
+    socket.destroy();
+    await server.close();
+  });
+
+  it("are answered after what came whole before them", async () => {
+    const head = (path: string) =>
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n`;
+    const slow = `${head("/slow")}\r\n{}`;
+    const answers = await raw(`${slow}${slow}nonsense\r\n\r\n`, true);
+    expect(answers.match(/HTTP\/1.1 (?:200|400) /g)).toEqual(["HTTP/1.1 200 ", "HTTP/1.1 200 ", "HTTP/1.1 400 "]);
+    const closed = await raw(`${head("/slow")}Connection: close\r\n\r\n{}GET /more HTTP/1.1\r\n\r\n`, true);
+    expect(closed.match(/HTTP\/1.1 \d+ /g)).toEqual(["HTTP/1.1 200 "]);
+    // A body that is broken is its own request's fault.
+    const broken = `${slow}POST /slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`;
+    expect((await raw(broken, true)).match(/HTTP\/1.1 \d+ /g)).toEqual(["HTTP/1.1 200 ", "HTTP/1.1 400 "]);
   });
 
   it("are told that a body is too large while it is still coming", async () => {

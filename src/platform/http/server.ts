@@ -14,7 +14,7 @@ import type { Static, TSchema } from "typebox";
 import { catalogue, type ErrorCode, limits, PlatformError, type Rejection } from "../../kernel/index.ts";
 import { acceptJson } from "./body.ts";
 import { connectionsMax } from "./open-files.ts";
-import { problemDocument, RequestError, sendProblem } from "./problem.ts";
+import { endSoon, endWithProblem, problemDocument, RequestError, sendProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
 import { requestValidation } from "./validation.ts";
 
@@ -54,12 +54,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     childLoggerFactory: (parent) => parent,
     bodyLimit: limits.bodyBytesMax,
     requestTimeout: limits.requestReceiveMs,
+    connectionTimeout: limits.connectionIdleMs,
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: requestIds(),
     frameworkErrors: (error, request, reply) => answerError(error, request, reply),
     clientErrorHandler: answerUnreadable,
-    http: { shouldUpgradeCallback: mayUpgrade },
+    // Node's own refusal of a missing host is no problem document: `unreadable` looks at it.
+    http: {
+      shouldUpgradeCallback: mayUpgrade,
+      requireHostHeader: false,
+      headersTimeout: limits.requestReceiveMs,
+      connectionsCheckingInterval: limits.connectionsCheckMs,
+    },
     routerOptions: {
       maxParamLength: limits.pathParameterLengthMax,
       onBadUrl: (_path, request, response) => {
@@ -83,12 +90,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     reply.raw.on("close", () => finish(request, reply, observe));
     // Node hands a socket that asked for an upgrade over for good: an ordinary answer on it has to end it.
     if (request.raw.headers.upgrade !== undefined && mayUpgrade(request.raw))
-      reply.raw.on("finish", () => request.raw.socket.end());
-    done(
-      hasBrokenEncoding(request)
-        ? new RequestError("invalid-request", "The query is not percent-encoded UTF-8.")
-        : undefined,
-    );
+      reply.raw.on("finish", () => endSoon(request.raw.socket));
+    done(unreadable(request));
   });
   server.server.maxConnections = connectionsMax();
   // An unknown expectation is no reason to refuse (RFC 9110, 10.1.1 lets a server pass over it).
@@ -112,8 +115,31 @@ function isPlainId(text: string): boolean {
   return text.length <= limits.requestIdLengthMax && /^[\w.:-]+$/.test(text);
 }
 
-function hasBrokenEncoding({ raw }: FastifyRequest): boolean {
-  const url = raw.url ?? "";
+/** What makes a request ambiguous or illegible as a whole, before anyone looks at what it asks for. */
+function unreadable({ raw }: FastifyRequest): RequestError | undefined {
+  const { httpVersion } = raw;
+  // Node takes a request line without a version, or with the next one, as if nothing were wrong.
+  if (httpVersion !== "1.1" && httpVersion !== "1.0")
+    return new RequestError("invalid-request", "HTTP/1.1 is spoken here.");
+  const hosts = hostsIn(raw);
+  if (hosts > 1 || (hosts === 0 && httpVersion === "1.1"))
+    return new RequestError("invalid-request", "A request has one Host header.");
+  if (hasBrokenEncoding(raw.url ?? ""))
+    return new RequestError("invalid-request", "The query is not percent-encoded UTF-8.");
+  return undefined;
+}
+
+/** Node keeps the first of several and says nothing; whoever stands before us may have taken another (RFC 9112, 3.2). */
+function hostsIn({ rawHeaders }: IncomingMessage): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === "host") count += 1;
+  }
+  return count;
+}
+
+function hasBrokenEncoding(url: string): boolean {
   if (!url.includes("%")) return false;
   try {
     decodeURIComponent(url);
@@ -184,8 +210,13 @@ function answerBare(response: ServerResponse, rejection: Rejection): void {
   response.end(JSON.stringify(problemDocument(rejection, id)));
 }
 
+/** Connections that were told so; more of the same may follow on them. */
+const givenUp = new WeakSet<Socket>();
+
 /** Answers bytes that Node could not read as a request. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (givenUp.has(socket)) return;
+  givenUp.add(socket);
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
@@ -196,10 +227,16 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? "request-timeout"
         : "invalid-request";
-  const { http, title } = catalogue[code];
-  const body = JSON.stringify(problemDocument({ code, detail: `${title}.` }, randomBytes(9).toString("base64url")));
-  socket.end(
-    `HTTP/1.1 ${http} ${title}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  afterPending(socket, () => endWithProblem(socket, code));
+}
+
+/**
+ * Lets requests that came whole before the bad bytes be answered first: their client would take a refusal for the answer
+ * to what was done. Into the middle of an answer, such as a feed, nothing can be said.
+ */
+function afterPending(socket: Socket, say: () => void): void {
+  const { _httpMessage: pending } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
+  if (!pending?.req.complete) say();
+  else if (pending.headersSent && !pending.writableEnded) socket.destroy();
+  else pending.once("finish", () => socket.writable && afterPending(socket, say));
 }

@@ -60,9 +60,28 @@ describe("the stored form of a unit", () => {
     expect(readUnit(41, later ?? "")).toEqual({ ...recorded, body: later });
   });
 
-  it.each(["", "{", "[]", "null", "{}", '{"at":1,"cmd":"c","by":"b","events":[]}'])("is not read from %j", (text) => {
-    expect(() => readUnit(41, text)).toThrow(InvariantError);
+  const good = { at: 1, cmd: "c", by: "b", events: [{ stream: "s", v: 1, type: "t", schema: 1, data: {} }] };
+  const spoilt = [
+    { ...good, by: 1 },
+    { ...good, fact: null },
+    { ...good, fact: { source: "s", id: 1, type: "t" } },
+    { ...good, claims: {} },
+    { ...good, claims: [["k"]] },
+    ...[null, 7, [], ...Object.keys(good.events[0] ?? {}).map((name) => ({ ...good.events[0], [name]: null }))].map(
+      (event) => ({ ...good, events: [event] }),
+    ),
+  ].map((unit) => JSON.stringify(unit));
+
+  it("is read when it is a unit", () => {
+    expect(readUnit(41, JSON.stringify(good)).events).toHaveLength(1);
   });
+
+  it.each(["", "{", "[]", "null", "{}", '{"at":1,"cmd":"c","by":"b","events":[]}', ...spoilt])(
+    "is not read from %j",
+    (text) => {
+      expect(() => readUnit(41, text)).toThrow(InvariantError);
+    },
+  );
 
   it("gives the rest of a unit after a position inside it", () => {
     expect(recorded.after(40)).toBe(recorded);

@@ -133,14 +133,39 @@ function parseBody(seq: Sequence, text: string): Body {
   } catch {
     body = {};
   }
-  invariant(
-    Array.isArray(body.events) &&
-      body.events.length > 0 &&
-      Number.isSafeInteger(body.at) &&
-      typeof body.cmd === "string",
-    `what the log holds at ${seq} is no unit`,
+  invariant(isBody(body), `what the log holds at ${seq} is no unit`);
+  return body;
+}
+
+/** Whether everything is there and of its kind; what the events say is looked at by whoever knows them. */
+function isBody(body: Partial<Body>): body is Body {
+  const { at, cmd, by, fact, events, claims = [] } = body;
+  return (
+    Number.isSafeInteger(at) &&
+    typeof cmd === "string" &&
+    typeof by === "string" &&
+    (fact === undefined || isFact(fact)) &&
+    Array.isArray(events) &&
+    events.length > 0 &&
+    events.every(isEvent) &&
+    Array.isArray(claims) &&
+    claims.every((claim) => Array.isArray(claim) && typeof claim[0] === "string" && typeof claim[1] === "string")
   );
-  return body as Body;
+}
+
+function isEvent(event: Partial<BodyEvent> | null): boolean {
+  return (
+    typeof event?.stream === "string" &&
+    Number.isSafeInteger(event.v) &&
+    typeof event.type === "string" &&
+    Number.isSafeInteger(event.schema) &&
+    typeof event.data === "object" &&
+    event.data !== null
+  );
+}
+
+function isFact(fact: Partial<FactMeta> | null): boolean {
+  return typeof fact?.source === "string" && typeof fact.id === "string" && typeof fact.type === "string";
 }
 
 /** One order of members, whatever the order in which the caller set them. */

@@ -346,6 +346,61 @@ describe("WebSocket", () => {
     socket.terminate();
   });
 
+  it.each([
+    ["a bad key", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"], "Key"],
+    ["another version", ["Sec-WebSocket-Version: 99", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="], "Version"],
+    [
+      "bad subprotocols",
+      ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: ,,"],
+      "Protocol",
+    ],
+  ])("refuses a handshake with %s by a problem, and frees its place", async (_what, lines, named) => {
+    // Three places there are for feeds.
+    for (let time = 0; time < 5; time += 1) {
+      const socket = connect(port, "127.0.0.1");
+      const head = [
+        "GET /v1/changes/ws HTTP/1.1",
+        "Host: x",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Authorization: Bearer admin",
+      ];
+      socket.write([...head, ...lines, "", ""].join("\r\n"));
+      let answer = "";
+      for await (const piece of socket) answer += piece;
+      expect(answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*"code":"invalid-request"/s);
+      expect(answer).toContain(named);
+    }
+  });
+
+  it.each(["HEAD", "POST", "GET"])(
+    "keeps no connection of a refused upgrade by %s, and a stop does not wait for one",
+    async (method) => {
+      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      socket.on("error", () => {});
+      socket.write(
+        `${method} /v1/changes/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nmore`,
+      );
+      await once(socket, "data");
+      const { server } = fixture.gateway.server;
+      const open = () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
+      await vi.waitFor(async () => expect(await open()).toBe(0), { timeout: 10 * limits.socketCloseMs });
+      socket.destroy();
+      await fixture.gateway.close();
+    },
+  );
+
+  it("does not fill the log with what a reader sends wrongly", async () => {
+    script();
+    const socket = new WebSocket(url(), { headers: key("admin") });
+    await once(socket, "open");
+    socket.on("error", () => {});
+    // A frame with bits set that mean nothing here.
+    (socket as unknown as { _socket: NodeJS.WritableStream })._socket.write(Buffer.from([0xf1, 0x80, 0, 0, 0, 0]));
+    expect(((await once(socket, "close")) as [number])[0]).toBe(1002);
+    expect(fixture.logged.error).toEqual([]);
+  });
+
   it("hangs up on a reader that talks too much", async () => {
     script();
     const socket = new WebSocket(url(), { headers: key("admin") });

@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import websocket from "@fastify/websocket";
 import type { FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { WebSocket } from "ws";
 import { limits, type Outcome } from "../../kernel/index.ts";
 import type { Authenticator, Credential } from "../../platform/auth/index.ts";
-import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
+import { endWithProblem, type HttpServer, sendProblem } from "../../platform/http/index.ts";
 import { type ChangesStep, type Inventory, wire } from "../inventory/index.ts";
 import { named, operation, query } from "./docs.ts";
 
@@ -80,7 +81,15 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
         maxPayload: 4096, // readers have nothing to say
         handleProtocols: (offered) => (offered.has(changesProtocol) ? changesProtocol : false),
       },
+      errorHandler: (error, socket, request) => {
+        // What a reader sends or how it leaves is no error of ours, and must not fill the log.
+        if (!isOfReader(error)) request.log.error({ requestId: request.id, err: error }, "failed");
+        socket.terminate();
+      },
     });
+    scope.websocketServer.on("wsClientError", (error: Error, socket: Duplex) =>
+      endWithProblem(socket, "invalid-request", `${error.message}.`, ["Sec-WebSocket-Version: 13"]),
+    );
     scope.route({
       ...feed,
       method: "GET",
@@ -135,6 +144,10 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     };
     return inventory.changes(after, filter, credential, { signal: AbortSignal.any([left, stopping]), heartbeatMs });
   }
+}
+
+function isOfReader(error: Error): boolean {
+  return "code" in error && /^(?:WS_ERR_|E[A-Z]+$)/.test(String(error.code));
 }
 
 const notUpgraded = {

@@ -101,9 +101,11 @@ export async function importItems(options: ItemImport): Promise<ImportSummary> {
   return run.carryOut(send, async (delivery) => {
     const { table, map } = await prepare(options, run, itemColumns(mapping), (around) => itemMapper(mapping, around));
     const items = new Map<string, { item: ItemDraft; readonly rows: Row[] }>();
+    let held = 0;
     for await (const rows of table.rows) {
       for (const row of rows) {
         for (const item of run.note(map(row), row, delivery)) {
+          held += 1;
           const known = items.get(item.sku);
           if (known === undefined) items.set(item.sku, { item, rows: [row] });
           else {
@@ -117,6 +119,12 @@ export async function importItems(options: ItemImport): Promise<ImportSummary> {
       if (items.size > limits.importItemsMax) {
         throw new ImportError("too-many-items", `The file has over ${limits.importItemsMax} items. Split it by sku.`);
       }
+      if (held > limits.importItemRowsMax) {
+        throw new ImportError(
+          "too-many-items",
+          `Over ${limits.importItemRowsMax} rows of the file are items. Split it by sku.`,
+        );
+      }
       run.progressed();
     }
     run.tallies.made = items.size;
@@ -127,7 +135,9 @@ export async function importItems(options: ItemImport): Promise<ImportSummary> {
   });
 }
 
+/** One GTIN too many is enough for the server to say so. */
 function merged(item: ItemDraft, other: ItemDraft): ItemDraft {
+  if ((item.gtins?.length ?? 0) > limits.itemGtinsMax) return item;
   const gtins = [...new Set([...(item.gtins ?? []), ...(other.gtins ?? [])])];
   return gtins.length > 0 ? { ...item, gtins } : item;
 }

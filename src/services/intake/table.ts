@@ -35,7 +35,8 @@ export async function openTable(
   if (header === undefined) throw new ImportError("input-damaged", "The file is empty: it has not even a header.");
   if (header.problem !== undefined) throw new ImportError("input-damaged", `The header line: ${header.problem}.`);
   const columns = header.fields.map((name) => name.trim());
-  const twice = columns.find((name, index) => columns.indexOf(name) !== index);
+  const seen = new Set<string>();
+  const twice = columns.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined)
     throw new MappingError("format", `the header has the column "${twice}" twice; name the columns`);
   return { columns, rows: measured(joined(rest, batches), columns.length) };
@@ -98,14 +99,17 @@ export async function readLookup(
   const key = place(lookup.key);
   const wanted = Object.values(lookup.columns).map(place);
   const found = new Map<string, readonly string[]>();
+  let chars = 0;
   for await (const rows of table.rows) {
     for (const { fields, problem } of rows) {
       const name = fields[key];
       if (problem !== undefined || name === undefined || found.has(name)) continue;
-      found.set(
-        name,
-        wanted.map((index) => fields[index] ?? ""),
-      );
+      const values = wanted.map((index) => fields[index] ?? "");
+      found.set(name, values);
+      chars += values.reduce((sum, value) => sum + value.length, name.length);
+    }
+    if (chars > limits.importLookupCharsMax) {
+      throw new ImportError("lookup-unusable", `${lookup.file} holds over ${limits.importLookupCharsMax} characters.`);
     }
     if (found.size > limits.importLookupRowsMax) {
       throw new ImportError("lookup-unusable", `${lookup.file} has over ${limits.importLookupRowsMax} rows.`);

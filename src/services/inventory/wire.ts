@@ -300,7 +300,7 @@ export const ItemBody = Type.Object(
     unit: Type.Enum([...units]),
     gtins: Type.Optional(
       Type.Array(Type.String({ maxLength: 32 }), {
-        maxItems: 100,
+        maxItems: limits.itemGtinsMax,
         description: "GTINs of 8, 12, 13 or 14 digits; kept as 14.",
       }),
     ),

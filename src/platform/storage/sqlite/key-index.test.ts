@@ -199,6 +199,24 @@ describe("KeyIndex", () => {
     expect(() => find(Uint32Array.of(900, 0))).toThrow(DamagedPageError);
   });
 
+  it.each(["fences", "filter"])("never believes %s that are not what it wrote", (column) => {
+    for (let n = 0; n < 1000; n += 1) index.add(Uint32Array.of(n, 0, n));
+    persist();
+    const reload = () => new RunStore(database).load(database, index.kind);
+    expect(reload()[0]?.segments[0]?.entries).toBe(1000);
+    const damages = [
+      `CAST(substr(${column}, 1, 8) || x'ff' || substr(${column}, 10) AS BLOB)`,
+      `substr(${column}, 1, 20)`,
+      "x''",
+      "x'00000000'",
+    ];
+    for (const damage of damages) {
+      database.exec(`SAVEPOINT damaged; UPDATE key_segment SET ${column} = ${damage}`);
+      expect(reload).toThrow(DamagedPageError);
+      database.exec("ROLLBACK TO damaged; RELEASE damaged");
+    }
+  });
+
   it("seldom reads a page for a key that it does not have", () => {
     for (let n = 0; n < 50_000; n += 1) index.add(Uint32Array.of(Math.imul(n, 0x9e3779b1) >>> 0, n, n));
     persist();

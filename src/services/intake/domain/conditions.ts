@@ -2,6 +2,7 @@ import type { Columns, Values } from "./columns.ts";
 import { parseNumber } from "./fields.ts";
 import type { Condition } from "./mapping.ts";
 import { MappingError } from "./mapping-error.ts";
+import { compilePattern } from "./pattern.ts";
 
 export type Test = (values: Values) => boolean;
 type TextTest = (text: string) => boolean;
@@ -46,16 +47,7 @@ function compileTextTest(condition: Condition, path: string): TextTest {
     return (text) => members.has(text);
   }
   if (matches !== undefined) {
-    const pattern = compilePattern(matches, `${path}.matches`);
-    return (text) => pattern.test(text);
+    return compilePattern(matches, `${path}.matches`);
   }
   return (text) => text.trim() === "";
-}
-
-function compilePattern(source: string, path: string): RegExp {
-  try {
-    return new RegExp(`^(?:${source})$`, "u");
-  } catch (error) {
-    throw new MappingError(path, error instanceof Error ? error.message : "is no regular expression");
-  }
 }

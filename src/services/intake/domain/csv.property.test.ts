@@ -51,3 +51,31 @@ it("gives the same rows for any text at all, however it is cut", () => {
     { numRuns: 5000 },
   );
 });
+
+it("reads on after a row that can't be read as if the file began there", () => {
+  const text = fc
+    .array(fc.constantFrom("a", ",", ",", '"', '"', '","', "\n", "\n"), { maxLength: 60 })
+    .map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(text, fc.array(fc.nat(), { maxLength: 3 }), (any, cuts) => {
+      const rows = readInPieces(any, cuts);
+      const broken = rows.findIndex(({ problem }) => problem !== undefined);
+      if (broken < 0) return;
+      const { line } = rows[broken]!;
+      const rest = any.split("\n").slice(line).join("\n");
+      const fresh = new CsvReader(",").push(rest, true).map((row) => ({ ...row, line: row.line + line }));
+      expect(rows.slice(broken + 1)).toEqual(fresh);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+it("takes time by the file's length, though every line opens a quote that none closes", () => {
+  const reader = new CsvReader(",");
+  const began = process.cpuUsage();
+  let rows = 0;
+  for (let piece = 0; piece < 30; piece += 1) rows += reader.push('x","z\n'.repeat(10_000), false).length;
+  rows += reader.push("", true).length;
+  expect(rows).toBe(300_000);
+  expect(process.cpuUsage(began).user / 1000).toBeLessThan(15_000);
+});

@@ -17,8 +17,11 @@ type Broken = { readonly problem: string };
  */
 export class CsvReader implements RowReader {
   readonly #delimiter: string;
+  readonly #failed = new FailedPath();
   #rest = "";
   #line = 1;
+  /** Characters of the file before the text that is being read. */
+  #before = 0;
 
   constructor(delimiter: string) {
     this.#delimiter = delimiter;
@@ -52,6 +55,7 @@ export class CsvReader implements RowReader {
       at = record.end;
     }
     this.#rest = isLast ? "" : text.slice(at);
+    this.#before += at;
     return rows;
   }
 
@@ -71,16 +75,28 @@ export class CsvReader implements RowReader {
     return { fields: text.slice(start, end).split(this.#delimiter), end: lineEnd + 1 };
   }
 
-  /** A row with quotes, which may span lines; undefined when its end has not come yet. */
-  #quoted(text: string, start: number, isLast: boolean): Record | Broken | undefined {
+  /** A row with quotes, which may span lines; undefined when its end has not come yet. `hops`: see `FailedPath`. */
+  #quoted(text: string, start: number, isLast: boolean, hops = true): Record | Broken | undefined {
     const fields: string[] = [];
+    const starts: number[] = [];
+    let hasHopped = false;
     let at = start;
+    const broken = (problem: string): Broken => {
+      this.#failed.note(starts);
+      return { problem };
+    };
     for (;;) {
+      const last = hops && !hasHopped ? this.#failed.lastAfter(this.#before + at) : undefined;
+      if (last !== undefined) {
+        hasHopped = true;
+        at = last - this.#before;
+      }
+      starts.push(this.#before + at);
       const field = text.startsWith('"', at) ? quotedField(text, at) : this.#bareField(text, at);
       const isComplete = field.end < text.length || isLast;
       if (!isComplete || field.value === undefined) {
         const isHopeless = isLast || text.length - start > limits.importRowCharsMax;
-        return isHopeless ? { problem: "a quoted field is not closed" } : undefined;
+        return isHopeless ? broken("a quoted field is not closed") : undefined;
       }
       fields.push(field.value);
       if (text.startsWith(this.#delimiter, field.end)) {
@@ -89,7 +105,8 @@ export class CsvReader implements RowReader {
       }
       const end = afterLineEnd(text, field.end, isLast);
       if (end === "more") return undefined;
-      return end === "none" ? { problem: "there is text after a closing quote" } : { fields, end };
+      if (end === "none") return broken("there is text after a closing quote");
+      return hasHopped ? this.#quoted(text, start, isLast, false) : { fields, end };
     }
   }
 
@@ -100,6 +117,48 @@ export class CsvReader implements RowReader {
     const hasReturn = newline > start && text.charCodeAt(newline - 1) === carriageReturn;
     const end = hasReturn && newline < text.length ? newline - 1 : newline;
     return { value: text.slice(start, end), end };
+  }
+}
+
+/**
+ * Where the fields began of the last row that could not be read. What is read from the beginning of one of them on goes
+ * the same way to the same end, so the rows on the lines after it hop from there to the last of them: else a file whose
+ * every line opens a quote would be read through to `limits.importRowCharsMax` again for each line.
+ */
+class FailedPath {
+  /** Ascending. */
+  #starts: number[] = [];
+
+  /** The last of the path when `start` is on it and before that. */
+  lastAfter(start: number): number | undefined {
+    const last = this.#starts.at(-1);
+    if (last === undefined || start >= last) return undefined;
+    return this.#starts[this.#place(start)] === start ? last : undefined;
+  }
+
+  /** Takes the path of another row, which may go on from where the former one ended. */
+  note(starts: readonly number[]): void {
+    const [first = 0] = starts;
+    const hop = starts.indexOf(this.#starts.at(-1) ?? -1);
+    if (hop < 0) {
+      this.#starts = [...starts];
+      return;
+    }
+    const passed = this.#place(first);
+    // Cut off seldom: moving what stays costs more than keeping it.
+    if (passed > this.#starts.length / 2) this.#starts.splice(0, passed);
+    for (const start of starts.slice(hop + 1)) this.#starts.push(start);
+  }
+
+  /** How many are before `start`. */
+  #place(start: number): number {
+    let [low, high] = [0, this.#starts.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] ?? 0) < start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

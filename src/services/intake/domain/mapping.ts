@@ -61,7 +61,10 @@ export const Condition = Type.Object(
     in: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
     startsWith: Type.Optional(Type.String({ minLength: 1 })),
     matches: Type.Optional(
-      Type.String({ description: "A regular expression (JavaScript, flag u) that fits the whole text." }),
+      Type.String({
+        description:
+          "A regular expression (JavaScript, flag u) that fits the whole text; without looking around or referring back.",
+      }),
     ),
     empty: Type.Optional(Type.Literal(true, { description: "Nothing, or white space only." })),
     below: number("A number less than this."),

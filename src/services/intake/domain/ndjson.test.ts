@@ -18,3 +18,10 @@ it("picks the named members as texts, line by line, however the text is cut", ()
     expect(rows).toHaveLength(expected.length);
   }
 });
+
+it("turns down a row that nests too deep to be written again, and reads on", () => {
+  const deep = `${'{"0":'.repeat(150_000)}1${"}".repeat(150_000)}`;
+  const [first, second] = new NdjsonReader(["a"]).push(`{"a":${deep}}\n{"a":1}`, true);
+  expect(first).toMatchObject({ line: 1, fields: [], problem: "nests too deep" });
+  expect(second).toMatchObject({ line: 2, fields: ["1"] });
+});

@@ -29,7 +29,12 @@ export class NdjsonReader implements RowReader {
     if (text.includes(replacementCharacter)) return { line, fields: [], text, problem: notUtf8 };
     const value = parseObject(text);
     if (value === undefined) return { line, fields: [], text, problem: "is not a JSON object" };
-    return { line, text, fields: this.#paths.map((path) => asText(member(value, path))) };
+    try {
+      return { line, text, fields: this.#paths.map((path) => asText(member(value, path))) };
+    } catch {
+      // Only writing a value of tens of thousands of levels can fail.
+      return { line, fields: [], text, problem: "nests too deep" };
+    }
   }
 }
 

@@ -106,6 +106,20 @@ describe("verification", () => {
     }
   });
 
+  it("says so of an event that holds what no event of its type does", async () => {
+    const storage = await sampleLog();
+    const units = await storage.readLog(0, 10_000);
+    const deep = JSON.parse(`${'{"0":'.repeat(150_000)}1${"}".repeat(150_000)}`);
+    for (const data of [{}, { balance: null }, { balance: { onHand: deep } }, { change: 1, balance: [] }]) {
+      for (const index of units.keys()) {
+        const unit = units[index]!;
+        const changed = units.with(index, { ...unit, events: unit.events.map((event) => ({ ...event, data })) });
+        const { findingsCount } = await verifyLog(altered(storage, changed));
+        if (unit.events.some(({ stream }) => stream.startsWith("stock-"))) expect(findingsCount).toBeGreaterThan(0);
+      }
+    }
+  });
+
   it("sees a cut tail by an anchor, and only by it", async () => {
     const storage = await sampleLog();
     const anchor = await lastSeal(storage);

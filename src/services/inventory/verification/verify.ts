@@ -152,6 +152,15 @@ class Verifier {
     if (event.version !== version)
       this.find(event.seq, `is version ${event.version} of ${event.stream}, which was at ${version - 1}`);
     this.#versions.set(event.stream, event.version);
+    try {
+      this.#judge(event, unit);
+    } catch (error) {
+      // Whoever changed it may have put anything there.
+      this.find(event.seq, `is not what its type says: ${(error as Error).message}`);
+    }
+  }
+
+  #judge(event: RecordedEvent, unit: RecordedUnit): void {
     switch (kindOf(event.stream)) {
       case "stock":
         this.#stock(event, unit);

@@ -1,0 +1,92 @@
+/** What names of members and parameters mean to the server: values that it knows, and tokens that it has told. */
+import { type House, locations, skus } from "./house.ts";
+import { mutateBytes } from "./odd.ts";
+import type { Random } from "./random.ts";
+
+/** What the server has told so far, to be handed back, whole or spoilt. */
+export interface Told {
+  readonly positions: string[];
+  readonly cursors: string[];
+  readonly keyIds: string[];
+  readonly reservationIds: string[];
+}
+
+/** What a name means to the server; undefined when anything of its schema will do. */
+export function meaningOf(name: string, operation: string, random: Random, house: House, told: Told): unknown {
+  switch (name) {
+    case "sku":
+    case "skus":
+      return random.pick(skus);
+    case "location":
+    case "locations":
+    case "from":
+    case "to":
+      return random.pick(locations);
+    case "id":
+      if (operation === "revokeKey") return told.keyIds.length > 0 ? random.pick(told.keyIds) : "k0";
+      if (operation.endsWith("Location") || operation === "putLocation") return random.pick(locations);
+      if (operation !== "reserve" && told.reservationIds.length > 0 && random.chance(0.8))
+        return random.pick(told.reservationIds);
+      return `r${random.below(20)}`;
+    case "reservation":
+      return `r${random.below(12)}`;
+    case "source":
+    case "sources":
+      return random.pick(["till", "opening"]);
+    case "owner":
+    case "reference":
+    case "transfer":
+    case "order":
+      return `${name}-${random.below(6)}`;
+    case "lot":
+      return random.pick(["L1", "L2", "unknown"]);
+    case "cursor":
+      return tampered(told.cursors, random);
+    case "after":
+    case "last-event-id":
+    case "larder-min-position":
+      return tampered(told.positions, random);
+    case "idempotency-key":
+      return `k${random.below(12)}`;
+    case "accept":
+      return random.pick(["application/x-ndjson", "*/*", "text/event-stream"]);
+    case "gtin":
+    case "gtins":
+      return random.pick(["4006381333931", "96385074", "036000291452", "00012345600012"]);
+    case "plu":
+      return random.pick(["4011", "94011", "3000"]);
+    case "expiresOn":
+    case "dueOn":
+    case "sellableUntil":
+      return random.pick(["2026-11-21", "2026-11-30", "2026-12-24", "2028-02-29"]);
+    case "expiresAt":
+      return "2030-01-01T00:00:00Z";
+    case "time":
+    case "asOf":
+    case "at":
+    case "knownAt":
+      return new Date(house.now + random.between(-7200, 900) * 1000).toISOString();
+    case "timeZone":
+      return random.pick(["UTC", "Europe/Berlin", "Pacific/Kiritimati"]);
+    case "unit":
+      return random.pick(["each", "g", "ml"]);
+    case "quantity":
+      return random.chance(0.9) ? random.between(1, 3) : random.pick([100, 1e6, 1e12]);
+    case "safetyStock":
+    case "lowAt":
+    case "backorderLimit":
+      return random.chance(0.9) ? random.below(4) : random.pick([1e3, 1e12]);
+    case "url":
+      return "https://example.com/larder";
+    default:
+      return undefined;
+  }
+}
+
+/** A token handed back, sometimes not as it was. */
+export function tampered(tokens: readonly string[], random: Random): string {
+  if (tokens.length === 0 || random.chance(0.1))
+    return random.pick(["x", "MS4x", "AAAA", "eyJ9", "0000000000000001", "1.a.1"]);
+  const token = random.pick(tokens);
+  return random.chance(0.7) ? token : mutateBytes(Buffer.from(token), random, 1).toString("base64url");
+}
