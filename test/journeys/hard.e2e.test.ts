@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { Oracle } from "./oracle.ts";
+import { numbers } from "./random.ts";
 import { type Answer, Server } from "./server.ts";
 
 const skus = ["milk", "tea", "rice", "salt"];
@@ -26,17 +27,6 @@ interface Journal {
   /** The last answer to each step; undefined while unknown. */
   reserve?: Answer;
   end?: { readonly step: "confirm" | "release" | "fulfil"; answer?: Answer };
-}
-
-/** A generator of numbers from 0 up to 1 that a seed repeats (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
