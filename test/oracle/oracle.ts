@@ -2,67 +2,19 @@
  * What contract.md says of facts and reservations, as plainly as it can be computed: nothing is kept up to date,
  * everything is summed anew from what was told and promised. Shares no code with the product. Knows no lots.
  *
- * A pair is `location/sku`. Where the contract leaves a choice (which place serves a line), the oracle is told what was
- * chosen, and says whether it might be.
+ * Where the contract leaves a choice (which place serves a line), the oracle is told what was chosen.
  */
-export interface Ask {
-  readonly sku: string;
-  readonly quantity: number;
-  readonly locations?: readonly string[];
-  readonly sellableUntil?: string;
-}
-export interface Body {
-  readonly lines: readonly Ask[];
-  readonly ttlSeconds: number;
-  readonly allowPartial: boolean;
-}
-export interface Chosen {
-  readonly sku: string;
-  readonly location: string;
-  readonly quantity: number;
-  readonly lineIndex: number;
-}
-interface Line extends Chosen {
-  fulfilled: number;
-  released: number;
-}
-export type Status = "active" | "confirmed" | "partly-fulfilled" | "fulfilled" | "released" | "expired";
-export interface Kept {
-  readonly print: string;
-  status: Status;
-  expiresAt: number | null;
-  lines: Line[];
-  readonly keys: Map<string, string>;
-}
-/** A stock fact, or what a fulfilment moved. `at` is when it took effect; `quantity` is signed for `adjusted` alone. */
-export interface Told {
-  readonly name: string;
-  readonly type: string;
-  readonly pair: string;
-  readonly at: number;
-  readonly quantity: number;
-  readonly reference?: string;
-  readonly transfer?: string;
-  readonly to?: string;
-  readonly sellable?: boolean;
-}
-export type Part = { readonly sku: string; readonly location?: string; readonly quantity: number };
+import type { Ask, Body, Chosen, Kept, Order, Part, Status, Told } from "./words.ts";
+import { printOf, untouched } from "./words.ts";
 
-const signs: Readonly<Record<string, number>> = {
-  received: 1,
-  returned: 1,
-  arrived: 1,
-  adjusted: 1,
-  sold: -1,
-  dispatched: -1,
-  fulfilled: -1,
-};
+const signs = new Map<string, number>();
+for (const type of ["received", "returned", "arrived", "adjusted"]) signs.set(type, 1);
+for (const type of ["sold", "dispatched", "fulfilled"]) signs.set(type, -1);
 
 export class Oracle {
   told: Told[] = [];
   voided = new Set<string>();
   names = new Map<string, string>();
-  orders = new Set<string>();
   kept = new Map<string, Kept>();
   policies = new Map<string, { safetyStock: number; backorderLimit: number }>();
   readonly places: readonly string[];
@@ -71,19 +23,11 @@ export class Oracle {
     this.places = places;
   }
 
+  /** What happens to it afterwards does not happen to this one. */
   copy(): Oracle {
-    const kept = [...this.kept].map(([id, { lines, keys, ...rest }]): [string, Kept] => [
-      id,
-      { ...rest, lines: lines.map((line) => ({ ...line })), keys: new Map(keys) },
-    ]);
-    const { told, voided, names, orders, policies } = this;
-    const sets = {
-      voided: new Set(voided),
-      names: new Map(names),
-      orders: new Set(orders),
-      policies: new Map(policies),
-    };
-    return Object.assign(new Oracle(this.places), { told: [...told], ...sets, kept: new Map(kept) });
+    const { told, voided, names, kept, policies } = this;
+    const sets = { told: [...told], voided: new Set(voided), kept: new Map(kept) };
+    return Object.assign(new Oracle(this.places), sets, { names: new Map(names), policies: new Map(policies) });
   }
 
   // Quantities
@@ -97,7 +41,7 @@ export class Oracle {
     const counts = this.facts((fact) => fact.pair === pair && fact.type === "counted");
     const count = counts.reduce<Told | undefined>((last, fact) => (last && last.at > fact.at ? last : fact), undefined);
     const later = this.facts((fact) => fact.pair === pair && (count === undefined || fact.at > count.at));
-    return (count?.quantity ?? 0) + sum(later.map(({ type, quantity }) => (signs[type] ?? 0) * quantity));
+    return (count?.quantity ?? 0) + sum(later.map(({ type, quantity }) => (signs.get(type) ?? 0) * quantity));
   }
 
   unavailable(pair: string): number {
@@ -111,19 +55,15 @@ export class Oracle {
   /** What orders and transfers still owe: an order what was not received, a transfer all until something arrives. */
   incoming(pair: string): number {
     const [location = "", sku = ""] = pair.split("/");
-    const total = (of: readonly Told[], type: string) =>
-      sum(of.filter((one) => one.type === type).map(({ quantity }) => quantity));
-    const owed = [...new Set(this.told.flatMap(({ reference }) => reference ?? []))].map((reference) => {
+    const total = (of: readonly Told[], type: string) => sum(of.map((one) => (one.type === type ? one.quantity : 0)));
+    const owed = [...new Set(this.told.map(({ reference }) => reference ?? ""))].map((reference) => {
       const facts = this.facts((fact) => fact.pair === pair && fact.reference === reference);
       return Math.max(0, total(facts, "expected") - total(facts, "received"));
     });
-    const underWay = [...new Set(this.told.flatMap(({ transfer }) => transfer ?? []))].map((transfer) => {
+    const underWay = [...new Set(this.told.map(({ transfer }) => transfer ?? ""))].map((transfer) => {
       const facts = this.facts((fact) => fact.transfer === transfer && fact.pair.endsWith(`/${sku}`));
-      if (facts.some(({ type }) => type === "arrived")) return 0;
-      return total(
-        facts.filter(({ to }) => to === location),
-        "dispatched",
-      );
+      const sent = facts.filter(({ to }) => to === location);
+      return facts.some(({ type }) => type === "arrived") ? 0 : total(sent, "dispatched");
     });
     return sum([...owed, ...underWay]);
   }
@@ -158,12 +98,23 @@ export class Oracle {
     for (const at of this.places) sets.push(...sets.map((some) => [...some, at]));
     return [...new Set(lines.map(({ sku }) => sku))].every((sku) =>
       sets.every((some) => {
-        const only = lines.filter(
-          (line) => line.sku === sku && (line.locations ?? this.places).every((at) => some.includes(at)),
-        );
-        return sum(only.map(({ quantity }) => quantity)) <= sum(some.map((at) => this.free(`${at}/${sku}`, now, own)));
+        const isOnly = ({ sku: of, locations = this.places }: Ask) =>
+          of === sku && locations.every((at) => some.includes(at));
+        const units = sum(lines.filter(isOnly).map(({ quantity }) => quantity));
+        return units <= sum(some.map((at) => this.free(`${at}/${sku}`, now, own)));
       }),
     );
+  }
+
+  /** `accepted`, or why not: a name counts once, an order too. `tell` then says what the fact does. */
+  fact(name: string, content: string, tell: () => void, order?: string): string {
+    const known = this.names.get(name);
+    if (known !== undefined) return known === content ? "duplicate" : "event-id-reused";
+    if (this.names.has(`order ${order}`)) return "duplicate";
+    if (order !== undefined) this.names.set(`order ${order}`, "");
+    this.names.set(name, content);
+    tell();
+    return "accepted";
   }
 
   // Reservations
@@ -182,36 +133,28 @@ export class Oracle {
     const kept = this.kept.get(id);
     if (kept) return kept.print === printOf(body) ? "ok" : "idempotency-key-reused";
     if (this.canServe(body.lines, now)) return "ok";
-    const any = body.lines.some(({ sku, locations = this.places }) =>
-      locations.some((at) => this.free(`${at}/${sku}`, now) > 0),
-    );
-    return body.allowPartial && any ? "ok" : "insufficient-stock";
+    const isFree = ({ sku, locations = this.places }: Ask) =>
+      locations.some((at) => this.free(`${at}/${sku}`, now) > 0);
+    return body.allowPartial && body.lines.some(isFree) ? "ok" : "insufficient-stock";
   }
 
   place(id: string, body: Body, chosen: readonly Chosen[], now: number): void {
     const expiresAt = now + body.ttlSeconds * 1000;
-    this.kept.set(id, { print: printOf(body), status: "active", expiresAt, lines: [], keys: new Map() });
-    this.choose(id, chosen);
-  }
-
-  choose(id: string, chosen: readonly Chosen[]): void {
-    const kept = this.kept.get(id);
-    if (kept) kept.lines = chosen.map((line) => ({ ...line, fulfilled: 0, released: 0 }));
+    this.kept.set(id, { print: printOf(body), status: "active", expiresAt, lines: untouched(chosen), keys: {} });
   }
 
   extend(id: string, ttlSeconds: number, now: number): string {
     const kept = this.kept.get(id);
     const status = this.status(id, now);
     if (!kept || status !== "active") return ended(status);
-    kept.expiresAt = Math.max(kept.expiresAt ?? 0, now + ttlSeconds * 1000);
-    return "ok";
+    return this.change(id, { expiresAt: Math.max(kept.expiresAt ?? 0, now + ttlSeconds * 1000) });
   }
 
-  /** As `reserve`: of an acceptance the caller tells what was chosen, by `choose`. */
-  amend(id: string, lines: readonly Ask[], now: number): string {
+  /** `chosen` is what an acceptance has chosen. */
+  amend(id: string, lines: readonly Ask[], chosen: readonly Chosen[], now: number): string {
     const status = this.status(id, now);
     if (status !== "active") return ended(status);
-    return this.canServe(lines, now, id) ? "ok" : "insufficient-stock";
+    return this.canServe(lines, now, id) ? this.change(id, { lines: untouched(chosen) }) : "insufficient-stock";
   }
 
   confirm(id: string, reacquire: boolean, now: number): string {
@@ -221,8 +164,7 @@ export class Oracle {
     const again = kept.lines.map((line) => ({ ...line, locations: [line.location] }));
     if (status === "expired" && reacquire && !this.canServe(again, now)) return "insufficient-stock";
     if (status !== "active" && !(status === "expired" && reacquire)) return ended(status);
-    Object.assign(kept, { status: "confirmed", expiresAt: null });
-    return "ok";
+    return this.change(id, { status: "confirmed", expiresAt: null });
   }
 
   release(id: string, now: number): string {
@@ -232,47 +174,38 @@ export class Oracle {
     if (status === "released" || kept.lines.some(({ released }) => released > 0)) return "ok";
     if (!this.isOpen(id, now)) return ended(status);
     const isTouched = kept.lines.some(({ fulfilled }) => fulfilled > 0);
-    for (const line of kept.lines) line.released = line.quantity - line.fulfilled;
-    Object.assign(kept, { status: isTouched ? "fulfilled" : "released", expiresAt: null });
-    return "ok";
+    const lines = kept.lines.map((line) => ({ ...line, released: line.quantity - line.fulfilled }));
+    return this.change(id, { status: isTouched ? "fulfilled" : "released", expiresAt: null, lines });
   }
 
   fulfil(id: string, parts: readonly Part[] | undefined, key: string, now: number): string {
     const kept = this.kept.get(id);
     const status = this.status(id, now);
     if (!kept) return "not-found";
-    const known = kept.keys.get(key);
+    const known = kept.keys[key];
     if (known !== undefined) return known === JSON.stringify(parts ?? null) ? "ok" : "idempotency-key-reused";
     const isCut = kept.lines.some(({ released }) => released > 0);
     if (status === "fulfilled" && parts === undefined) return isCut ? "reservation-already-released" : "ok";
     if (!this.isOpen(id, now)) return ended(status);
     const rest = kept.lines.map((line) => ({ ...line, quantity: line.quantity - line.fulfilled }));
-    const { taken, left } = this.take(kept, parts ?? rest);
+    const { taken, left } = this.take(kept.lines, parts ?? rest);
     if (left.some(({ quantity }) => quantity > 0)) return "exceeds-reservation";
-    if (parts !== undefined) kept.keys.set(key, JSON.stringify(parts));
-    this.hand(kept, taken, `fulfilled ${this.told.length}`, now);
-    return "ok";
+    if (parts !== undefined) this.change(id, { keys: { ...kept.keys, [key]: JSON.stringify(parts) } });
+    return this.hand(id, kept.lines, taken, `fulfilled ${this.told.length}`, now);
   }
 
   /** What of an order matches its reservation is fulfilled, the rest is sold. */
-  order(
-    name: string,
-    parts: readonly Required<Part>[],
-    id: string | undefined,
-    isFinal: boolean,
-    at: number,
-    now: number,
-  ) {
+  order(name: string, { lines, reservation: id, final }: Order, at: number, now: number): void {
     const kept = id !== undefined && this.isOpen(id, now) ? this.kept.get(id) : undefined;
-    const { taken, left } = kept ? this.take(kept, parts) : { taken: [], left: parts };
-    if (kept && taken.some((units) => units > 0)) this.hand(kept, taken, name, at);
+    const { taken, left } = this.take(kept?.lines ?? [], lines);
+    if (id !== undefined && kept && sum(taken) > 0) this.hand(id, kept.lines, taken, name, at);
     for (const { sku, location, quantity } of left)
       this.told.push({ name, type: "sold", pair: `${location}/${sku}`, at, quantity });
-    if (id !== undefined && isFinal && this.isOpen(id, now)) this.release(id, now);
+    if (id !== undefined && final && this.isOpen(id, now)) this.release(id, now);
   }
 
   /** Spreads parts over the lines of a reservation, in their order: what each line gives, and what is left of each part. */
-  private take<P extends Part>({ lines }: Kept, parts: readonly P[]): { taken: number[]; left: P[] } {
+  private take<P extends Part>(lines: Kept["lines"], parts: readonly P[]): { taken: number[]; left: P[] } {
     const taken = lines.map(() => 0);
     const left = parts.map((part) => {
       let { quantity } = part;
@@ -287,35 +220,25 @@ export class Oracle {
     return { taken, left };
   }
 
-  private hand(kept: Kept, taken: readonly number[], name: string, at: number): void {
-    for (const [index, line] of kept.lines.entries()) {
-      const quantity = taken[index] ?? 0;
-      line.fulfilled += quantity;
-      this.told.push({ name, type: "fulfilled", pair: `${line.location}/${line.sku}`, at, quantity });
-    }
-    const isWhole = kept.lines.every((line) => line.fulfilled === line.quantity);
-    Object.assign(kept, { status: isWhole ? "fulfilled" : "partly-fulfilled", expiresAt: null });
+  private hand(id: string, before: Kept["lines"], taken: readonly number[], name: string, at: number): "ok" {
+    for (const [index, { location, sku }] of before.entries())
+      this.told.push({ name, type: "fulfilled", pair: `${location}/${sku}`, at, quantity: taken[index] ?? 0 });
+    const lines = before.map((line, index) => ({ ...line, fulfilled: line.fulfilled + (taken[index] ?? 0) }));
+    const isWhole = lines.every((line) => line.fulfilled === line.quantity);
+    return this.change(id, { status: isWhole ? "fulfilled" : "partly-fulfilled", expiresAt: null, lines });
   }
-}
 
-/** Lines that ask for the same, summed under the first one's index. */
-export function summed(lines: readonly Ask[]): (Ask & { readonly index: number })[] {
-  const asks = new Map<string, Ask & { index: number; quantity: number }>();
-  for (const [index, { quantity, ...ask }] of lines.entries()) {
-    const same = asks.get(JSON.stringify(ask));
-    if (same) same.quantity += quantity;
-    else asks.set(JSON.stringify(ask), { ...ask, quantity, index });
+  private change(id: string, changes: Partial<Kept>): "ok" {
+    const kept = this.kept.get(id);
+    if (kept) this.kept.set(id, { ...kept, ...changes });
+    return "ok";
   }
-  return [...asks.values()];
-}
-
-function printOf({ lines, ttlSeconds, allowPartial }: Body): string {
-  return JSON.stringify([summed(lines), ttlSeconds, allowPartial]);
 }
 
 function ended(status: Status | undefined): string {
-  if (status === undefined) return "not-found";
-  return `reservation-already-${status === "partly-fulfilled" ? "confirmed" : status}`;
+  return status === undefined
+    ? "not-found"
+    : `reservation-already-${status === "partly-fulfilled" ? "confirmed" : status}`;
 }
 
 function sum(numbers: readonly number[]): number {
