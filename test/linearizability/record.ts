@@ -100,14 +100,15 @@ function pick(random: () => number, count: number): number {
 
 /** Whether the clock that the server decides by has never run backwards since. */
 function watchClock(): () => boolean {
-  const drift = () => Date.now() - performance.now();
-  let before = drift();
+  let before = Number.NEGATIVE_INFINITY;
   let isSane = true;
   const look = () => {
-    const since = drift();
-    if (since < before - 2) isSane = false;
-    before = since;
+    const [since, time, until] = [performance.now(), Date.now(), performance.now()];
+    if (until - since > 0.5) return; // interrupted in between, so the two can't be compared
+    if (time - until < before - 2) isSane = false;
+    before = time - until;
   };
+  look();
   const timer = setInterval(look, 50);
   return () => {
     look();
