@@ -36,7 +36,7 @@ export interface Findings {
 /** Accepted histories have at least these shares. */
 export const shares = { unknown: 0.05, refused: 0.2 } as const;
 const limits = { triesMax: 50_000 } as const;
-const kindsEach = 4;
+const kindsEach = 3;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function campaign(options: CampaignOptions): Promise<Findings> {

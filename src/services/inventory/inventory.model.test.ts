@@ -190,7 +190,7 @@ const several = fc
 
 describe("the inventory against the contract", () => {
   it.each([
-    [1_000_000, 250],
+    [1_000_000, 200],
     [1, 60],
   ])(
     "answers and is as it says, whoever records what has lapsed (every %i ms)",
@@ -215,7 +215,7 @@ describe("the inventory against the contract", () => {
           fc.scheduler(),
           (known, commands, scheduler) => follow(known, commands, { scheduler }),
         ),
-        { numRuns: 120 * more },
+        { numRuns: 100 * more },
       );
     },
     120_000 * more,
