@@ -76,12 +76,14 @@ async function recordWave(server: Server, { seed, histories }: CampaignOptions, 
       msMax: 12_000,
     });
   });
+  const all = Promise.all(recorded);
+  all.catch(() => undefined); // told below, also when it fails while the server starts again
   if (wave % 2 === 0) {
     await pause(1200);
     await server.end("SIGKILL");
     await server.start();
   }
-  return Promise.all(recorded);
+  return all;
 }
 
 function judge(

@@ -50,8 +50,12 @@ export async function record(server: Server, options: RecordOptions): Promise<re
     if (answer?.kind === "reservation" && answer.expiresAt !== null && "id" in request)
       known.ends.set(request.id, answer.expiresAt);
   };
-  for (const stock of stocks)
-    await perform(-1, { kind: "fact", fact: `${name}-opening-${stock}`, stock, units: 2 + pick(random, 3) });
+  for (const stock of stocks) {
+    // Told again until answered: the server may be down just now.
+    const opening: Request = { kind: "fact", fact: `${name}-opening-${stock}`, stock, units: 2 + pick(random, 3) };
+    do await perform(-1, opening);
+    while (!history.some(({ request, answer }) => request === opening && answer !== undefined));
+  }
   const end = performance.now() + msMax;
   const client = async (index: number): Promise<void> => {
     for (let step = 0; history.length < callsMax && performance.now() < end; step += 1) {
@@ -137,6 +141,7 @@ async function ask(server: Server, client: number, request: Request, cutAfterMs?
   }
   const times = { called, returned: performance.now(), from, to: Date.now() };
   if (told.status >= 500 || told.status === 429) return lost;
+  if (request.kind === "read" && told.status !== 200) throw new Error(`a read was answered ${JSON.stringify(told)}`);
   if (request.kind !== "read") return [{ client, request, answer: answerOf(request, told), ...times }];
   // It tells of every location at once; each is judged by itself.
   const sku = request.stock.replace(/@.*/, "");
