@@ -7,8 +7,9 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
+import { Oracle } from "../oracle/oracle.ts";
+import type { Kept } from "../oracle/words.ts";
 import { numbers, pause } from "./chance.ts";
-import { Oracle } from "./oracle.ts";
 import { type Answer, Server } from "./server.ts";
 
 const skus = ["milk", "tea", "rice", "salt"];
@@ -177,10 +178,11 @@ async function followTheLog(journals: readonly Journal[]): Promise<void> {
   const oracle = new Oracle();
   const byId = new Map(journals.map((journal) => [journal.id, journal]));
   const steps = new Map<string, string[]>();
-  const told = new Map<string, { pair: string; fact: Parameters<Oracle["addFact"]>[1] }>();
+  const told = new Set<string>();
   const waiting = new Set<string>();
   for (const { type, time, data } of (await server.changes()) as unknown as LoggedEvent[]) {
-    const pair = data.sku ?? "";
+    const sku = data.sku ?? "";
+    const pair = `${location}/${sku}`;
     const recordedAt = Date.parse(data.recordedAt);
     if (type === "larder.reservation.status-changed.v1") {
       steps.set(data.reservation, [...(steps.get(data.reservation) ?? []), data.step]);
@@ -188,66 +190,52 @@ async function followTheLog(journals: readonly Journal[]): Promise<void> {
     }
     switch (type) {
       case "larder.stock.received.v1":
-      case "larder.stock.sold.v1": {
-        const units = (data.quantity ?? 0) * (type === "larder.stock.sold.v1" ? -1 : 1);
-        tell(pair, { id: data.cause.id ?? "", kind: "movement", units, time: Date.parse(time) });
-        break;
-      }
+      case "larder.stock.sold.v1":
       case "larder.stock.counted.v1":
-        tell(pair, { id: data.cause.id ?? "", kind: "count", units: data.quantity ?? 0, time: Date.parse(time) });
+        tell(pair, type, data, Date.parse(time));
         break;
       case "larder.fact.voided.v1":
         oracle.voided.add(data.voids?.id ?? "");
         if (data.sku === undefined) waiting.add(data.voids?.id ?? "");
         break;
       case "larder.reservation.reserved.v1": {
-        const asked = byId.get(data.reservation)?.lines.find(({ sku }) => sku === pair)?.quantity ?? 0;
+        const asked = byId.get(data.reservation)?.lines.find((line) => line.sku === sku)?.quantity ?? 0;
         expect(asked, `${data.reservation} never asked for ${pair}`).toBeGreaterThan(0);
         expect(
           oracle.available(pair, recordedAt),
           `${data.reservation} got ${pair} that was not there`,
         ).toBeGreaterThanOrEqual(asked);
-        const ttl = (byId.get(data.reservation)?.ttlSeconds ?? 0) * 1000;
-        expect(Date.parse(data.expiresAt ?? "")).toBe(recordedAt + ttl);
-        oracle.hold(pair, data.reservation, asked, recordedAt + ttl);
+        const expiresAt = recordedAt + (byId.get(data.reservation)?.ttlSeconds ?? 0) * 1000;
+        expect(Date.parse(data.expiresAt ?? "")).toBe(expiresAt);
+        const line = { sku, location, quantity: asked, lineIndex: 0, fulfilled: 0, released: 0 };
+        change(data.reservation, { expiresAt, lines: [...linesOf(data.reservation), line] });
         break;
       }
-      case "larder.reservation.confirmed.v1": {
-        const hold = oracle.held(pair, data.reservation);
-        expect(hold.expiresAt, "an expired hold is never confirmed").toBeGreaterThan(recordedAt);
-        hold.expiresAt = null;
+      // Of a reservation over several stocks the first of them tells; the others say it again.
+      case "larder.reservation.confirmed.v1":
+        expect(oracle.confirm(data.reservation, false, recordedAt), "an expired hold is never confirmed").toBe("ok");
         break;
-      }
-      case "larder.reservation.fulfilled.v1": {
-        const hold = oracle.held(pair, data.reservation);
-        if (hold.expiresAt !== null)
-          expect(hold.expiresAt, "an expired hold is never fulfilled").toBeGreaterThan(recordedAt);
-        oracle.addFact(pair, {
-          id: `fulfilled-${data.reservation}`,
-          kind: "movement",
-          units: -hold.units,
-          time: recordedAt,
-        });
-        oracle.drop(pair, data.reservation);
+      case "larder.reservation.fulfilled.v1":
+        expect(oracle.fulfil(data.reservation, undefined, "", recordedAt), "nor fulfilled").toBe("ok");
         break;
-      }
       case "larder.reservation.released.v1":
-        oracle.drop(pair, data.reservation);
+        expect(oracle.release(data.reservation, recordedAt), "nor released").toBe("ok");
         break;
-      case "larder.reservation.expired.v1":
-        expect(
-          oracle.held(pair, data.reservation).expiresAt,
-          "a hold lapses at its time, never before",
-        ).toBeLessThanOrEqual(recordedAt);
-        oracle.drop(pair, data.reservation);
+      case "larder.reservation.expired.v1": {
+        const { expiresAt, lines } = oracle.kept.get(data.reservation) as Kept;
+        expect(expiresAt, "a hold lapses at its time, never before").toBeLessThanOrEqual(recordedAt);
+        expect(oracle.kept.get(data.reservation)?.status).toBe("active");
+        // Each stock records it for itself, when somebody relies on it there.
+        change(data.reservation, { lines: lines.filter((line) => line.sku !== sku) });
         break;
+      }
       default:
         expect(["larder.stock.shortfall.v1"], `an event of type ${type} has no place here`).toContain(type);
     }
     // A void that waited takes effect with its fact's own unit: the balance is whole again at the event after it.
     const isAwaited = data.cause?.id !== undefined && waiting.has(data.cause.id) && type !== "larder.fact.voided.v1";
     if (data.sku === undefined || isAwaited || type === "larder.stock.shortfall.v1") continue;
-    const balance = { onHand: oracle.onHand(pair), reserved: oracle.reserved(pair), committed: oracle.committed(pair) };
+    const balance = recorded(pair);
     expect(data.balance, `${type} ${JSON.stringify(data)}`).toMatchObject(balance);
   }
 
@@ -287,18 +275,36 @@ async function followTheLog(journals: readonly Journal[]): Promise<void> {
   for (const sku of skus) {
     const { body } = await server.call("GET", `/v1/stock/${sku}`);
     expect(body.totals, sku).toMatchObject({
-      onHand: oracle.onHand(sku),
+      ...recorded(`${location}/${sku}`),
       reserved: 0,
-      committed: oracle.committed(sku),
     });
     const read = await server.call("GET", `/v1/availability?sku=${sku}`);
-    expect(read.body.items[0], sku).toMatchObject({ onHand: oracle.onHand(sku), available: body.totals.available });
+    expect(read.body.items[0], sku).toMatchObject({
+      onHand: oracle.onHand(`${location}/${sku}`),
+      available: body.totals.available,
+    });
   }
 
-  function tell(pair: string, fact: Parameters<Oracle["addFact"]>[1]): void {
-    expect(told.has(fact.id), `${fact.id} took effect twice`).toBe(false);
-    told.set(fact.id, { pair, fact });
-    oracle.addFact(pair, fact);
+  function tell(pair: string, type: string, { cause, quantity = 0 }: LoggedEvent["data"], at: number): void {
+    const name = cause.id ?? "";
+    expect(told.has(name), `${name} took effect twice`).toBe(false);
+    told.add(name);
+    oracle.told.push({ name, type: type.replace(/^larder\.stock\.|\.v1$/g, ""), pair, at, quantity });
+  }
+
+  function linesOf(id: string): Kept["lines"] {
+    return oracle.kept.get(id)?.lines ?? [];
+  }
+
+  function change(id: string, changes: Partial<Kept>): void {
+    const { print = "", status = "active", expiresAt = null, lines = [], keys = {} } = oracle.kept.get(id) ?? {};
+    oracle.kept.set(id, { print, status, expiresAt, lines, keys, ...changes });
+  }
+
+  /** As the log has it: at the beginning of time no hold has lapsed by itself. */
+  function recorded(pair: string) {
+    const held = (kind: "reserved" | "committed") => oracle.held(pair, 0, kind);
+    return { onHand: oracle.onHand(pair), reserved: held("reserved"), committed: held("committed") };
   }
 }
 
