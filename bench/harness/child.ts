@@ -66,14 +66,14 @@ export class Child {
     const id = this.#calls++;
     const answered = new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#process.send({ id, method, argument });
+      this.#process.send({ id, method, argument }, (error) => error && reject(error));
     });
     return await within(answered, timeoutMs, `${method} took longer than ${timeoutMs} ms`);
   }
 
   /** Ends the process, by force when it does not go by itself. */
   async stop(): Promise<void> {
-    await this.call("close", undefined, 15_000).catch(() => undefined);
+    if (this.#process.connected) await this.call("close", undefined, 15_000).catch(() => undefined);
     await endProcess(this.#process);
   }
 }

@@ -16,7 +16,7 @@ import { home } from "./report.ts";
 import { started } from "./tidy.ts";
 import { endedChildrenCpuMs, treeCpuMs } from "./usage.ts";
 
-const key = "bench-key-0123456789-0123456789-0123456789";
+export const key = "bench-key-0123456789-0123456789-0123456789";
 
 export interface HttpServerUnderTest {
   readonly url: string;
@@ -100,13 +100,24 @@ async function receive(url: string, skus: readonly string[]): Promise<void> {
 }
 
 export async function postFacts(url: string, facts: readonly object[]): Promise<void> {
-  const response = await fetch(`${url}/v1/events`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${key}`, "content-type": "application/cloudevents-batch+json" },
-    body: JSON.stringify(facts),
+  await ask(url, "POST", "/v1/events", facts, "application/cloudevents-batch+json");
+}
+
+/** One call of the API; what is answered with an error is thrown. */
+export async function ask<T>(
+  url: string,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+  type = "application/json",
+): Promise<T> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, ...(body !== undefined && { "content-type": type }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
   });
-  if (response.status !== 202) throw new Error(`facts were answered ${response.status}: ${await response.text()}`);
-  await response.arrayBuffer();
+  if (!response.ok) throw new Error(`${path} was answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as T;
 }
 
 export interface HttpLoad {
