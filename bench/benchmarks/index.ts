@@ -8,6 +8,8 @@ import { reserve } from "./reserve.ts";
 import { reserveHttp } from "./reserve-http.ts";
 import { slowDisk } from "./slow-disk.ts";
 import { start } from "./start.ts";
+import { storage } from "./storage.ts";
+import { syncWriters } from "./sync-writers.ts";
 
 /** In the order in which they run. */
 export const benchmarks: readonly Benchmark[] = [
@@ -20,4 +22,6 @@ export const benchmarks: readonly Benchmark[] = [
   lag,
   growth,
   expiry,
+  storage,
+  syncWriters,
 ];

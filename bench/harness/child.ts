@@ -73,7 +73,13 @@ export class Child {
 
   /** Ends the process, by force when it does not go by itself. */
   async stop(): Promise<void> {
-    if (this.#process.connected) await this.call("close", undefined, 15_000).catch(() => undefined);
+    if (this.#process.connected) {
+      await this.call("close", undefined, 15_000).catch(() => undefined);
+      const exit = once(this.#process, "exit");
+      // It goes by itself then, and writes its profile if it makes one.
+      if (this.#process.connected) this.#process.disconnect();
+      await within(exit, 3000, "it stays").catch(() => undefined);
+    }
     await endProcess(this.#process);
   }
 }

@@ -32,15 +32,28 @@ export async function load(
   counting: () => void = () => undefined,
 ): Promise<Loaded> {
   const latencies: number[] = [];
-  let [isOver, isCounting, turns, refused, failed] = [false, warmUpMs === 0, 0, 0, 0];
+  let [isCounting, turns, refused, failed] = [false, 0, 0, 0];
   let firstError: string | undefined;
-  let began = performance.now();
+  // By the clock and not by timers, which a call that answers at once would never let come.
+  const begin = performance.now();
+  const end = begin + warmUpMs + milliseconds;
+  let countedFrom = begin;
+  const isOver = () => {
+    const now = performance.now();
+    if (!isCounting && now >= begin + warmUpMs) {
+      isCounting = true;
+      countedFrom = now;
+      counting();
+    }
+    return now >= end;
+  };
   const one = async (due: number) => {
     const turn = turns++;
     try {
       const isDone = await call(turn);
-      if (!isCounting || isOver) return;
-      if (isDone) latencies.push(performance.now() - due);
+      const now = performance.now();
+      if (!isCounting || now > end) return;
+      if (isDone) latencies.push(now - due);
       else refused += 1;
     } catch (error) {
       firstError ??= String(error);
@@ -48,32 +61,21 @@ export async function load(
     }
   };
   const caller = async () => {
-    while (!isOver) await one(performance.now());
+    while (!isOver()) await one(performance.now());
   };
   const arrivals = async (rate: number) => {
-    const from = performance.now();
     const waiting = new Set<Promise<void>>();
-    for (let made = 0; !isOver; ) {
-      for (; made < ((performance.now() - from) / 1000) * rate && waiting.size < callers; made += 1) {
-        const work = one(from + (made * 1000) / rate).finally(() => waiting.delete(work));
+    for (let made = 0; !isOver(); ) {
+      for (; made < ((performance.now() - begin) / 1000) * rate && waiting.size < callers; made += 1) {
+        const work = one(begin + (made * 1000) / rate).finally(() => waiting.delete(work));
         waiting.add(work);
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await Promise.all(waiting);
   };
-  setTimeout(() => {
-    isCounting = true;
-    began = performance.now();
-    counting();
-  }, warmUpMs);
-  let seconds = 0;
-  setTimeout(() => {
-    isOver = true;
-    seconds = (performance.now() - began) / 1000;
-  }, warmUpMs + milliseconds);
-  if (warmUpMs === 0) counting();
   await (perSecond === undefined ? Promise.all(Array.from({ length: callers }, caller)) : arrivals(perSecond));
+  const seconds = (end - countedFrom) / 1000;
   const ordered = sorted(latencies);
   return {
     done: latencies.length,

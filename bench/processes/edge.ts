@@ -42,6 +42,9 @@ async function identityWith(key: string): Promise<Identity> {
   return identity;
 }
 
+/** As long as Larder's are. */
+const position = "MS5lZGE5NDk2OS01YTUzLTQyMzctOTI4ZC01ZDBiMTMwM2FjYWMuMTIzNDU2Nzg";
+
 const writing = { config: { access: ["reservations:write"] } } as const;
 const reading = { config: { access: ["stock:read"] } } as const;
 
@@ -69,14 +72,14 @@ function reservation(id: string, sku: string, now: number) {
     owner: null,
     reference: null,
     lines: [{ sku, location, quantity: 1, lineIndex: 0 }],
-    position: "MS4xMjM0NTY3ODkw",
+    position,
   };
 }
 
 /** Constants of the size of what Larder answers: one reservation, one item, a thousand items. */
 function bareRoutes(http: HttpServer): void {
   const reserved = JSON.stringify(reservation("bench-1234567", "sku-1234", 0));
-  const items = (count: number) => JSON.stringify({ items: Array(count).fill(item), position: "MS4xMjM0NTY3ODkw" });
+  const items = (count: number) => JSON.stringify({ items: Array(count).fill(item), position });
   const [one, thousand] = [items(1), items(1000)];
   http.post("/v1/reservations", { ...writing, schema: { body: wire.ReserveRequest } }, async (_request, reply) =>
     send(reply.code(201).header("location", "/v1/reservations/bench-1234567"), reserved),
