@@ -66,7 +66,7 @@ it("compares in rounds, and makes a table, a plot and a part of the page of it",
   const result: Result = {
     ...{ name: "x", title: "X", method: "How.", takenAt: "2026-01-02T00:00:00Z", seconds: 1, isQuick: true },
     ...{ command: "npm run bench", commit: "abc", versions: { Redis: "7" }, targets: [] },
-    machine: { cpu: "2 × x", memory: "1 GiB", system: "linux", node: "26" },
+    machine: { cpu: "2 × x", memory: "1 GiB", system: "linux", node: "26", load: 0 },
     tables: [{ title: "T", head: runHead, rows }],
   };
   const page = replacePart("before\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nafter\n", "x", part(result));

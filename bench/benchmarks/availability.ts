@@ -7,7 +7,7 @@ import { spread } from "../harness/stats.ts";
 export const availability: Benchmark = {
   name: "availability",
   title: "Reading availability",
-  secondsMax: 60,
+  secondsMax: 40,
   method: `\`GET /v1/availability?sku=…&location=…\` of one sku of 10,000 in turn, and \`POST /v1/availability:batch\` of
 1,000 of them, by wrk with 64 connections (16 for batches), beside the bare server, which answers constants of the same
 size.`,

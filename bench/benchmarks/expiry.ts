@@ -6,7 +6,7 @@ import { percentile, short, sorted, spread } from "../harness/stats.ts";
 export const expiry: Benchmark = {
   name: "expiry",
   title: "When expiry is recorded",
-  secondsMax: 20,
+  secondsMax: 15,
   method: `Reservations over HTTP that live for one second, about 500 a second over 100 skus, with nothing else that would
 have them recorded sooner; then the change feed is read, and \`recordedAt\` of each expiry compared with the \`expiresAt\`
 that was promised.`,

@@ -6,7 +6,7 @@ import { percentile, short, sorted, spread } from "../harness/stats.ts";
 export const lag: Benchmark = {
   name: "lag",
   title: "How far the read side is behind",
-  secondsMax: 30,
+  secondsMax: 20,
   method: `Facts over HTTP at 500 and 5,000 a second, over 1,000 skus, in requests of 5 and 50. Beside them, about every
 20 ms, one receipt of a sku of its own is recorded; from its acknowledgement on, \`GET /v1/availability\` is asked until
 it shows it. Times include the requests themselves.`,

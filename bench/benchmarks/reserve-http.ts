@@ -10,7 +10,7 @@ import { chartOf, type Databases, joining, withDatabases } from "./reserve.ts";
 export const reserveHttp: Benchmark = {
   name: "reserve-http",
   title: "Reserving over HTTP",
-  secondsMax: 200,
+  secondsMax: 170,
   method: `The same over HTTP/1.1 on the loopback interface: \`POST /v1/reservations\` with a key, an id and one line, by
 ${hasWrk ? "wrk with one thread" : "a client of our own on bare sockets"}. Larder runs as \`npm start\` runs it. Every peer stands behind the same HTTP server, with the
 same route, check of the key, schema and answer as Larder's; so does the bare server, which answers a constant of the
@@ -24,11 +24,13 @@ const rate = 1000;
 async function compare({ postgres, redis, folder }: Databases, settings: Settings): Promise<Section> {
   const notes: string[] = [];
   const [contestants, paced]: [Contestant[], Contestant[]] = [[], []];
+  const all = settings.isQuick ? [64] : [16, 64];
+  const slow = { callers: [16], skus: settings.isQuick ? 20 : 1000, isPaced: false };
   const servers: HttpServerUnderTest[] = [];
   const open = async (
     name: string,
     opening: Promise<HttpServerUnderTest>,
-    { callers = [16, 64], skus = 10_000, isPaced = true, database }: Options = {},
+    { callers = all, skus = settings.isQuick ? 1000 : 10_000, isPaced = true, database }: Options = {},
   ) => {
     for (const server of await joining(name, opening, settings, notes)) {
       servers.push(server);
@@ -48,7 +50,6 @@ async function compare({ postgres, redis, folder }: Databases, settings: Setting
     }
   };
   const behind = (spec: ContenderSpec, database?: DatabaseServer) => serveBehindEdge(spec, database);
-  const slow = { callers: [16], skus: settings.isQuick ? 100 : 1000, isPaced: false };
   try {
     await open("Larder", serveLarder({}));
     await open("bare server", behind({ kind: "bare" }));

@@ -9,7 +9,7 @@ import { type Databases, joining, withDatabases } from "./reserve.ts";
 export const slowDisk: Benchmark = {
   name: "slow-disk",
   title: "Reserving on a slower disk",
-  secondsMax: 60,
+  secondsMax: 45,
   method: `As in process, with 64 callers, and every sync made to take 1 ms longer for all of them, by a library that is
 loaded before their own: what a network disk costs.`,
   async run(settings) {

@@ -23,7 +23,7 @@ export interface Benchmark {
   readonly title: string;
   /** What is done and how it is counted, for the page. */
   readonly method: string;
-  /** Seconds that it may take; rounds are cut short beyond. */
+  /** Seconds that it may take with three rounds: it leaves out what is left to do when they are nearly over. */
   readonly secondsMax: number;
   /** Left out unless it is named: it answers a question that was decided, or takes long. */
   readonly isExtra?: boolean;

@@ -66,15 +66,15 @@ function keyOf(name: string, shape: Shape, callers: number): string {
 
 /**
  * Every contestant at every load of its own, in as many rounds as there are, or as fit the time: the first is always
- * finished. The order turns by one each round. One that fails is left out from then on, and said so.
+ * finished. The order turns by one each round. One that has failed twice is left out from then on, and said so.
  */
 export async function contest(contestants: readonly Contestant[], settings: Settings): Promise<Outcome> {
   const outcome = new Outcome();
-  const out = new Set<Contestant>();
+  const failed = new Map<Contestant, number>();
   for (let round = 0; round < settings.rounds && !(round > 0 && settings.isLate()); round += 1) {
     const turned = contestants.map((_each, index) => contestants[(index + round) % contestants.length]);
     for (const contestant of turned) {
-      if (contestant === undefined || out.has(contestant)) continue;
+      if (contestant === undefined || (failed.get(contestant) ?? 0) >= 2) continue;
       const shown: string[] = [];
       for (const callers of contestant.callers) {
         for (const shape of contestant.shapes ?? (["hot", "spread"] as const)) {
@@ -84,7 +84,7 @@ export async function contest(contestants: readonly Contestant[], settings: Sett
             outcome.add(contestant.name, shape, callers, round, run);
             shown.push(`${shape} ${callers}: ${short(run.perSecond)}`);
           } catch (error) {
-            out.add(contestant);
+            failed.set(contestant, (failed.get(contestant) ?? 0) + 1);
             const why = `${contestant.name}, ${shape}, ${callers} callers: ${String(error).split("\n")[0]}`;
             outcome.failures.push(why);
             settings.say(`failed: ${why}`);

@@ -1,7 +1,7 @@
 import type { Chart } from "./report.ts";
 import { short } from "./stats.ts";
 
-const [width, labelWidth, right, barHeight, gap] = [860, 250, 130, 18, 6];
+const [width, labelWidth, right, barHeight, gap] = [880, 270, 130, 18, 6];
 const [ours, theirs] = ["#2f7d4f", "#8a94a6"];
 
 /**

@@ -1,7 +1,7 @@
 /** What a benchmark hands back, and how it is kept: as JSON in `bench/results/`, from which the page is written. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { type Spread, short, shortSpread } from "./stats.ts";
 
@@ -50,6 +50,8 @@ export interface Machine {
   readonly memory: string;
   readonly system: string;
   readonly node: string;
+  /** Processes that wanted a core when the benchmark began: more than next to none, and others were at work. */
+  readonly load: number;
 }
 
 /** One benchmark as it was run. */
@@ -120,6 +122,7 @@ export function describeMachine(): Machine {
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${process.platform} ${release()}`,
     node: process.versions.node,
+    load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
   };
 }
 
