@@ -84,7 +84,7 @@ async function bySkus(settings: Settings): Promise<{ table: Table; targets: Targ
   const sizes = isQuick ? [1000, 10_000] : [1000, 10_000, 100_000, 1_000_000];
   return await withInventory(async (child) => {
     const rows: string[][] = [];
-    const targets: Target[] = [];
+    let seen: Spread | undefined;
     let made = 0;
     for (const size of sizes) {
       if (isLate() && !isLarge) break;
@@ -102,10 +102,11 @@ async function bySkus(settings: Settings): Promise<{ table: Table; targets: Targ
         short(bytes / 1e6),
       ]);
       say(`${rows.at(-1)?.join(", ")} MB`);
-      if (size === 1_000_000)
-        targets.push({ what: "memory with a million skus", atMost: 2000, unit: "MB", seen: spread([bytes / 1e6]) });
+      if (size === 1_000_000) seen = spread([bytes / 1e6]);
     }
     const head = ["skus", "reservations a second", "CPU µs each", "p99 ms", "resident MB"];
+    const figure = seen === undefined ? { why: "left out" } : { seen };
+    const targets = [{ what: "memory with a million skus", atMost: 2000, unit: "MB", ...figure }];
     return { table: { title: "As skus grow", head, rows }, targets };
   });
 }

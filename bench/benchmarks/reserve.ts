@@ -23,7 +23,8 @@ export const reserve: Benchmark = {
 Larder is called as a library on SQLite; PostgreSQL by \`pg\` with a pool as large as the callers are many, over a unix
 socket, and by pgbench; Redis by a Lua script, with \`appendfsync always\`; Medusa's inventory module and Emmett by their
 packages. Each contestant is a process of its own; they take turns, round after round, a quarter of each load being
-warm-up. Ratios are taken within a round.`,
+warm-up. Ratios are taken within a round. The CPU of a contestant's process, callers and library or driver together, stands
+under *server*.`,
   run: (settings) => withDatabases(settings, compare),
 };
 

@@ -5,7 +5,7 @@ import type { Benchmark, Settings } from "../harness/benchmark.ts";
 import { Child } from "../harness/child.ts";
 import { ask, serveLarder } from "../harness/over-http.ts";
 import type { Section, Target } from "../harness/report.ts";
-import { short, shortSpread, spread } from "../harness/stats.ts";
+import { type Spread, short, shortSpread, spread } from "../harness/stats.ts";
 import { residentBytes } from "../harness/usage.ts";
 import type { Recording } from "../processes/inventory.ts";
 
@@ -19,12 +19,14 @@ log holds receipts over 10,000 skus, 10^5 and 10^6 of them (with \`--large\` 10^
   run,
 };
 
+const million = 1_000_000;
+
 async function run(settings: Settings): Promise<Section> {
-  const sizes = settings.isQuick ? [20_000] : [100_000, 1_000_000, ...(settings.isLarge ? [10_000_000] : [])];
+  const sizes = settings.isQuick ? [20_000] : [100_000, million, ...(settings.isLarge ? [10_000_000] : [])];
   const folder = mkdtempSync(join(tmpdir(), "larder-start-"));
   const rows: string[][] = [];
   const notes: string[] = [];
-  const targets: Target[] = [];
+  let seenAtMillion: readonly (Spread | undefined)[] = [];
   try {
     let events = 0;
     for (const size of sizes) {
@@ -52,11 +54,7 @@ async function run(settings: Settings): Promise<Section> {
         short((clean[0]?.bytes ?? Number.NaN) / 1e6),
       ]);
       settings.say(`${size.toLocaleString("en")} events: ${rows.at(-1)?.slice(1).join(", ")}`);
-      if (size === 1_000_000) {
-        const goal = { atMost: 2000, unit: "ms" };
-        targets.push({ what: "start with a million events", ...goal, seen });
-        targets.push({ what: "ready again after kill -9", ...goal, seen: spread([killed.milliseconds]) });
-      }
+      if (size === million) seenAtMillion = [seen, spread([killed.milliseconds])];
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -69,6 +67,12 @@ async function run(settings: Settings): Promise<Section> {
     "events/s replayed",
     "resident MB",
   ];
+  const targets = ["start with a million events", "ready again after kill -9, with a million"].map(
+    (what, index): Target => {
+      const seen = seenAtMillion[index];
+      return { what, atMost: 2000, unit: "ms", ...(seen === undefined ? { why: "left out" } : { seen }) };
+    },
+  );
   return { tables: [{ title: "Until the first answer", head, rows }], targets, notes };
 }
 
