@@ -62,21 +62,33 @@ function parseAny(text: string): Instant | undefined {
   return (seconds - offset) * 1000 + Number(fraction.padEnd(3, "0").slice(0, 3));
 }
 
-let formattedDay = Number.NaN;
-let formattedDayText = "";
+let formattedSecond = Number.NaN;
+let formattedSecondText = "";
+/** `.000Z` to `.999Z`. */
+const fractions = Array.from({ length: 1000 }, (_, milliseconds) => `.${pad(milliseconds, 3)}Z`);
 
 /** RFC 3339 in UTC with milliseconds. */
 export function formatInstant(instant: Instant): string {
-  const day = Math.floor(instant / 86_400_000);
+  const second = Math.floor(instant / 1000);
+  if (second !== formattedSecond) {
+    formattedSecond = second; // most times written in a row are of one second
+    formattedSecondText = formatSecond(second);
+  }
+  return formattedSecondText + fractions[instant - second * 1000];
+}
+
+let formattedDay = Number.NaN;
+let formattedDayText = "";
+
+function formatSecond(second: number): string {
+  const day = Math.floor(second / 86_400);
   if (day !== formattedDay) {
-    formattedDay = day; // most times written in a row are of one day
+    formattedDay = day;
     formattedDayText = formatDay(day);
   }
-  const rest = instant - day * 86_400_000;
-  const seconds = Math.floor(rest / 1000);
-  const minutes = Math.floor(seconds / 60);
-  const hours = Math.floor(minutes / 60);
-  return `${formattedDayText}T${two(hours)}:${two(minutes % 60)}:${two(seconds % 60)}.${pad(rest % 1000, 3)}Z`;
+  const rest = second - day * 86_400;
+  const minutes = Math.floor(rest / 60);
+  return `${formattedDayText}T${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(rest % 60)}`;
 }
 
 function two(value: number): string {

@@ -9,6 +9,7 @@ import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
+import { randomIds } from "./random-ids.ts";
 
 /** Parts of the platform that modules stand on, opened once for a process. */
 export interface Resources {
@@ -46,7 +47,7 @@ export const modules: ModuleTable<Resources, Offers> = {
       const inventory = await startInventory({
         storage,
         clock,
-        randomId: () => Buffer.from(random(16)).toString("hex"),
+        randomId: randomIds(random),
         observer: inventoryObserver(registry.metrics, logger),
         cachedStatesMax: settings.cachedStates,
         isMemoryShort,
@@ -90,6 +91,16 @@ export const modules: ModuleTable<Resources, Offers> = {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
+      const routes = new Map<string, string>();
+      const routeOf = (pattern: string): string => {
+        let route = routes.get(pattern);
+        if (route === undefined) {
+          // Patterns write a colon that is no parameter as two.
+          route = pattern.replace("::", ":");
+          routes.set(pattern, route);
+        }
+        return route;
+      };
       const gateway = await createGateway({
         inventory,
         identity,
@@ -99,8 +110,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         feedsInFlight: feeds,
         metrics: {
           observe(pattern, method, status, seconds) {
-            // Patterns write a colon that is no parameter as two.
-            const route = pattern.replace("::", ":");
+            const route = routeOf(pattern);
             metrics.requests.inc(1, { route, method, status: String(status) });
             if (!route.startsWith("/v1/changes")) metrics.requestSeconds.observe(seconds, { route, method });
           },

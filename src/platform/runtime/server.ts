@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { AdminKey } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
 import type { Storage } from "../storage/index.ts";
@@ -12,7 +13,6 @@ import {
 import { openStorage } from "./engines.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
 import { modules, type Offers, type Resources } from "./modules.ts";
-import { pooledRandom } from "./random.ts";
 import { storeChecks } from "./readiness.ts";
 
 export interface ServerOptions {
@@ -67,7 +67,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     logger,
     registry,
     clock: Date.now,
-    random: pooledRandom(),
+    random: randomBytes,
     readiness,
     isMemoryShort: () => memory.isShort(),
   };

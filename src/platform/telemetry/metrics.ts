@@ -1,5 +1,6 @@
 import prometheus from "prom-client";
 import { type MetricName, metricList, metricSpec } from "./metric-list.ts";
+import { CounterTally, HistogramTally } from "./tally.ts";
 
 type LabelsOf<Name extends MetricName> = (typeof metricList)[Name]["labels"][number];
 /** The labels a call has to give; none where the metric has none. */
@@ -65,23 +66,33 @@ function instruments(make: (name: MetricName) => AnyInstrument): Metrics {
 
 function register(name: MetricName, registry: prometheus.Registry<prometheus.OpenMetricsContentType>): AnyInstrument {
   const spec = metricSpec(name);
-  const shared = { name: spec.name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
   const misused = () => {
     throw new TypeError(`${spec.name} is a ${spec.kind}`);
   };
   const unusable: AnyInstrument = { inc: misused, set: misused, observe: misused };
+  // All that the registry asks of a metric is its name, its type and its samples.
+  const registered = <T extends CounterTally | HistogramTally>(tally: T): T => {
+    registry.registerMetric(tally as unknown as prometheus.Metric);
+    return tally;
+  };
   switch (spec.kind) {
     case "counter": {
-      const counter = new prometheus.Counter(shared);
-      return { ...unusable, inc: (by, labels = {}) => counter.inc(labels, by) };
+      const counter = registered(new CounterTally(spec));
+      return { ...unusable, inc: (by, labels) => counter.inc(by, labels) };
     }
     case "gauge": {
-      const gauge = new prometheus.Gauge(shared);
+      const { help, labels: labelNames } = spec;
+      const gauge = new prometheus.Gauge({
+        name: spec.name,
+        help,
+        labelNames: [...labelNames],
+        registers: [registry],
+      });
       return { ...unusable, set: (value, labels = {}) => gauge.set(labels, value) };
     }
     case "histogram": {
-      const histogram = new prometheus.Histogram({ ...shared, buckets: [...(spec.buckets ?? [])] });
-      return { ...unusable, observe: (value, labels = {}) => histogram.observe(labels, value) };
+      const histogram = registered(new HistogramTally(spec, spec.buckets ?? []));
+      return { ...unusable, observe: (value, labels) => histogram.observe(value, labels) };
     }
   }
 }

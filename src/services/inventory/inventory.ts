@@ -119,6 +119,10 @@ class LocalInventory implements RunningInventory {
   readonly #sealer: Sealer;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #sweeping = false;
+  /** The newest position that was given out, as a token. */
+  #tokenText = "";
+  #tokenSeq: Sequence | undefined;
+  #tokenEpochs: Storage["epochs"] | undefined;
 
   constructor(options: InventoryOptions) {
     const { storage } = options;
@@ -346,20 +350,28 @@ class LocalInventory implements RunningInventory {
   ): Promise<Outcome<Availability>> {
     const behind = minPosition === undefined ? undefined : await this.#waitFor(minPosition);
     if (behind !== undefined) return behind;
-    const wanted = locations && new Set(locations.map(normalise));
     const items: (Availability["items"][number] | UnknownSku)[] = [];
-    for (const sku of new Set(skus.map(normalise))) {
-      let isKnown = false;
-      for (const row of this.#availability.ofSku(sku).values()) {
-        if (caller.locations !== undefined && !caller.locations.has(row.location)) continue;
-        isKnown = true;
-        if (wanted !== undefined && !wanted.has(row.location)) continue;
-        items.push(availabilityItem(row, publicVersion(this.#storage.epochs, row.version)));
-      }
-      if (!isKnown) items.push({ sku, known: false });
-    }
+    const wanted = locations && new Set(locations.map(normalise));
+    for (const sku of new Set(skus.map(normalise))) this.#addItems(items, sku, wanted, caller);
     this.#observer.availabilityRead(skus.length);
     return accept({ items, position: this.#token(this.#host.position()) });
+  }
+
+  #addItems(
+    items: (Availability["items"][number] | UnknownSku)[],
+    sku: string,
+    wanted: ReadonlySet<string> | undefined,
+    { locations }: Caller,
+  ): void {
+    const { epochs } = this.#storage;
+    let isKnown = false;
+    for (const row of this.#availability.ofSku(sku).values()) {
+      if (locations !== undefined && !locations.has(row.location)) continue;
+      isKnown = true;
+      if (wanted !== undefined && !wanted.has(row.location)) continue;
+      items.push(availabilityItem(row, publicVersion(epochs, row.version)));
+    }
+    if (!isKnown) items.push({ sku, known: false });
   }
 
   async #waitFor(token: string): Promise<{ readonly ok: false; readonly rejection: Rejection } | undefined> {
@@ -458,9 +470,14 @@ class LocalInventory implements RunningInventory {
     }
   }
 
+  /** Reads between two appends, and all that one append answered, have one position. */
   #token(seq: Sequence): string {
     const { epochs } = this.#storage;
-    return formatPosition(epochs, seq);
+    if (seq !== this.#tokenSeq || epochs !== this.#tokenEpochs) {
+      this.#tokenText = formatPosition(epochs, seq);
+      [this.#tokenSeq, this.#tokenEpochs] = [seq, epochs];
+    }
+    return this.#tokenText;
   }
 }
 

@@ -12,7 +12,7 @@ type Broken = { readonly problem: string };
  * the next, so that one stray quote does not swallow a file. Throws `LineTooLong`.
  *
  * Why not csv-parse: it counts a CRLF inside quotes as two lines, so every line number after it is wrong; after an
- * unclosed quote it gives up the rest of the file; and it takes 6 µs a row where this takes 2, unpacking included (bench/import.ts).
+ * unclosed quote it gives up the rest of the file; and it takes 6 µs a row where this takes 2, unpacking included (npm run bench -- --only facts).
  * It is the oracle of this file's property test.
  */
 export class CsvReader implements RowReader {

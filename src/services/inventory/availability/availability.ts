@@ -94,13 +94,19 @@ export class AvailabilityModel implements Consumer {
 const none: ReadonlyMap<string, AvailabilityRow> = new Map();
 
 /** A row as clients see it. */
-export function availabilityItem(row: AvailabilityRow, version: number) {
+export function availabilityItem({ sku, location, totals, updatedAt }: AvailabilityRow, version: number) {
+  const { onHand, unavailable, reserved, committed, safetyStock, incoming } = totals;
   return {
-    sku: row.sku,
-    location: row.location,
-    available: available(row.totals),
-    ...row.totals,
-    updatedAt: formatInstant(row.updatedAt),
+    sku,
+    location,
+    available: available(totals),
+    onHand,
+    unavailable,
+    reserved,
+    committed,
+    safetyStock,
+    incoming,
+    updatedAt: formatInstant(updatedAt),
     version,
   };
 }

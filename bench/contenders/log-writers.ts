@@ -1,10 +1,10 @@
-/** Three ways to write and sync a log, as small as can be, for bench/sync-latency.ts; and Larder's engine beside them. */
+/** Three ways to write and sync a log, as small as can be; and Larder's engine beside them. */
 import { fdatasync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { openSqliteStorage } from "../src/platform/storage/sqlite/index.ts";
+import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
 
 /** Writes rows and resolves when they are on disk. */
 export type Write = (bodies: readonly string[]) => Promise<void>;

@@ -1,0 +1,27 @@
+import type { Benchmark } from "../harness/benchmark.ts";
+import { availability } from "./availability.ts";
+import { expiry } from "./expiry.ts";
+import { facts } from "./facts.ts";
+import { growth } from "./growth.ts";
+import { lag } from "./lag.ts";
+import { reserve } from "./reserve.ts";
+import { reserveHttp } from "./reserve-http.ts";
+import { slowDisk } from "./slow-disk.ts";
+import { start } from "./start.ts";
+import { storage } from "./storage.ts";
+import { syncWriters } from "./sync-writers.ts";
+
+/** In the order in which they run. */
+export const benchmarks: readonly Benchmark[] = [
+  reserve,
+  reserveHttp,
+  slowDisk,
+  facts,
+  availability,
+  start,
+  lag,
+  growth,
+  expiry,
+  storage,
+  syncWriters,
+];

@@ -1,0 +1,76 @@
+/** A process that holds one contender and calls it: what an application sees that has it as a library or a driver. */
+import { type Contender, type ContenderSpec, openContender } from "../contenders/contender.ts";
+import { serveCalls } from "../harness/child.ts";
+import { type Load, load } from "../harness/load.ts";
+import { cpuMs, treeCpuMs } from "../harness/usage.ts";
+
+export interface CallerRun extends Load {
+  /** Begins every id, so that no two runs share one. */
+  readonly prefix: string;
+  /** The skus that are asked for, one after another. */
+  readonly skus: readonly string[];
+  /** The process whose tree is the database's, for its CPU. */
+  readonly database?: number;
+}
+
+let contender: Contender | undefined;
+
+function opened(): Contender {
+  if (contender === undefined) throw new Error("nothing is open");
+  return contender;
+}
+
+serveCalls({
+  async open(spec: ContenderSpec) {
+    contender = await openContender(spec);
+  },
+  prepare: ({ skus, units }: { skus: readonly string[]; units: number }) => opened().prepare(skus, units),
+  async run({ prefix, skus, database, ...rest }: CallerRun) {
+    const now = () => ({
+      own: cpuMs(process.pid),
+      database: database === undefined ? undefined : treeCpuMs(database),
+    });
+    const bytesBefore = await opened().logBytes?.();
+    let before = now();
+    const target = opened();
+    let calls = 0;
+    const reserve = (turn: number) => {
+      calls += 1;
+      return target.reserve(skus[(turn * 7919) % skus.length] ?? "", `${prefix}-${turn.toString(36)}`);
+    };
+    const loaded = await load(rest, reserve, () => {
+      before = now();
+    });
+    const after = now();
+    return {
+      ...loaded,
+      callerCpuMs: minus(after.own, before.own),
+      databaseCpuMs: minus(after.database, before.database),
+      // Over the warm-up too, so divided by all calls.
+      logBytesEach: minus(await target.logBytes?.(), bytesBefore, calls),
+      residentBytes: process.memoryUsage().rss,
+    };
+  },
+  /** Fifty units, sixteen callers with ten attempts each: how many are let have one? */
+  async oversell({ sku }: { sku: string }) {
+    const target = opened();
+    await target.prepare([sku], 50);
+    let accepted = 0;
+    await Promise.all(
+      Array.from({ length: 16 }, async (_caller, caller) => {
+        for (let attempt = 0; attempt < 10; attempt += 1) {
+          if (await target.reserve(sku, `${sku}-${caller}-${attempt}`)) accepted += 1;
+        }
+      }),
+    );
+    return accepted;
+  },
+  async close() {
+    await contender?.close();
+    contender = undefined;
+  },
+});
+
+function minus(one: number | undefined, other: number | undefined, divisor = 1): number | undefined {
+  return one === undefined || other === undefined ? undefined : (one - other) / divisor;
+}
