@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import { numbers, pause, pick } from "../test/journeys/chance.ts";
 import { eventually } from "../test/journeys/larder.ts";
-import { Server } from "../test/journeys/server.ts";
+import { type Answer, Server } from "../test/journeys/server.ts";
 
 const heapGrowthMax = 5e6; // bytes for a million operations
 const latencyRatioMax = 1.2;
@@ -90,31 +90,46 @@ class Heap {
 
 let sent = 0;
 const failures = new Map<string, number>();
+/** Reservations that wait for their end: of the first kind some expire, of the second none may pile up. */
 const open: string[] = [];
+const confirmed: string[] = [];
+const waitingMax = 200;
 
 /** One operation; returns its latency in milliseconds. */
 async function operate(server: Server): Promise<number> {
   sent += 1;
   const id = `s${sent}`;
   const sku = pick(random, skus);
-  const kind = random();
-  const reservation = open.length > 200 || kind > 0.85 ? open.shift() : undefined;
   const from = performance.now();
-  const { status } = await (reservation !== undefined
-    ? server.call("POST", `/v1/reservations/${reservation}/${pick(random, ["confirm", "release", "fulfil"])}`, {
-        body: {},
-      })
-    : kind < 0.3
-      ? server.call("POST", "/v1/events", { body: factOf(id, sku, kind < 0.2 ? "received" : "sold") })
-      : kind < 0.45
-        ? server.call("GET", `/v1/availability?sku=${sku}`)
-        : server.call("POST", "/v1/reservations", {
-            body: { id, ttlSeconds: 1 + Math.floor(random() * 5), lines: [{ sku, quantity: 1, location: "leeds" }] },
-          }));
+  const { status } = await choose(server, id, sku, random());
   if (status === 201) open.push(id);
   // What has expired meanwhile, or is short, is part of the load.
   if (status >= 400 && status !== 409) failures.set(String(status), (failures.get(String(status)) ?? 0) + 1);
   return performance.now() - from;
+}
+
+async function choose(server: Server, id: string, sku: string, kind: number): Promise<Answer> {
+  const end = (reservation: string, step: string) =>
+    server.call("POST", `/v1/reservations/${reservation}/${step}`, { body: {} });
+  const [oldest, oldestConfirmed] = [open[0], confirmed[0]];
+  if (oldestConfirmed !== undefined && confirmed.length > waitingMax) {
+    confirmed.shift();
+    return await end(oldestConfirmed, "fulfil");
+  }
+  if (oldest !== undefined && (open.length > waitingMax || kind > 0.85)) {
+    open.shift();
+    const step = pick(random, ["confirm", "release", "fulfil"]);
+    const answer = await end(oldest, step);
+    if (step === "confirm" && answer.status === 200) confirmed.push(oldest);
+    return answer;
+  }
+  if (kind < 0.3)
+    return await server.call("POST", "/v1/events", { body: factOf(id, sku, kind < 0.2 ? "received" : "sold") });
+  if (kind < 0.45) return await server.call("GET", `/v1/availability?sku=${sku}`);
+  const lines = [{ sku, quantity: 1, location: "leeds" }];
+  return await server.call("POST", "/v1/reservations", {
+    body: { id, ttlSeconds: 1 + Math.floor(random() * 5), lines },
+  });
 }
 
 function factOf(id: string, sku: string, type: string) {
