@@ -9,7 +9,8 @@
  *
  * DISK_SHIM_IMAGES, when set, is a folder with an image of each file as it is surely on disk. A sync that succeeds
  * copies into it what was written since the last one. One that fails copies nothing and forgets what was written, as
- * Linux does: the pages stay readable and count as clean, so a later sync that succeeds does not save them.
+ * Linux does: the pages stay readable and count as clean, so a later sync that succeeds does not save them, also not one of
+ * the next process (a file beside the image remembers from where on), unless they are written again.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +32,9 @@ enum { IGNORED, LOG, DERIVED };
 struct range { off_t at; size_t length; };
 struct file {
   dev_t device; ino_t inode; int kind; int image;
+  /* From here on the pages are clean though a sync failed to save them; -1 when there are none. */
+  off_t lost;
+  char lost_name[4096];
   struct range *written; size_t count, room;
 };
 
@@ -80,8 +84,22 @@ static int open_image(const char *path, int descriptor) {
   return image;
 }
 
+static void lose(struct file *file) {
+  for (size_t index = 0; index < file->count; index += 1)
+    if (file->lost < 0 || file->written[index].at < file->lost) file->lost = file->written[index].at;
+  file->count = 0;
+  FILE *lost = file->image < 0 || file->lost < 0 ? NULL : fopen(file->lost_name, "w");
+  if (lost == NULL) return;
+  fprintf(lost, "%ld", (long)file->lost);
+  fclose(lost);
+}
+
 static void wrote(struct file *file, off_t at, ssize_t count) {
   if (file == NULL || file->image < 0 || count <= 0) return;
+  if (file->lost >= 0 && at == file->lost) {
+    file->lost = -1;
+    unlink(file->lost_name);
+  }
   if (file->count == file->room) {
     file->room = file->room == 0 ? 64 : file->room * 2;
     file->written = realloc(file->written, file->room * sizeof *file->written);
@@ -108,8 +126,16 @@ static struct file *find(int descriptor) {
   file->inode = status.st_ino;
   file->kind = kind_of(path);
   file->image = open_image(path, descriptor);
-  // What a process before this one wrote and did not sync is still to be saved by the next sync.
-  wrote(file, 0, (ssize_t)status.st_size);
+  file->lost = -1;
+  // What a process before this one wrote and did not sync is still to be saved by the next sync, but for what is lost.
+  if (file->image >= 0) {
+    snprintf(file->lost_name, sizeof file->lost_name, "%s/%s.lost", getenv("DISK_SHIM_IMAGES"), strrchr(path, '/') + 1);
+    FILE *lost = fopen(file->lost_name, "r");
+    long at;
+    if (lost != NULL && fscanf(lost, "%ld", &at) == 1) file->lost = at;
+    if (lost != NULL) fclose(lost);
+  }
+  wrote(file, 0, file->lost >= 0 ? (ssize_t)file->lost : (ssize_t)status.st_size);
   files_seen += 1;
   return file;
 }
@@ -145,7 +171,7 @@ static int sync_by(int (*real)(int), int descriptor) {
   int error = errno;
   if (file != NULL) {
     if (result == 0) save(file, descriptor);
-    else file->count = 0;
+    else lose(file);
     if (result == 0 && control != NULL) __sync_fetch_and_add((volatile uint32_t *)(control + 16) + 3, 1);
   }
   pthread_mutex_unlock(&lock);

@@ -102,6 +102,7 @@ export class Disk {
       }
       writeFileSync(file, written);
       writeFileSync(image, written);
+      rmSync(`${image}.lost`, { force: true });
       rmSync(`${file.replace(/-wal$/, "")}-shm`, { force: true });
     }
     return lost;

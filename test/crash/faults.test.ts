@@ -84,7 +84,8 @@ const anything = (id: string, sku = "milk") => ({
 async function expectReads(server: Server): Promise<void> {
   for (const sku of skus.slice(0, 3)) {
     expect((await server.call("GET", `/v1/availability?sku=${sku}`)).status).toBe(200);
-    expect((await server.call("GET", `/v1/stock/${sku}`)).status).toBe(200);
+    // A sku that no client has chosen yet is unknown, which is an answer too.
+    expect([200, 404]).toContain((await server.call("GET", `/v1/stock/${sku}`)).status);
   }
 }
 
@@ -328,40 +329,47 @@ describe("few files", () => {
 });
 
 describe("little memory", () => {
+  /** Of 128 MB for the gate's sake; LARDER_TEST_HEAP_MB=256 takes a hundred thousand skus. */
+  const heapMb = Number(process.env["LARDER_TEST_HEAP_MB"] ?? 128);
+
   it("is not run out of by ever new skus: writes are turned away before", async () => {
-    const server = await serverOf({ launch: { nodeFlags: ["--max-old-space-size=256"] } });
+    const server = await serverOf({ launch: { nodeFlags: [`--max-old-space-size=${heapMb}`] } });
     await server.start();
     const headers = { "content-type": "application/cloudevents-batch+json" };
-    const until = performance.now() + 15_000;
-    let [batches, accepted] = [0, 0];
+    const until = performance.now() + 60_000;
+    // Long names fill it sooner.
+    const skuOf = (index: number) => `sku-${index}`.padEnd(100, "x");
+    let [batches, accepted, refusals] = [0, 0, 0];
     const turnedAway = new Set<string>();
     const writer = async () => {
-      while (performance.now() < until) {
+      while (performance.now() < until && refusals < 40) {
         const first = batches * 1000;
         batches += 1;
         const body = Array.from(
           { length: 1000 },
-          (_, index) => anything(`f${first + index}`, `sku-${first + index}`).body,
+          (_, index) => anything(`f${first + index}`, skuOf(first + index)).body,
         );
         const answer = await server.call("POST", "/v1/events", { body, headers });
-        if (answer.status === 202) accepted += answer.body.accepted;
-        else turnedAway.add(`${answer.status} ${answer.body.code}`);
+        if (answer.status === 202) {
+          accepted += answer.body.accepted;
+          continue;
+        }
+        turnedAway.add(`${answer.status} ${answer.body.code}`);
+        refusals += 1;
       }
     };
     await Promise.all(Array.from({ length: 20 }, writer));
     expect(server.isRunning, server.stderr.slice(-2000)).toBe(true);
-    expect([...turnedAway].filter((what) => what !== "503 overloaded")).toEqual([]);
-    expect((await server.call("GET", "/v1/stock/sku-7")).status).toBe(200);
+    expect([...turnedAway]).toEqual(["503 overloaded"]);
+    expect((await server.call("GET", `/v1/stock/${skuOf(7)}`)).status).toBe(200);
     await eventually(async () => (await stores(server)).status === 200, 30_000);
     expect((await server.call("POST", "/v1/events", anything("after"))).status).toBe(202);
-    console.log(
-      `a heap of 256 MB: ${accepted} new skus taken in; turned away: ${[...turnedAway].join(", ") || "none"}`,
-    );
+    console.log(`a heap of ${heapMb} MB: ${accepted} new skus were taken in before writes were turned away`);
     await server.end("SIGKILL");
     const verified = await larder(["verify", "--data", server.data, "--json"]);
     const { ok, stocks } = JSON.parse(verified.out);
     expect([ok, stocks]).toEqual([true, accepted + 1]);
-  }, 120_000);
+  }, 180_000);
 });
 
 function openOne(url: string, agent: Agent): Promise<boolean> {

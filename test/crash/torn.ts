@@ -35,6 +35,9 @@ const pageBytes = 4096;
  */
 export type Outcome = "whole" | "refused" | "rebuilt" | "tail lost" | "found by verify" | "silent";
 
+/** What damage to a single file may come to. */
+const isGood: ReadonlySet<Outcome> = new Set(["whole", "refused", "rebuilt"]);
+
 /** A folder as some moment left it, and all that it answers. */
 interface Place {
   readonly folder: string;
@@ -267,8 +270,7 @@ export async function tornCases(
       });
       const count = counts.get(target) ?? {};
       counts.set(target, { ...count, [outcome]: (count[outcome] ?? 0) + 1 });
-      if (outcome === "silent" || outcome === "tail lost")
-        findings.push(`${outcome}: ${kind} at ${at} of ${target}: ${said}`);
+      if (!isGood.has(outcome)) findings.push(`${outcome}: ${kind} at ${at} of ${target}: ${said}`);
       if (index % 1000 === 999) say(`${index + 1} cases, ${findings.length} findings`);
     }
     findings.push(...(await tornBackups(sample, Math.ceil(cases / 10), random, counts)));

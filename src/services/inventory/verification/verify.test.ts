@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PlatformError } from "../../../kernel/index.ts";
 import type { RecordedUnit } from "../../../platform/storage/index.ts";
 import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import type { Caller } from "../api.ts";
@@ -173,5 +174,24 @@ describe("verification", () => {
     expect(problems).toContainEqual(expect.stringContaining("promises 3 of stock-leeds/milk while 0 were available"));
     expect(problems).toContainEqual(expect.stringContaining("holds 3 for reservation r, of which 0 remain"));
     expect(problems).toContainEqual("ReservationReleased follows in a reservation that is released");
+  });
+
+  it("tells where a log can't be read any more, after looking at all before it", async () => {
+    const storage = await sampleLog();
+    const { events } = await verifyLog(storage);
+    const readLog = storage.readLog.bind(storage);
+    storage.readLog = async (after, limit) => {
+      const units = await readLog(after, limit);
+      if (units.some(({ events: [first] }) => (first?.seq ?? 0) >= 20))
+        throw new PlatformError("storage-unavailable", "log.db is damaged");
+      return units;
+    };
+    const { events: looked, findings } = await verifyLog(storage);
+    expect(events).toBeGreaterThan(25);
+    expect(looked).toBeGreaterThan(10);
+    expect(findings.at(-1)).toMatchObject({
+      seq: looked + 1,
+      problem: expect.stringContaining("can't be read, so nothing after it was looked at: log.db is damaged"),
+    });
   });
 });

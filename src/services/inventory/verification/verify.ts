@@ -2,6 +2,7 @@
  * `larder verify`: reads a whole log and says whether it keeps every promise that Larder makes (design.md, I1 to I6),
  * and whether its seals show that nothing was changed, taken out or put in another order. Reads only; needs no server.
  */
+import { PlatformError } from "../../../kernel/index.ts";
 import type { DerivedStore, RecordedEvent, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import {
   evolveReservation,
@@ -66,16 +67,23 @@ export type VerifiedStorage = Pick<Storage, "readLog" | "head"> & {
 export async function verifyLog(storage: VerifiedStorage, options: VerifyOptions = {}): Promise<Verification> {
   const verifier = new Verifier(options.anchor);
   const head = storage.head();
-  while (verifier.seq < head) {
-    const units = await storage.readLog(verifier.seq, readEvents);
-    if (units.length === 0) {
-      verifier.find(verifier.seq + 1, "the event is missing");
-      break;
+  for (let limit = readEvents; verifier.seq < head; ) {
+    try {
+      const units = await storage.readLog(verifier.seq, limit);
+      if (units.length === 0) throw new PlatformError("storage-unavailable", "the event is missing");
+      for (const unit of units) verifier.add(unit);
+      options.onProgress?.(verifier.seq, head);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      // What can't be read ends the log here; up to there it is read unit by unit.
+      if (limit === 1) {
+        verifier.find(verifier.seq + 1, `can't be read, so nothing after it was looked at: ${error.message}`);
+        break;
+      }
+      limit = 1;
     }
-    for (const unit of units) verifier.add(unit);
-    options.onProgress?.(verifier.seq, head);
   }
-  if (storage.derived !== undefined) verifier.compareAvailability(storage.derived, head);
+  if (storage.derived !== undefined && verifier.seq === head) verifier.compareAvailability(storage.derived, head);
   return verifier.result();
 }
 
