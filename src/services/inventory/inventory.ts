@@ -136,7 +136,7 @@ class LocalInventory implements RunningInventory {
       clock: options.clock,
       processId: options.randomId(),
       snapshots: this.#snapshots,
-      locationsOf: (sku) => this.#availability.ofSku(sku).keys(),
+      locationsOf: (sku) => this.#availability.ofSku(sku).map(({ location }) => location),
       isVoided: (factKey) => this.#voids.get(factKey) !== undefined,
       observe: this.#observer,
       ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
@@ -365,7 +365,7 @@ class LocalInventory implements RunningInventory {
   ): void {
     const { epochs } = this.#storage;
     let isKnown = false;
-    for (const row of this.#availability.ofSku(sku).values()) {
+    for (const row of this.#availability.ofSku(sku)) {
       if (locations !== undefined && !locations.has(row.location)) continue;
       isKnown = true;
       if (wanted !== undefined && !wanted.has(row.location)) continue;
@@ -425,7 +425,8 @@ class LocalInventory implements RunningInventory {
   }
 
   #locationsOf(sku: string, caller: Caller): string[] {
-    return [...this.#availability.ofSku(sku).keys()].filter((location) => caller.locations?.has(location) ?? true);
+    const locations = this.#availability.ofSku(sku).map(({ location }) => location);
+    return locations.filter((location) => caller.locations?.has(location) ?? true);
   }
 
   // Items, policies, locations

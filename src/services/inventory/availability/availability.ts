@@ -26,7 +26,8 @@ export interface AvailabilityObserver {
 export class AvailabilityModel implements Consumer {
   readonly name = "availability";
   readonly #rows = new Map<string, AvailabilityRow>();
-  readonly #bySku = new Map<string, Map<string, AvailabilityRow>>();
+  /** Lists, because most skus are at few places, and there may be millions of skus. */
+  readonly #bySku = new Map<string, AvailabilityRow[]>();
   readonly #dirty = new Set<string>();
   readonly #observer: AvailabilityObserver;
 
@@ -70,8 +71,8 @@ export class AvailabilityModel implements Consumer {
     return { put, remove: [] };
   }
 
-  /** The stocks of a sku by location. */
-  ofSku(sku: string): ReadonlyMap<string, AvailabilityRow> {
+  /** The stocks of a sku, one for each location. */
+  ofSku(sku: string): readonly AvailabilityRow[] {
     return this.#bySku.get(sku) ?? none;
   }
 
@@ -84,14 +85,14 @@ export class AvailabilityModel implements Consumer {
     if (known !== undefined) return known;
     const row = { ...pairOf(stream), totals: totalsOfBalance({}), version: 0, updatedAt: 0 };
     this.#rows.set(stream, row);
-    const locations = this.#bySku.get(row.sku);
-    if (locations === undefined) this.#bySku.set(row.sku, new Map([[row.location, row]]));
-    else locations.set(row.location, row);
+    const rows = this.#bySku.get(row.sku);
+    if (rows === undefined) this.#bySku.set(row.sku, [row]);
+    else rows.push(row);
     return row;
   }
 }
 
-const none: ReadonlyMap<string, AvailabilityRow> = new Map();
+const none: readonly AvailabilityRow[] = [];
 
 /** A row as clients see it. */
 export function availabilityItem({ sku, location, totals, updatedAt }: AvailabilityRow, version: number) {

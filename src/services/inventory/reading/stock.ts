@@ -68,14 +68,14 @@ export function presentView(
   epochs: readonly Epoch[],
   options: StockOptions,
 ): Omit<StockView, "position"> {
-  const rows = model.ofSku(sku);
+  const updatedAt = new Map(model.ofSku(sku).map((row) => [row.location, row.updatedAt]));
   return viewOf(
     sku,
     stocks.map(({ location, version, totals, lots }) => ({
       location,
       ...quantities(totals),
       version: publicVersion(epochs, version),
-      updatedAt: formatInstant(rows.get(location)?.updatedAt ?? 0),
+      updatedAt: formatInstant(updatedAt.get(location) ?? 0),
       ...(options.lots && { lots: lotViews(lots, totals) }),
     })),
   );

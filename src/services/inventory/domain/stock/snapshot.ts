@@ -1,5 +1,5 @@
 import { Deadlines } from "./deadlines.ts";
-import { askKey, emptyStock, type Holding, type Lot, type Receipt, type Stock } from "./stock.ts";
+import { countAsks, emptyStock, type Holding, type Lot, type Receipt, type Stock } from "./stock.ts";
 
 /** Grows with every change of what a snapshot holds; one of another shape is discarded. */
 export const stockSnapshotShape = 2;
@@ -36,17 +36,14 @@ export function stockFromSnapshot(value: object): Stock {
     ...snapshot.totals,
     ...snapshot.policy,
     ...snapshot.basis,
-    holdings: new Map(snapshot.holdings),
-    lots: new Map(snapshot.lots),
-    receipts: new Map(snapshot.receipts),
+    ...(snapshot.holdings.length > 0 && { holdings: new Map(snapshot.holdings) }),
+    ...(snapshot.lots.length > 0 && { lots: new Map(snapshot.lots) }),
+    ...(snapshot.receipts.length > 0 && { receipts: new Map(snapshot.receipts) }),
     deadlines: new Deadlines(),
   };
   for (const [id, { expiresAt, holds }] of stock.holdings) {
     if (expiresAt !== null) stock.deadlines.push(expiresAt, id);
-    for (const hold of holds) {
-      const key = askKey(hold);
-      if (key !== undefined) stock.asks.set(key, (stock.asks.get(key) ?? 0) + hold.quantity);
-    }
+    countAsks(stock, holds, 1);
   }
   for (const { expired, cutoff } of stock.lots.values()) {
     if (!expired && cutoff !== null && (stock.nextCutoff === null || cutoff < stock.nextCutoff))

@@ -55,11 +55,11 @@ export interface Stock {
   incoming: number;
   lowAt: number | null;
   backorderLimit: number;
-  readonly holdings: Map<string, Holding>;
+  holdings: ReadonlyMap<string, Holding>;
   readonly deadlines: Deadlines;
   /** Units asked for by open holds that name a date or a lot, by `askKey`. */
-  readonly asks: Map<string, number>;
-  readonly lots: Map<string, Lot>;
+  asks: ReadonlyMap<string, number>;
+  lots: ReadonlyMap<string, Lot>;
   /** The earliest cutoff of a lot that has not expired yet. */
   nextCutoff: Instant | null;
   /** The count that on hand rests on. */
@@ -74,8 +74,17 @@ export interface Stock {
   disordered: boolean;
   /** Whether a lot with a date has been used up and forgotten: what brings it back may not tell the date again. */
   datesForgotten: boolean;
-  readonly receipts: Map<string, Receipt>;
+  receipts: ReadonlyMap<string, Receipt>;
   receiptsForgotten: boolean;
+}
+
+/** What most stocks have nothing in, shared by them, so that a stock at rest takes a quarter of the memory. */
+const none: ReadonlyMap<string, never> = new Map<string, never>();
+
+/** The map itself, or a new one where it is the one that all share. */
+function own<V>(map: ReadonlyMap<string, V>): Map<string, V> {
+  // Every other map of a stock was made here or for its snapshot.
+  return map === none ? new Map() : (map as Map<string, V>);
 }
 
 export function emptyStock(): Stock {
@@ -88,17 +97,17 @@ export function emptyStock(): Stock {
     incoming: 0,
     lowAt: null,
     backorderLimit: 0,
-    holdings: new Map(),
+    holdings: none,
     deadlines: new Deadlines(),
-    asks: new Map(),
-    lots: new Map(),
+    asks: none,
+    lots: none,
     nextCutoff: null,
     count: null,
     lotCountAsOf: null,
     latestAt: null,
     disordered: false,
     datesForgotten: false,
-    receipts: new Map(),
+    receipts: none,
     receiptsForgotten: false,
   };
 }
@@ -276,13 +285,15 @@ function applyChange(stock: Stock, change: Change, at: Instant | null): void {
 }
 
 function addReceipt(stock: Stock, { reference, expected = 0, received = 0 }: NonNullable<Change["receipt"]>): void {
-  const known = stock.receipts.get(reference) ?? { expected: 0, received: 0, partial: stock.receiptsForgotten };
-  stock.receipts.delete(reference); // to the end: the map is in the order of use
-  stock.receipts.set(reference, { ...known, expected: known.expected + expected, received: known.received + received });
-  if (stock.receipts.size <= limits.incomingReferencesMax) return;
-  for (const [oldest, receipt] of stock.receipts) {
+  const receipts = own(stock.receipts);
+  stock.receipts = receipts;
+  const known = receipts.get(reference) ?? { expected: 0, received: 0, partial: stock.receiptsForgotten };
+  receipts.delete(reference); // to the end: the map is in the order of use
+  receipts.set(reference, { ...known, expected: known.expected + expected, received: known.received + received });
+  if (receipts.size <= limits.incomingReferencesMax) return;
+  for (const [oldest, receipt] of receipts) {
     if (outstanding(receipt) > 0) continue;
-    stock.receipts.delete(oldest);
+    receipts.delete(oldest);
     stock.receiptsForgotten = true;
     return;
   }
@@ -295,7 +306,7 @@ export function outstanding(receipt: { readonly expected: number; readonly recei
 
 function addHolding(stock: Stock, reservation: string, expiresAt: Instant | null, holds: readonly HoldLine[]): void {
   invariant(!stock.holdings.has(reservation), "a reservation holds once in a stock");
-  stock.holdings.set(reservation, { expiresAt, holds, quantity: sum(holds) });
+  stock.holdings = own(stock.holdings).set(reservation, { expiresAt, holds, quantity: sum(holds) });
   if (expiresAt !== null) stock.deadlines.push(expiresAt, reservation);
   countAsks(stock, holds, 1);
 }
@@ -303,14 +314,14 @@ function addHolding(stock: Stock, reservation: string, expiresAt: Instant | null
 function dropHolding(stock: Stock, reservation: string): void {
   const holding = stock.holdings.get(reservation);
   if (holding === undefined) return;
-  stock.holdings.delete(reservation);
+  own(stock.holdings).delete(reservation);
   countAsks(stock, holding.holds, -1);
   stock.deadlines.tidy(stock.holdings.size, (id, time) => stock.holdings.get(id)?.expiresAt === time);
 }
 
 function changeHolding(stock: Stock, reservation: string, change: (holding: Holding) => Holding): void {
   const holding = stock.holdings.get(reservation);
-  if (holding !== undefined) stock.holdings.set(reservation, change(holding));
+  if (holding !== undefined) own(stock.holdings).set(reservation, change(holding));
 }
 
 function fulfilHolds(
@@ -343,11 +354,13 @@ export function lotAfter(lot: Lot, part: LotChange, isOrdered: boolean | undefin
 }
 
 function changeLot(stock: Stock, name: string, change: (lot: Lot) => Lot): void {
-  const lot = change(stock.lots.get(name) ?? noLot);
+  const lots = own(stock.lots);
+  stock.lots = lots;
+  const lot = change(lots.get(name) ?? noLot);
   if (lot.quantity === 0 && lot.heldBack === 0) {
-    stock.lots.delete(name);
+    lots.delete(name);
     if (lot.expiresOn !== null) stock.datesForgotten = true;
-  } else stock.lots.set(name, lot);
+  } else lots.set(name, lot);
   stock.nextCutoff = null;
   for (const { expired, cutoff } of stock.lots.values()) {
     if (!expired && cutoff !== null && (stock.nextCutoff === null || cutoff < stock.nextCutoff))
@@ -355,13 +368,16 @@ function changeLot(stock: Stock, name: string, change: (lot: Lot) => Lot): void 
   }
 }
 
-function countAsks(stock: Stock, holds: readonly HoldLine[], sign: 1 | -1): void {
+/** Adds what holds ask for beyond any unit, or takes it back. */
+export function countAsks(stock: Stock, holds: readonly HoldLine[], sign: 1 | -1): void {
   for (const hold of holds) {
     const key = askKey(hold);
     if (key === undefined) continue;
-    const units = (stock.asks.get(key) ?? 0) + sign * hold.quantity;
-    if (units === 0) stock.asks.delete(key);
-    else stock.asks.set(key, units);
+    const asks = own(stock.asks);
+    stock.asks = asks;
+    const units = (asks.get(key) ?? 0) + sign * hold.quantity;
+    if (units === 0) asks.delete(key);
+    else asks.set(key, units);
   }
 }
 
