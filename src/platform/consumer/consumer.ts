@@ -1,4 +1,5 @@
 import type { DerivedDocument, RecordedUnit, Sequence, Storage } from "../storage/index.ts";
+import { systemTimers, type Timers } from "../timers/index.ts";
 
 /**
  * Something that follows the log from its own checkpoint and keeps what it derives: a read model, an index, snapshots.
@@ -21,6 +22,8 @@ export interface FollowerOptions {
   readonly commitEveryMs?: number;
   /** Called when a consumer fails; it is stopped, the others go on. */
   readonly onFailure?: (consumer: string, error: unknown) => void;
+  /** The system's unless given. */
+  readonly timers?: Timers;
 }
 
 interface Follower {
@@ -40,14 +43,16 @@ export class ConsumerHost {
   readonly #storage: Storage;
   readonly #followers: Follower[] = [];
   readonly #options: FollowerOptions;
+  readonly #timers: Timers;
   readonly #waiting: { readonly seq: Sequence; readonly resolve: () => void }[] = [];
   #committed = new Map<string, Sequence>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopCommits: () => void = () => undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(storage: Storage, options: FollowerOptions = {}) {
     this.#storage = storage;
     this.#options = options;
+    this.#timers = options.timers ?? systemTimers;
   }
 
   /** Loads the consumers' documents, catches up with the log, and follows it from then on. */
@@ -81,9 +86,9 @@ export class ConsumerHost {
     if (this.position() >= seq) return true;
     return await new Promise<boolean>((resolve) => {
       const waiter = { seq, resolve: () => settle(true) };
-      const timer = setTimeout(() => settle(false), timeoutMs);
+      const callOff = this.#timers.after(timeoutMs, () => settle(false));
       const settle = (reached: boolean) => {
-        clearTimeout(timer);
+        callOff();
         const index = this.#waiting.indexOf(waiter);
         if (index >= 0) this.#waiting.splice(index, 1);
         resolve(reached);
@@ -109,22 +114,19 @@ export class ConsumerHost {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#stopCommits();
     this.#unsubscribe?.();
     this.commit();
   }
 
   /** Commits now and then, so that it takes at most a tenth of the time however much is derived. */
   #commitLater(lastTookMs: number): void {
-    this.#timer = setTimeout(
-      () => {
-        const started = performance.now();
-        this.commit();
-        this.#commitLater(performance.now() - started);
-      },
-      Math.max(this.#options.commitEveryMs ?? 100, 10 * lastTookMs),
-    );
-    this.#timer.unref();
+    const waitMs = Math.max(this.#options.commitEveryMs ?? 100, 10 * lastTookMs);
+    this.#stopCommits = this.#timers.after(waitMs, () => {
+      const started = this.#timers.elapsedMs();
+      this.commit();
+      this.#commitLater(this.#timers.elapsedMs() - started);
+    });
   }
 
   #lag(): number {

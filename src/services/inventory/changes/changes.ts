@@ -1,6 +1,7 @@
 import type { Outcome } from "../../../kernel/index.ts";
 import { accept } from "../../../kernel/index.ts";
 import type { RecordedEvent, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
+import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
 import { formatPosition, parsePosition } from "../positions.ts";
 import { isPublic, pairsIn, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
@@ -14,13 +15,15 @@ const recentUnitsMax = 4096;
 /** The change feed: the log in its order, for any number of followers, each at its own pace. */
 export class Changes {
   readonly #storage: Storage;
+  readonly #timers: Timers;
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
   #recent: RecordedUnit[] = [];
   #open = 0;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, timers: Timers = systemTimers) {
     this.#storage = storage;
+    this.#timers = timers;
     this.#unsubscribe = storage.subscribe((units) => this.#receive(units));
   }
 
@@ -94,12 +97,12 @@ export class Changes {
     if (this.#storage.head() > seen) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
-        clearTimeout(timer);
+        callOff();
         this.#waiting.delete(wake);
         signal.removeEventListener("abort", wake);
         resolve();
       };
-      const timer = setTimeout(wake, ms);
+      const callOff = this.#timers.after(ms, wake);
       this.#waiting.add(wake);
       signal.addEventListener("abort", wake);
     });

@@ -11,7 +11,7 @@ import { familyOf } from "./families.ts";
 const consumerName = "snapshots";
 
 /** Events of a stock after which another snapshot of it is worth its bytes. */
-const eventsBetween = 200;
+const eventsBetweenSnapshots = 200;
 
 export type DiscardReason = "damaged" | "other-shape" | "stale";
 
@@ -100,10 +100,12 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
   readonly name = consumerName;
   readonly counters: SnapshotCounters = { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } };
   readonly #peek: (stream: string, version: number) => unknown;
+  readonly #eventsBetween: number;
   readonly #moved = new Map<string, { events: number; version: number; seq: number }>();
 
-  constructor(peek: (stream: string, version: number) => unknown) {
+  constructor(peek: (stream: string, version: number) => unknown, eventsBetween = eventsBetweenSnapshots) {
     this.#peek = peek;
+    this.#eventsBetween = eventsBetween;
   }
 
   load(): void {
@@ -122,7 +124,7 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
   changes(): { put: DerivedDocument[]; remove: string[] } {
     const put: DerivedDocument[] = [];
     for (const [stream, { events, version, seq }] of this.#moved) {
-      if (events < eventsBetween) continue;
+      if (events < this.#eventsBetween) continue;
       // The state may be ahead of the log while an append is under way: then it waits for the next turn.
       const stock = this.#peek(stream, version) as Stock | undefined;
       if (stock === undefined || events < stock.holdings.size) continue;
