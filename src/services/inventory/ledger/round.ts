@@ -3,8 +3,8 @@
  */
 import { type Instant, invariant, PlatformError } from "../../../kernel/index.ts";
 import type { AppendUnit, Claim, ClaimRecord, Storage, UnitMeta } from "../../../platform/storage/index.ts";
-import { effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
-import { type PastEvent, type Stock, type StockEventDraft, withBalances } from "../domain/stock/index.ts";
+import { type EffectivePolicy, effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
+import { evolve, type PastEvent, type Stock, type StockEventDraft, withBalances } from "../domain/stock/index.ts";
 import type { StateCache } from "./cache.ts";
 import { familyOf, type LooseEvent, type States } from "./families.ts";
 import type { Decided, LedgerOptions } from "./ledger.ts";
@@ -236,7 +236,11 @@ class Step implements Transaction {
   }
 
   stock(location: string, sku: string): Stock {
-    return this.#state<Stock>(streamOf.stock(location, sku));
+    const { version, state } = this.#entry(streamOf.stock(location, sku));
+    const stock = state as Stock;
+    // One without events goes by the policy with which it will begin.
+    if (version === 0) evolve(stock, { type: "PolicyApplied", data: this.#effectivePolicy(location, sku) });
+    return stock;
   }
 
   reservation(id: string): States["reservation"] {
@@ -302,7 +306,7 @@ class Step implements Transaction {
 
   emitStock(location: string, sku: string, drafts: readonly StockEventDraft[]): void {
     const stream = streamOf.stock(location, sku);
-    const stock = this.#state<Stock>(stream);
+    const stock = this.stock(location, sku);
     const isFirst = this.#entry(stream).version === 0;
     this.emit(stream, withBalances(stock, isFirst ? [...this.#firstPolicy(location, sku), ...drafts] : drafts));
   }
@@ -322,8 +326,12 @@ class Step implements Transaction {
 
   /** A stock begins with the policy that holds for it, when that is not the default. */
   #firstPolicy(location: string, sku: string): StockEventDraft[] {
-    const policy = effectivePolicy(this.#state<Policy>(streamOf.policy(sku)), location);
+    const policy = this.#effectivePolicy(location, sku);
     return isDefault(policy) ? [] : [{ type: "PolicyApplied", data: policy }];
+  }
+
+  #effectivePolicy(location: string, sku: string): EffectivePolicy {
+    return effectivePolicy(this.#state<Policy>(streamOf.policy(sku)), location);
   }
 
   #state<S>(stream: string): S {
