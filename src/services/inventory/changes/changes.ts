@@ -20,6 +20,7 @@ export class Changes {
   readonly #unsubscribe: () => void;
   #recent: RecordedUnit[] = [];
   #open = 0;
+  #isClosed = false;
 
   constructor(storage: Storage, timers: Timers = systemTimers) {
     this.#storage = storage;
@@ -32,7 +33,9 @@ export class Changes {
     return this.#open;
   }
 
+  /** Ends the feeds: nothing tells them of what comes now. */
   close(): void {
+    this.#isClosed = true;
     this.#unsubscribe();
     for (const wake of [...this.#waiting]) wake();
   }
@@ -57,7 +60,7 @@ export class Changes {
     try {
       let seen = start;
       let isFirst = true;
-      while (!signal.aborted) {
+      while (!signal.aborted && !this.#isClosed) {
         const units = await this.#after(seen);
         const events: ChangesStep["events"][number][] = [];
         for (const unit of units) {
@@ -72,7 +75,7 @@ export class Changes {
           isFirst = false;
           yield { events, position: this.#token(seen), caughtUp };
         }
-        if (caughtUp && !signal.aborted) await this.#more(seen, heartbeatMs, signal);
+        if (caughtUp && !signal.aborted && !this.#isClosed) await this.#more(seen, heartbeatMs, signal);
       }
     } finally {
       this.#open -= 1;
