@@ -19,8 +19,8 @@ export class Scheduler {
   now: number;
   #heap: Entry[] = [];
   #orders = 0;
-  /** Entries that were run. */
-  turns = 0;
+  /** Whether what runs was asked for by `soon`. */
+  isSoon = false;
 
   constructor(start: number) {
     this.now = start;
@@ -55,7 +55,13 @@ export class Scheduler {
         again();
         return () => callOff();
       },
-      soon: (run) => void after(0, run),
+      // Some time, so that who looks again and again for something to end sees it end.
+      soon: (run) =>
+        void after(1, () => {
+          this.isSoon = true;
+          run();
+          this.isSoon = false;
+        }),
       elapsedMs: () => this.now,
     };
   }
@@ -65,14 +71,15 @@ export class Scheduler {
    * after each.
    */
   async run(until: number, look: () => void): Promise<void> {
-    for (;;) {
+    for (let turns = 0; ; turns += 1) {
       const next = this.#heap[0];
       if (next === undefined || next.at > until) break;
+      if (turns > turnsMax)
+        throw new Error(`more than ${turnsMax} things happen until ${until}: something never rests`);
       this.#pop();
       if (next.isCalledOff) continue;
       // After a leap of time, what was due before comes late: as in a machine that was asleep.
       this.now = Math.max(this.now, next.at);
-      this.turns += 1;
       next.run();
       await settled();
       look();
@@ -112,6 +119,9 @@ export class Scheduler {
 function isBefore(a: Entry, b: Entry): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
+
+/** Far more than ever happens between two looks at the workload; a loop that keeps time from passing shows by it. */
+const turnsMax = 100_000;
 
 /** Resolves once every promise that can go on has done so: nothing in a simulation waits for the real world. */
 export function settled(): Promise<void> {

@@ -3,7 +3,7 @@
  * (`admission.ts`, `unit.ts`); the faults of each append are told by whoever opened it.
  */
 import { type Instant, PlatformError } from "../kernel/index.ts";
-import { admit, checkUnits } from "../platform/storage/admission.ts";
+import { type Admission, admit, checkUnits } from "../platform/storage/admission.ts";
 import type {
   AppendOutcome,
   AppendUnit,
@@ -20,7 +20,7 @@ import type { Timers } from "../platform/timers/index.ts";
 import type { Disk } from "./disk.ts";
 import type { Life } from "./scheduler.ts";
 
-export const appendFaults = ["failed", "answer-lost", "not-made-unknown"] as const;
+export const appendFaults = ["failed", "answer-lost", "not-made-unknown", "landed-late"] as const;
 export const crashPoints = ["before-write", "written", "synced"] as const;
 
 /** What is to happen to one append. Times in milliseconds. */
@@ -28,7 +28,10 @@ export interface AppendFate {
   readonly beforeMs: number;
   readonly writeMs: number;
   readonly answerMs: number;
-  /** `failed`: nothing is appended, and that is known. The others leave the caller in doubt. */
+  /**
+   * `failed`: nothing is appended, and that is known. The others leave the caller in doubt; what `landed-late` is not
+   * there yet when the caller looks for it, only just after.
+   */
   readonly fault?: (typeof appendFaults)[number];
   /** The process dies here. */
   readonly crash?: (typeof crashPoints)[number];
@@ -59,6 +62,7 @@ export class SimulatedStorage implements Storage {
   readonly #listeners = new Set<Listener>();
   #lastAppend: Promise<unknown> = Promise.resolve();
   #isClosed = false;
+  #late: readonly AppendUnit[] = [];
 
   /** Opens what is durable on a disk. */
   constructor(disk: Disk, timers: Timers, fates: Fates, life: Life) {
@@ -95,17 +99,34 @@ export class SimulatedStorage implements Storage {
     if (fate.crash === "before-write") await this.#die();
     if (fate.fault === "failed") throw new PlatformError("storage-unavailable", "nothing was appended: a fault");
     if (fate.fault === "not-made-unknown") throw new Error("nobody knows whether it was appended: a fault");
+    if (fate.fault === "landed-late") {
+      this.#late = [...this.#late, ...units];
+      throw new Error("nobody knows whether it was appended: a fault");
+    }
     const admission = admit(units, this.#log.books());
     this.#disk.write(admission.units.map(({ body }) => body));
     await this.#wait(fate.writeMs);
     if (fate.crash === "written") await this.#die();
     this.#disk.sync();
     if (fate.crash === "synced") await this.#die();
-    this.#log.record(admission);
-    if (admission.units.length > 0) for (const listener of [...this.#listeners]) listener(admission.units);
+    this.#record(admission);
     await this.#wait(fate.answerMs);
     if (fate.fault === "answer-lost") throw new Error("the answer of the append was lost: a fault");
     return admission.outcomes;
+  }
+
+  #record(admission: Admission): void {
+    this.#log.record(admission);
+    if (admission.units.length > 0) for (const listener of [...this.#listeners]) listener(admission.units);
+  }
+
+  #land(): void {
+    if (this.#late.length === 0 || this.#life.dead) return;
+    const admission = admit(this.#late, this.#log.books());
+    this.#late = [];
+    this.#disk.write(admission.units.map(({ body }) => body));
+    this.#disk.sync();
+    this.#record(admission);
   }
 
   head(): Sequence {
@@ -142,8 +163,12 @@ export class SimulatedStorage implements Storage {
   }
 
   async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {
-    await this.#reading();
-    return this.#log.findCommands(commands, after);
+    try {
+      await this.#reading();
+      return this.#log.findCommands(commands, after);
+    } finally {
+      this.#land();
+    }
   }
 
   subscribe(listener: Listener): () => void {
