@@ -5,6 +5,7 @@
 
 import type { DerivedChanges, DerivedStore } from "../platform/storage/index.ts";
 import { MemoryDerivedStore } from "../platform/storage/memory/memory-derived.ts";
+import { readUnit, type StoredUnit } from "../platform/storage/unit.ts";
 import type { Random } from "./random.ts";
 
 /** What became of the derived store at a crash. */
@@ -14,6 +15,8 @@ export class Disk {
   /** The log as it survives a crash: a line for each unit, its checksum before it. */
   readonly durable: string[] = [];
   #written: string[] = [];
+  /** What the lines say, read from them once; nobody changes it. */
+  readonly #units: StoredUnit[] = [];
   outgoingPaused = false;
   derived: JournalledDerivedStore = new JournalledDerivedStore();
 
@@ -48,15 +51,21 @@ export class Disk {
   }
 
   /** The stored units, in order, the torn end of a crash cut off. Throws when a line is damaged that is not the last. */
-  open(): readonly string[] {
-    const bodies: string[] = [];
-    for (const [index, line] of this.durable.entries()) {
-      const body = bodyOf(line);
-      if (body !== undefined) bodies.push(body);
-      else if (index < this.durable.length - 1) throw new Error(`line ${index} of the simulated log is damaged`);
+  open(): readonly StoredUnit[] {
+    const units = this.units();
+    if (units.length < this.durable.length - 1) throw new Error(`line ${units.length} of the simulated log is damaged`);
+    this.durable.length = units.length;
+    return units;
+  }
+
+  /** The units before the first torn line. */
+  units(): readonly StoredUnit[] {
+    for (let index = this.#units.length; index < this.durable.length; index += 1) {
+      const body = bodyOf(this.durable[index] ?? "");
+      if (body === undefined) break;
+      this.#units.push(readUnit((this.#units.at(-1)?.lastSeq ?? 0) + 1, body));
     }
-    this.durable.length = bodies.length;
-    return bodies;
+    return this.#units;
   }
 }
 

@@ -1,35 +1,29 @@
 /** The whole log, read again from the disk: by `larder verify`, and by adding up what its events say. */
-import { MemoryLog } from "../platform/storage/memory/memory-log.ts";
 import { verifyLog } from "../services/inventory/index.ts";
-import { bodyOf, type Disk } from "./disk.ts";
+import type { Disk } from "./disk.ts";
 import type { LogOracle } from "./oracle/log.ts";
-import { type LoggedUnit, must } from "./oracle/shapes.ts";
+import { type LoggedData, must } from "./oracle/shapes.ts";
 import { balanceText } from "./oracle/stock.ts";
 
 export async function mustFold(disk: Disk, oracle: LogOracle): Promise<void> {
-  const log = new MemoryLog();
-  const sums = new Map<
-    string,
-    { onHand: number; unavailable: number; incoming: number; last: string; version: number }
-  >();
-  for (const line of disk.durable) {
-    const body = bodyOf(line);
-    if (body === undefined) break;
-    log.load(body);
-    for (const { stream, v, data } of (JSON.parse(body) as LoggedUnit).events) {
+  const units = disk.units();
+  const sums = new Map<string, { onHand: number; unavailable: number; incoming: number; version: number }>();
+  for (const { events } of units) {
+    for (const { stream, version, data } of events) {
       if (!stream.startsWith("stock-")) continue;
-      const sum = sums.get(stream) ?? { onHand: 0, unavailable: 0, incoming: 0, last: "", version: 0 };
+      const sum = sums.get(stream) ?? { onHand: 0, unavailable: 0, incoming: 0, version: 0 };
       sums.set(stream, sum);
-      if (typeof data.change === "object") {
-        sum.onHand += data.change.onHand ?? 0;
-        sum.unavailable += data.change.unavailable ?? 0;
-        sum.incoming += data.change.incoming ?? 0;
+      const { change } = data as LoggedData;
+      if (typeof change === "object") {
+        sum.onHand += change.onHand ?? 0;
+        sum.unavailable += change.unavailable ?? 0;
+        sum.incoming += change.incoming ?? 0;
       }
-      sum.version = v;
-      sum.last = JSON.stringify(data.balance);
+      sum.version = version;
     }
   }
-  must(log.head() === oracle.head, () => `the log ends at ${log.head()}; ${oracle.head} events were durable before`);
+  const head = units.at(-1)?.lastSeq ?? 0;
+  must(head === oracle.head, () => `the log ends at ${head}; ${oracle.head} events were durable before`);
   for (const stock of oracle.stocks.values()) {
     const name = `stock-${stock.location.replaceAll("%", "%25").replaceAll("/", "%2F")}/${stock.sku}`;
     const sum = sums.get(name);
@@ -42,8 +36,9 @@ export async function mustFold(disk: Disk, oracle: LogOracle): Promise<void> {
     );
   }
   const reader = {
-    head: () => log.head(),
-    readLog: async (after: number, limit: number) => log.readLog(after, limit),
+    head: () => head,
+    // All at once: what is asked for comes after the last answer's end.
+    readLog: async (after: number) => (after === 0 ? units : []),
     derived: disk.derived,
   };
   const { findings, findingsCount } = await verifyLog(reader);

@@ -81,6 +81,7 @@ class World {
   readonly #attempts = new Set<Attempt>();
   readonly #pending = new Set<Pending>();
   readonly #followers: ChangeFollower[] = [];
+  readonly #hasFollower: boolean;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -98,6 +99,7 @@ class World {
     this.#seed = seed;
     this.#random = seededRandom(seed);
     this.#network = this.#random.fork();
+    this.#hasFollower = this.#random.chance(0.4);
     this.#mixture = drawMixture(this.#random.fork());
     this.#oracle = new LogOracle({
       facts: (key) => this.#facts.get(key) ?? [],
@@ -455,6 +457,7 @@ class World {
 
   #follow(server: Server): void {
     if (server.state !== "up") return;
+    if (!this.#hasFollower) return;
     const follower = this.#followers[0] ?? new ChangeFollower(this.#oracle, () => this.#look());
     this.#followers[0] = follower;
     void follower.follow(server).catch((error: unknown) => {
@@ -516,14 +519,14 @@ class World {
     must(oracle.lastSealTo >= oracle.lastUnsealed, () => `sealed up to ${oracle.lastSealTo} of ${oracle.lastUnsealed}`);
     const skus = [...oracle.bySku.keys()];
     if (skus.length > 0)
-      this.#mustBeRead({ code: "ok", value: await valueOf(inventory.availability(skus, undefined, admin)) });
-    const { items } = (await valueOf(inventory.availability(skus, undefined, admin))) as { items: readonly object[] };
+      this.#mustBeRead({ code: "ok", value: await read(inventory.availability(skus, undefined, admin)) });
+    const { items } = (await read(inventory.availability(skus, undefined, admin))) as { items: readonly object[] };
     must(
       items.length === oracle.stocks.size,
       () => `the read side knows ${items.length} of ${oracle.stocks.size} stocks`,
     );
     for (const reservation of oracle.reservations.values()) {
-      const { items: found } = (await valueOf(
+      const { items: found } = (await read(
         inventory.reservations({ reference: reservation.reference, limit: 10 }, admin),
       )) as { items: readonly { id: string; status: string }[] };
       must(
@@ -558,7 +561,7 @@ class World {
   }
 }
 
-async function valueOf(outcome: Promise<{ readonly ok: boolean; readonly value?: object }>): Promise<object> {
+async function read(outcome: Promise<{ readonly ok: boolean; readonly value?: object }>): Promise<object> {
   const { ok, value } = await outcome;
   must(ok && value !== undefined, () => "a read of the read side is refused");
   return value;

@@ -18,7 +18,7 @@ export interface Setup {
 
 export function drawSetup(random: Random): Setup {
   return {
-    cachedStatesMax: random.pick([4, 24, 10_000]),
+    cachedStatesMax: random.pick([6, 40, 10_000, 10_000]),
     snapshotEveryEvents: random.pick([2, 10, 60]),
     sweepEveryMs: random.pick([250, 2000, 60_000]),
     sealEveryMs: random.pick([1000, 10_000]),

@@ -70,7 +70,7 @@ export class SimulatedStorage implements Storage {
     this.#timers = timers;
     this.#fates = fates;
     this.#life = life;
-    for (const body of disk.open()) this.#log.load(body);
+    for (const unit of disk.open()) this.#log.load(unit);
   }
 
   get derived() {

@@ -35,8 +35,8 @@ export class MemoryLog {
   }
 
   /** Takes in a stored unit that comes next, as it was read from where it is kept. */
-  load(body: string): void {
-    this.#add(readUnit(this.#head + 1, body));
+  load(unit: StoredUnit): void {
+    this.#add(unit);
   }
 
   #add(unit: StoredUnit): void {
