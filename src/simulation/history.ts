@@ -184,6 +184,7 @@ class World {
   }
 
   #tell(what: string): void {
+    if (process.env["SIM_DEBUG"]) console.log(this.step, this.#scheduler.now, what.slice(0, 3000));
     this.#trace.update(`${this.#scheduler.now} ${what}\n`);
   }
 

@@ -79,6 +79,8 @@ export class LogOracle {
   readonly #versions = new Map<string, number>();
   readonly #claims = new Set<string>();
   readonly #transfers = new Map<string, Consignment>();
+  /** What a unit's transfers say is on its way to stocks; the unit's `IncomingChanged` must say so too. */
+  readonly #underWay = new Map<StockOracle, { readonly transfer: string; readonly units: number }>();
 
   constructor(asked: Asked) {
     this.#asked = asked;
@@ -139,6 +141,9 @@ export class LogOracle {
           this.lastSealTo = Number(event.data.to);
       }
     }
+    for (const [stock, { transfer, units }] of this.#underWay)
+      must((stock.transit.get(transfer) ?? 0) === units, () => `${stock.name} is not told of ${units} under way to it`);
+    this.#underWay.clear();
     this.#mustTellShortfalls(unit, before);
     this.#mustHoldWhatRemains(unit);
     if (sent !== undefined) this.#mustBeWhole(unit, sent);
@@ -304,8 +309,11 @@ export class LogOracle {
         );
         break;
       }
-      case "IncomingChanged":
+      case "IncomingChanged": {
+        const { transfer, units: underWay } = this.#underWay.get(stock) ?? { transfer: "", units: 0 };
+        stock.transit.set(transfer, underWay);
         break;
+      }
       default:
         must(sent !== undefined, () => `${type} at ${stock.name} without a fact`);
         this.#fact(stock, event, unit, sent);
@@ -488,8 +496,11 @@ export class LogOracle {
         (data.difference ?? 0) === sums.arrived - sums.dispatched,
         () => `transfer ${id} says that ${data.difference} differ; it is ${sums.arrived - sums.dispatched}`,
       );
-    if (sums.to !== undefined)
-      this.#stock(nameOf(sums.to, sku)).transit.set(`${id}\u0000${sku}`, sums.arrivals > 0 ? 0 : sums.dispatched);
+    if (sums.to === undefined) return;
+    this.#underWay.set(this.#stock(nameOf(sums.to, sku)), {
+      transfer: `${id}\u0000${sku}`,
+      units: sums.arrivals > 0 ? 0 : sums.dispatched,
+    });
   }
 
   #policyEvent(sku: string, { data }: LoggedEvent, unit: LoggedUnit): void {
