@@ -325,13 +325,9 @@ describe("lots, by example", () => {
   });
 
   it("the last units of a lot whose date has passed leave no shortfall: they were not for sale", () => {
-    const arrivals = arriveAll(
-      [
-        told("1", "StockReceived", 1, { quantity: 2, lot, expiresOn }, 12),
-        told("2", "StockReceived", 1, { quantity: 1 }),
-      ],
-      1,
-    );
+    const arrivals = new Arrivals();
+    arrivals.arrive(told("1", "StockReceived", 1, { quantity: 2, lot, expiresOn }, 12), 1);
+    arrivals.arrive(told("2", "StockReceived", 1, { quantity: 1 }), 1);
     // Nothing has recorded yet that the date has passed.
     arrivals.arrive(told("3", "StockAdjusted", 14, { delta: -2, lot }), 14);
     expect(arrivals.history.map(({ event }) => event.type)).not.toContain("ShortfallFound");
