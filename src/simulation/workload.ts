@@ -21,6 +21,11 @@ const skuNames = ["milk", "crème brûlée", "nut/mix 5%", "tea", "rice", "salt"
 const locationNames = ["leeds", "york/2", "hull %"];
 const lotNames = ["L1", "L2", "L3"];
 const gtins = ["4006381333931", "5000112637922", "96385074"];
+/** Positions that nobody was given, with the code by which they are refused. */
+export const wrongPositions = {
+  garbled: { minPosition: "+", code: "invalid-position" },
+  foreign: { minPosition: Buffer.from("1.elsewhere.1").toString("base64url"), code: "position-from-another-history" },
+} as const;
 const hour = 3_600_000;
 const day = 24 * hour;
 
@@ -61,6 +66,8 @@ export class Workload {
   readonly #told: SentFact[] = [];
   readonly #skus: readonly string[];
   readonly #locations: readonly string[];
+  /** The newest position that a client was given. */
+  lastPosition: string | undefined;
   #names = 0;
   #hugeSteps = 0;
 
@@ -112,7 +119,7 @@ export class Workload {
       case "stock":
         return { kind: "stock", sku: this.#sku() };
       case "availability":
-        return { kind: "availability", skus: [...this.#skus, "never heard of"] };
+        return { kind: "availability", skus: [...this.#skus, "never heard of"], ...this.#minPosition() };
       case "list":
         return { kind: "list", reference: this.#reservation()?.reference ?? "nobody's" };
       case "item":
@@ -140,6 +147,14 @@ export class Workload {
           timeZone: random.pick(["UTC", "Europe/London", "Pacific/Kiritimati"]),
         };
     }
+  }
+
+  /** A position that the read must have seen: one that was given, or none that ever was. */
+  #minPosition(): { readonly minPosition?: string } {
+    const minPosition = this.#random.weighted({ none: 50, last: 30, garbled: 10, foreign: 10 });
+    if (minPosition === "none") return {};
+    if (minPosition !== "last") return { minPosition: wrongPositions[minPosition].minPosition };
+    return this.lastPosition === undefined ? {} : { minPosition: this.lastPosition };
   }
 
   #sku(): string {
