@@ -197,7 +197,7 @@ class World {
     void server.start().then(() => {
       if (server !== this.#server) return;
       if (server.state === "down") this.#scheduler.after(500, () => this.#startAgain(server));
-      else this.#follow(server);
+      else this.#scheduler.after(this.#network.between(0, 3000), () => this.#follow(server));
     });
   }
 
@@ -519,6 +519,8 @@ class World {
       for (const { expiresAt } of stock.holdings.values())
         must(expiresAt === null || expiresAt > now, () => `nothing records what has lapsed of ${stock.name}`);
     }
+    for (const stock of oracle.stocks.values())
+      must(oracle.goesByItsPolicy(stock), () => `${stock.name} does not go by the policy that was set for it`);
     must(oracle.lastSealTo >= oracle.lastUnsealed, () => `sealed up to ${oracle.lastSealTo} of ${oracle.lastUnsealed}`);
     const skus = [...oracle.bySku.keys()];
     if (skus.length > 0)

@@ -200,11 +200,24 @@ export class LogOracle {
     if (this.voidsAwaiting.has(key) && !voids) this.#mustBeUndone(sent, unit);
   }
 
+  /** A voided end of a transfer is taken back from the transfer. */
+  #mustCorrect(target: SentFact | undefined, unit: LoggedUnit): void {
+    const transfer = target?.data.transfer;
+    if (transfer === undefined) return;
+    const isCorrected = unit.events.some(
+      ({ stream, type }) => type === "TransferCorrected" && stream === `transfer-${transfer}`,
+    );
+    must(isCorrected, () => `${target?.id} was voided, but the transfer ${transfer} does not know`);
+  }
+
   /** A void undoes its fact wherever it had an effect, or says why not. */
   #mustBeUndone(target: { readonly source: string; readonly id: string }, unit: LoggedUnit): void {
     const key = factKey(target);
     const isNoted = unit.events.some(({ type }) => type === "VoidNoted");
-    if (!isNoted) this.voided.add(key);
+    if (!isNoted) {
+      this.voided.add(key);
+      this.#mustCorrect(this.facts.get(key)?.sent, unit);
+    }
     for (const stock of this.stocks.values()) {
       const hasEffect = stock.entries.some((entry) => entry.key === key);
       must(!hasEffect || stock.voided.has(key) || isNoted, () => `${target.id} was voided, but not for ${stock.name}`);
@@ -521,6 +534,10 @@ export class LogOracle {
       ...policy?.general,
       ...policy?.locations.get(location),
     };
+  }
+
+  goesByItsPolicy(stock: StockOracle): boolean {
+    return samePolicy(this.effectivePolicy(stock.sku, stock.location), stock.policy);
   }
 
   #gtinEvent(gtin: string, { type, data }: LoggedEvent): void {
