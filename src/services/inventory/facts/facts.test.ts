@@ -267,6 +267,19 @@ describe("policies", () => {
     await inventory.stop();
   });
 
+  it("are set and applied in one unit, so that no crash comes between", async () => {
+    const { storage, inventory } = await openInventory();
+    for (const location of ["shop", "depot"])
+      await inventory.recordFacts([fact("stock.received", { sku: "milk", location, quantity: 9 })], caller);
+    const head = storage.head();
+    await inventory.setPolicy("milk", { safetyStock: 2 }, caller);
+    const units = await storage.readLog(head, 100);
+    expect(units.map(({ events }) => events.map(({ type }) => type))).toEqual([
+      ["PolicySet", "PolicyApplied", "PolicyApplied"],
+    ]);
+    await inventory.stop();
+  });
+
   it("hold for stocks that begin while they are set", async () => {
     const { inventory } = await openInventory();
     const [receipt, policy] = await Promise.all([
