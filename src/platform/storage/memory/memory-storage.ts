@@ -27,14 +27,16 @@ export class MemoryStorage implements Storage {
   readonly derived = new MemoryDerivedStore();
   readonly epochs: readonly Epoch[];
   #outgoingPaused = false;
-  readonly #log = new MemoryLog();
+  readonly #log: MemoryLog;
   readonly #listeners = new Set<Listener>();
   readonly #faults: Fault[] = [];
   #lastAppend: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  constructor(epochs: readonly Epoch[] = [{ number: 1, id: "memory", startsAfter: 0 }]) {
+  /** Begins with what a log holds already. */
+  constructor(epochs: readonly Epoch[] = [{ number: 1, id: "memory", startsAfter: 0 }], log = new MemoryLog()) {
     this.epochs = epochs;
+    this.#log = log;
   }
 
   /** The next append appends nothing and throws `PlatformError("storage-unavailable")`. */
