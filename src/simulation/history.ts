@@ -44,10 +44,12 @@ interface Attempt {
   readonly server: Server;
   /** Where the log was. */
   readonly head: number;
-  /** Versions of the stocks that a read must have seen. */
+  /** The answers that were right at some moment since. */
   readonly right: Set<string>;
   /** Whether it waits for an answer; one that got none that says something may still have its effect. */
   isWaiting: boolean;
+  /** Whether the answer is plain from the request alone. */
+  readonly isSettled: boolean;
 }
 
 const start = Date.UTC(2026, 2, 1, 12);
@@ -335,15 +337,16 @@ class World {
       this.#note("refused-connection");
       return;
     }
+    const unseen = answerUnseen(pending.operation);
     const attempt: Attempt = {
       operation: pending.operation,
       server,
       head: this.#oracle.head,
       right: new Set(),
       isWaiting: true,
+      isSettled: unseen !== undefined,
     };
     this.#attempts.add(attempt);
-    const unseen = answerUnseen(pending.operation);
     if (unseen !== undefined) attempt.right.add(unseen);
     void server.handle(pending.operation).then((answer) => {
       if (server.life.dead) return;
@@ -376,7 +379,7 @@ class World {
 
   /** `now` is the time by which a decision goes at this moment. */
   #weigh(attempt: Attempt, now: number): void {
-    if (!attempt.isWaiting) return;
+    if (!attempt.isWaiting || attempt.isSettled) return;
     const text = rightAnswer(this.#oracle, attempt.operation, now);
     if (text !== undefined) attempt.right.add(text);
   }

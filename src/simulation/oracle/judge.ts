@@ -25,8 +25,6 @@ export function answerUnseen({ caller, ...request }: Operation): string | undefi
 
 /** The right answer at a moment, as text; undefined when the request would change something, or anything goes. */
 export function rightAnswer(oracle: LogOracle, operation: Operation, now: number): string | undefined {
-  const unseen = answerUnseen(operation);
-  if (unseen !== undefined) return unseen;
   switch (operation.kind) {
     case "reserve":
       return reserveAnswer(oracle, operation, now);
