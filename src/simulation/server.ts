@@ -34,7 +34,7 @@ export interface ServerEnvironment {
   /** The server's clock at the moment; told of each look at it. */
   readonly clock: (server: Server) => number;
   /** Something broke that nothing may break. */
-  readonly fail: (violation: Violation) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 export class Server {

@@ -27,7 +27,6 @@ export const wrongPositions = {
   foreign: { minPosition: Buffer.from("1.elsewhere.1").toString("base64url"), code: "position-from-another-history" },
 } as const;
 const hour = 3_600_000;
-const day = 24 * hour;
 
 export interface Scale {
   readonly skus: number;
@@ -483,5 +482,3 @@ export class Workload {
     return { kind: "reserve", body: { id: name, reference: `${name}~1`, ttlSeconds: 60, lines }, caller: admin };
   }
 }
-
-export { day, hour };

@@ -234,6 +234,24 @@ export function canServe(
   return true;
 }
 
+/** The read side shows each stock as it is, under the version that it is of. */
+export function mustBeRead(oracle: LogOracle, value: object): void {
+  const { items } = value as {
+    readonly items: readonly (Totals & { sku: string; location: string; version: number; known?: false })[];
+  };
+  for (const item of items) {
+    if (item.known === false) continue;
+    const { sku, location, version } = item;
+    const stock = oracle.stock(location, sku);
+    const [shown, is] = [balanceText(item), stock?.balances[version]];
+    must(
+      is === shown,
+      () => `the read side shows ${sku} at ${location} in version ${version} as ${shown}; it was ${is}`,
+    );
+    must(stock?.version === version, () => `the read side is behind what was acknowledged of ${sku}`);
+  }
+}
+
 // Facts
 
 interface Receipt {
