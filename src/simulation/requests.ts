@@ -1,7 +1,8 @@
 /** What servers were asked: every fact ever sent, and the requests that are open. */
 import { type Answer, isFinal, type Operation } from "./operations.ts";
 import { answerText, answerUnseen, mustBeRead, mustBeRightReceipt, rightAnswer } from "./oracle/judge.ts";
-import { type Asked, factKey, type LogOracle, type OpenRequest } from "./oracle/log.ts";
+import type { Asked, LogOracle, OpenRequest } from "./oracle/log.ts";
+import { factKey } from "./oracle/names.ts";
 import { must, type SentFact } from "./oracle/shapes.ts";
 import type { Server } from "./server.ts";
 import { type Workload, wrongPositions } from "./workload.ts";

@@ -5,7 +5,7 @@
  */
 import type { Answer, Operation } from "../operations.ts";
 import type { LogOracle } from "./log.ts";
-import { factKey, isAllocated } from "./log.ts";
+import { factKey, isAllocated } from "./names.ts";
 import type { ReservationOracle, Status } from "./reservation.ts";
 import { type Ask, must, type SentFact } from "./shapes.ts";
 import { available, balanceText, type Totals } from "./stock.ts";

@@ -2,17 +2,11 @@
  * Follows the log as it becomes durable, unit by unit, and holds each against what was asked and what the contract says
  * of it. Keeps what is then known: stocks, reservations, transfers, who has which name.
  */
+import { add, factKey, isAllocated, isTold, nameOf, pairIn } from "./names.ts";
 import { ReservationOracle } from "./reservation.ts";
-import {
-  type Ask,
-  type LoggedData,
-  type LoggedEvent,
-  type LoggedUnit,
-  must,
-  type SentFact,
-  type Told,
-} from "./shapes.ts";
-import { available, type Entry, type Policy, StockOracle, sum, type Totals } from "./stock.ts";
+import { type Ask, type LoggedEvent, type LoggedUnit, must, type SentFact } from "./shapes.ts";
+import { type Policy, StockOracle, sum, type Totals } from "./stock.ts";
+import { followStockEvent, type Known, mustTellShortfalls, samePolicy } from "./stock-events.ts";
 
 /** What the oracle asks about requests that a server has and has not answered. */
 export interface Asked {
@@ -52,7 +46,6 @@ interface PolicyFields {
   readonly backorderLimit?: number;
 }
 
-const clockAheadMsMax = 300_000;
 const publicKinds = new Set(["stock", "reservation", "transfer", "policy", "item", "location", "void"]);
 
 export class LogOracle {
@@ -112,7 +105,7 @@ export class LogOracle {
           const stock = this.#stock(id);
           // A policy that is applied for the first time is no shortfall of the fact that comes with it.
           if (!before.has(stock) && event.type !== "PolicyApplied") before.set(stock, stock.totalsAt(unit.at));
-          this.#stockEvent(stock, event, unit, sent);
+          followStockEvent(stock, event, unit, sent, this.#known());
           break;
         }
         case "reservation":
@@ -144,7 +137,7 @@ export class LogOracle {
     for (const [stock, { transfer, units }] of this.#underWay)
       must((stock.transit.get(transfer) ?? 0) === units, () => `${stock.name} is not told of ${units} under way to it`);
     this.#underWay.clear();
-    this.#mustTellShortfalls(unit, before);
+    mustTellShortfalls(unit, before);
     this.#mustHoldWhatRemains(unit);
     if (sent !== undefined) this.#mustBeWhole(unit, sent);
     return unit;
@@ -227,11 +220,6 @@ export class LogOracle {
     must(!isNoted || !isEffective, () => `the void of ${target.id} has no effect, but its fact is in force`);
   }
 
-  /** When a fact takes effect: as it says, unless that lies too far ahead of its receipt. */
-  static at(told: number | undefined, receivedAt: number): number {
-    return told === undefined || told > receivedAt + clockAheadMsMax ? receivedAt : told;
-  }
-
   // Stocks
 
   #stock(name: string): StockOracle {
@@ -247,183 +235,13 @@ export class LogOracle {
     return stock;
   }
 
-  #stockEvent(stock: StockOracle, event: LoggedEvent, unit: LoggedUnit, sent: SentFact | undefined): void {
-    const { type, data } = event;
-    const { at: now } = unit;
-    if (stock.version === 0 && type !== "PolicyApplied") {
-      const policy = this.effectivePolicy(stock.sku, stock.location);
-      must(samePolicy(policy, stock.policy), () => `${stock.name} begins without the policy that holds for it`);
-    }
-    stock.version = event.v;
-    const change = typeof data.change === "object" ? data.change : undefined;
-    if (change !== undefined) stock.follow(change);
-    const id = data.reservation ?? "";
-    switch (type) {
-      case "StockReserved":
-      case "StockReacquired":
-        this.#promise(stock, data, unit, type === "StockReserved" ? (data.expiresAt ?? 0) : null);
-        break;
-      case "HoldsAmended": {
-        const { expiresAt, lines } = stock.holdings.get(id) ?? { expiresAt: data.expiresAt ?? 0, lines: [] };
-        must(expiresAt !== null && expiresAt > now, () => `${id} is amended at ${stock.name}, though it holds no more`);
-        const more = sum(data.holds ?? []) - sum(lines);
-        must(more === data.change, () => `${id} is amended at ${stock.name} by ${more}, not ${String(data.change)}`);
-        this.#mustHave(stock, more, now);
-        if (stock.holdings.has(id)) stock.drop(id);
-        stock.hold(id, data.holds ?? [], data.expiresAt ?? 0);
-        break;
-      }
-      case "HoldExtended": {
-        const holding = this.#openHold(stock, id, now);
-        must((data.expiresAt ?? 0) > (holding.expiresAt ?? 0), () => `extending ${id} shortens it at ${stock.name}`);
-        holding.expiresAt = data.expiresAt ?? 0;
-        break;
-      }
-      case "StockCommitted": {
-        const { lines } = this.#openHold(stock, id, now);
-        must(sum(lines) === data.quantity, () => `${data.quantity} of ${id} are committed at ${stock.name}`);
-        stock.drop(id);
-        stock.hold(id, lines, null);
-        break;
-      }
-      case "StockFulfilled":
-        this.#fulfil(stock, data, unit, sent);
-        break;
-      case "StockReleased": {
-        const { lines, expiresAt } = stock.drop(id);
-        must(sum(lines) === data.quantity, () => `${data.quantity} of ${id} are released at ${stock.name}`);
-        must(expiresAt === null || expiresAt > now, () => `${id} is released at ${stock.name} after it had expired`);
-        break;
-      }
-      case "HoldLapsed": {
-        const { lines, expiresAt } = stock.drop(id);
-        must(expiresAt !== null && expiresAt <= now, () => `the hold of ${id} at ${stock.name} lapses before its time`);
-        must(sum(lines) === data.quantity, () => `${data.quantity} of ${id} lapse at ${stock.name}`);
-        break;
-      }
-      case "LotExpired":
-        stock.expireLot(data.lot ?? "", now, data.quantity ?? 0);
-        break;
-      case "PolicyApplied": {
-        const { safetyStock = 0, lowAt = null, backorderLimit = 0 } = data;
-        stock.policy = { safetyStock, lowAt, backorderLimit };
-        const policy = this.effectivePolicy(stock.sku, stock.location);
-        must(samePolicy(policy, stock.policy), () => `${stock.name} goes by a policy that nobody has set`);
-        break;
-      }
-      case "FactVoided":
-        stock.void(factKey(data.voids));
-        break;
-      case "ShortfallFound": {
-        const totals = stock.totalsAt(now);
-        must(
-          data.onHand === totals.onHand && data.available === available(totals),
-          () => `a shortfall of ${stock.name} says ${data.available} are available; it is ${available(totals)}`,
-        );
-        break;
-      }
-      case "IncomingChanged": {
-        const { transfer, units: underWay } = this.#underWay.get(stock) ?? { transfer: "", units: 0 };
-        stock.transit.set(transfer, underWay);
-        break;
-      }
-      default:
-        must(sent !== undefined, () => `${type} at ${stock.name} without a fact`);
-        this.#fact(stock, event, unit, sent);
-    }
-    stock.mustBalance(event);
-  }
-
-  #fact(stock: StockOracle, { type, data }: LoggedEvent, unit: LoggedUnit, sent: SentFact): void {
-    const told = sent.data;
-    const time = told.asOf ?? sent.time;
-    const at = LogOracle.at(time === undefined ? undefined : toMs(time), unit.at);
-    must(data.at === at, () => `${sent.id} takes effect at ${String(data.at)} instead of ${at}`);
-    const sku = told.gtin === undefined ? told.sku : this.gtins.get(told.gtin.padStart(14, "0"));
-    const isHere = told.lines !== undefined || (sku === stock.sku && told.location === stock.location);
-    must(isHere, () => `${sent.id} is told of ${sku} at ${told.location}, and recorded for ${stock.name}`);
-    const { quantity = 0 } = told.lines === undefined ? told : (data.fact ?? {});
-    const isBack = type === "StockReturned" && told.sellable === false;
-    const held: Readonly<Record<string, number>> = { StockHeldBack: quantity, StockPutBack: -quantity };
-    const moved: Readonly<Record<string, number>> = {
-      StockReceived: quantity,
-      StockReturned: quantity,
-      StockArrived: quantity,
-      StockSold: -quantity,
-      StockDispatched: -quantity,
-      StockAdjusted: told.delta ?? 0,
+  #known(): Known {
+    return {
+      seq: this.head,
+      policyOf: ({ sku, location }) => this.effectivePolicy(sku, location),
+      skuOf: (gtin) => this.gtins.get(gtin.padStart(14, "0")),
+      underWayTo: (stock) => this.#underWay.get(stock),
     };
-    if (type === "StockCounted" && told.lot !== undefined) stock.hasLotCounts = true;
-    const entry: Entry = {
-      key: factKey(sent),
-      at,
-      units: moved[type] ?? 0,
-      heldBack: held[type] ?? (isBack ? quantity : 0),
-      ...(type === "StockCounted" && told.lot === undefined && { counted: quantity }),
-      ...(told.reference !== undefined && { reference: told.reference }),
-      expected: type === "StockExpected" ? quantity : 0,
-      received: type === "StockReceived" ? quantity : 0,
-    };
-    stock.add(entry);
-  }
-
-  #promise(stock: StockOracle, data: LoggedData, unit: LoggedUnit, expiresAt: number | null): void {
-    const holds = data.holds ?? [];
-    this.#mustHave(stock, sum(holds), unit.at);
-    stock.hold(data.reservation ?? "", holds, expiresAt);
-    stock.mustServe(holds, unit.at);
-  }
-
-  /** I1: what is promised was available, by the log alone and by the clock. */
-  #mustHave(stock: StockOracle, units: number, now: number): void {
-    if (units <= 0) return;
-    const logged = stock.totals();
-    const { unavailable } = stock.totalsAt(now);
-    const free = available({ ...logged, unavailable }) + Math.min(0, unavailable) + stock.policy.backorderLimit;
-    must(units <= free, () => `${units} of ${stock.name} are promised while ${free} were available`);
-  }
-
-  #openHold(stock: StockOracle, id: string, now: number) {
-    const holding = stock.held(id);
-    const { expiresAt } = holding;
-    must(expiresAt !== null && expiresAt > now, () => `${id} goes on at ${stock.name} after its time`);
-    return holding;
-  }
-
-  #fulfil(stock: StockOracle, data: LoggedData, unit: LoggedUnit, sent: SentFact | undefined): void {
-    const id = data.reservation ?? "";
-    const { expiresAt, lines } = stock.drop(id);
-    must(expiresAt === null || expiresAt > unit.at, () => `${id} is fulfilled at ${stock.name} after its time`);
-    must((expiresAt === null) === (data.from === "committed"), () => `${id} is not ${data.from} at ${stock.name}`);
-    const rest = lines.map((line) => {
-      const handed = sum((data.holds ?? []).filter((part) => part.line === line.line));
-      return { ...line, quantity: line.quantity - handed };
-    });
-    must(
-      rest.every(({ quantity }) => quantity >= 0) && sum(lines) - sum(rest) === data.quantity,
-      () => `${data.quantity} of ${id} are handed over at ${stock.name}, of ${sum(lines)} held`,
-    );
-    const left = rest.filter(({ quantity }) => quantity > 0);
-    stock.hold(id, left, null);
-    const time = sent?.time;
-    const at = sent === undefined ? unit.at : LogOracle.at(time === undefined ? undefined : Date.parse(time), unit.at);
-    must(data.at === at, () => `${id} is handed over as of ${String(data.at)} instead of ${at}`);
-    const key = sent === undefined ? `fulfilled\u0000${this.head}` : factKey(sent);
-    stock.add({ key, at, units: -(data.quantity ?? 0), heldBack: 0, expected: 0, received: 0 });
-  }
-
-  #mustTellShortfalls(unit: LoggedUnit, before: ReadonlyMap<StockOracle, Totals>): void {
-    if (unit.events.some(({ type }) => type === "FactVoided") && unit.events.length > 2) return;
-    for (const [stock, was] of before) {
-      const is = stock.totalsAt(unit.at);
-      const stream = (event: LoggedEvent) =>
-        event.stream.startsWith("stock-") && this.#stock(event.stream.slice(6)) === stock;
-      const isMoved = unit.events.some((event) => stream(event) && ("fact" in event.data || "voids" in event.data));
-      const fellShort = available(is) < 0 && available(was) >= 0;
-      if (!isMoved || !(fellShort || (is.onHand < 0 && was.onHand >= 0))) continue;
-      const isTold = unit.events.some((event) => event.type === "ShortfallFound" && stream(event));
-      must(isTold, () => `${stock.name} falls short, and nothing says so`);
-    }
   }
 
   // Reservations
@@ -555,71 +373,4 @@ export class LogOracle {
     must(request !== undefined, () => `${types} by ${unit.by}: nobody whose request is open has asked for that`);
     return request;
   }
-}
-
-export function factKey(fact: { readonly source: string; readonly id: string } | undefined): string {
-  return `${fact?.source}\u0000${fact?.id}`;
-}
-
-function toMs(time: string | number): number {
-  return typeof time === "number" ? time : Date.parse(time);
-}
-
-/** Whether the events of a unit tell what a fact was sent to say. */
-function isTold({ data }: SentFact, { events }: LoggedUnit): boolean {
-  const told = events.find((event) => event.data.fact !== undefined)?.data.fact;
-  if (data.lines !== undefined || told === undefined) return true;
-  const members: readonly (keyof Told)[] = ["quantity", "delta", "reference", "transfer", "reason", "sellable"];
-  return members.every((name) => told[name] === data[name]) && (data.lot === undefined || told.lot === data.lot);
-}
-
-/** Whether allocations serve what was asked: each line at places that it permits, all of it unless a part will do. */
-export function isAllocated(
-  asks: readonly Ask[],
-  allocations: readonly {
-    readonly sku: string;
-    readonly location: string;
-    readonly quantity: number;
-    readonly lot?: string;
-    readonly sellableUntil?: string;
-  }[],
-  isPartial: boolean,
-): boolean {
-  const left = new Map<string, number>();
-  for (const ask of asks) add(left, askText(ask), ask.quantity);
-  const permitted = new Map(asks.map((ask) => [askText(ask), ask]));
-  for (const { sku, location, quantity, lot, sellableUntil } of allocations) {
-    let open = quantity;
-    for (const [text, ask] of permitted) {
-      if (ask.sku !== sku || ask.lot !== lot || ask.sellableUntil !== sellableUntil) continue;
-      const places = ask.location === undefined ? ask.locations : [ask.location];
-      if (places !== undefined && !places.includes(location)) continue;
-      const units = Math.min(open, left.get(text) ?? 0);
-      add(left, text, -units);
-      open -= units;
-    }
-    if (open !== 0) return false;
-  }
-  return isPartial || [...left.values()].every((units) => units === 0);
-}
-
-function askText({ quantity: _quantity, location, locations, ...ask }: Ask): string {
-  return JSON.stringify([ask, location === undefined ? locations : [location]]);
-}
-
-function samePolicy(a: Policy, b: Policy): boolean {
-  return a.safetyStock === b.safetyStock && a.lowAt === b.lowAt && a.backorderLimit === b.backorderLimit;
-}
-
-function add(sums: Map<string, number>, key: string, units: number): void {
-  sums.set(key, (sums.get(key) ?? 0) + units);
-}
-
-function pairIn(name: string): { readonly location: string; readonly sku: string } {
-  const slash = name.indexOf("/");
-  return { location: name.slice(0, slash).replaceAll("%2F", "/").replaceAll("%25", "%"), sku: name.slice(slash + 1) };
-}
-
-function nameOf(location: string, sku: string): string {
-  return `${location.replaceAll("%", "%25").replaceAll("/", "%2F")}/${sku}`;
 }
