@@ -3,7 +3,7 @@ import type { RunningInventory } from "../services/inventory/index.ts";
 import { mustBeRead } from "./oracle/judge.ts";
 import type { LogOracle } from "./oracle/log.ts";
 import { must } from "./oracle/shapes.ts";
-import { admin } from "./workload.ts";
+import { admin } from "./shop.ts";
 
 export async function mustHaveConverged(oracle: LogOracle, inventory: RunningInventory, now: number): Promise<void> {
   must(inventory.problems().length === 0, () => inventory.problems().join(" "));

@@ -3,7 +3,7 @@ import type { LogOracle } from "./oracle/log.ts";
 import { must } from "./oracle/shapes.ts";
 import { balanceText, type Totals } from "./oracle/stock.ts";
 import type { Server } from "./server.ts";
-import { admin } from "./workload.ts";
+import { admin } from "./shop.ts";
 
 interface FeedEvent {
   readonly id: string;

@@ -17,7 +17,8 @@ import { type Random, seededRandom } from "./random.ts";
 import { Requests } from "./requests.ts";
 import { Scheduler } from "./scheduler.ts";
 import { drawSetup, isStorageFault, Server, type ServerEnvironment } from "./server.ts";
-import { admin, drawScale, Workload } from "./workload.ts";
+import { admin, drawScale } from "./shop.ts";
+import { Workload } from "./workload.ts";
 
 export interface HistoryResult {
   readonly seed: number;
