@@ -6,6 +6,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bugs } from "./bugs.ts";
 import { notReached } from "./coverage.ts";
 import { runHistory } from "./history.ts";
 import { nothing, type Totals, together, totalsOf } from "./totals.ts";
@@ -39,6 +40,11 @@ function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   process.stderr.write(`--${name} must be a whole number, not ${text}\n`);
+  process.exit(2);
+}
+
+if (flags.bug !== undefined && !bugs.some(({ name }) => name === flags.bug)) {
+  process.stderr.write(`There is no planted bug ${flags.bug}; there are: ${bugs.map(({ name }) => name).join(", ")}\n`);
   process.exit(2);
 }
 

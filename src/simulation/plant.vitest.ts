@@ -15,5 +15,11 @@ export default defineConfig({
       transform: (source, id) => (id === target ? planted(bug, source) : undefined),
     },
   ],
-  test: { include: ["src/**/*.test.ts"], testTimeout: 30_000, maxWorkers: 1 },
+  test: {
+    // Neither may what others have loaded hide the bug, nor the bug be found there by others.
+    fsModuleCache: false,
+    include: ["src/**/*.test.ts"],
+    testTimeout: 30_000,
+    maxWorkers: 1,
+  },
 });
