@@ -62,7 +62,7 @@ export function drawMixture(random: Random): Mixture {
     lost: some(0.1),
     delayed: some(0.3),
     vanishing: some(0.1),
-    appendFault: some(0.06),
+    appendFault: some(0.1),
     appendDelayed: some(0.05),
     appendCrash: some(0.02),
     readFault: some(0.03),

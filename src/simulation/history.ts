@@ -83,7 +83,7 @@ class World {
     this.#random = random;
     this.#mixture = drawMixture(random.fork());
     this.#workload = new Workload(random.fork(), drawScale(random), this.#oracle);
-    this.#follower = random.chance(0.4) ? new ChangeFollower(this.#oracle, () => this.#look()) : undefined;
+    this.#follower = random.chance(0.5) ? new ChangeFollower(this.#oracle, () => this.#look()) : undefined;
     const { scheduler, mixture, disk } = { scheduler: this.#scheduler, mixture: this.#mixture, disk: this.#disk };
     const note = (kind: FaultKind) => this.#note(kind);
     const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };

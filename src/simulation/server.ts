@@ -18,8 +18,8 @@ export interface Setup {
 
 export function drawSetup(random: Random): Setup {
   return {
-    cachedStatesMax: random.pick([6, 40, 10_000, 10_000]),
-    snapshotEveryEvents: random.pick([2, 10, 60]),
+    cachedStatesMax: random.pick([6, 40, 10_000, 10_000, 10_000]),
+    snapshotEveryEvents: random.pick([3, 20, 60]),
     sweepEveryMs: random.pick([250, 2000, 60_000]),
     sealEveryMs: random.pick([1000, 10_000]),
     commitEveryMs: random.pick([200, 2000]),
