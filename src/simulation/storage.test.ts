@@ -52,4 +52,20 @@ describe("a crash of the simulated disk", () => {
     }
     expect([...lengths].sort()).toEqual([1, 2, 3, 4]);
   });
+
+  it("leaves of the derived store what it was after some commit, a checkpoint never without its documents", () => {
+    const checkpoints = new Set<number>();
+    for (let seed = 1; seed <= 200; seed += 1) {
+      const { disk } = open();
+      for (const checkpoint of [1, 2, 3])
+        disk.derived.commit([{ consumer: "a", checkpoint, put: [{ id: "it", body: `${checkpoint}` }], remove: [] }]);
+      const { derived } = disk.crash(seededRandom(seed));
+      const checkpoint = disk.derived.checkpoint("a");
+      expect(disk.derived.get("a", "it")?.body).toBe(checkpoint === 0 ? undefined : `${checkpoint}`);
+      if (derived === "kept") expect(checkpoint).toBe(3);
+      if (derived === "lost") expect(checkpoint).toBe(0);
+      checkpoints.add(checkpoint);
+    }
+    expect([...checkpoints].sort()).toEqual([0, 1, 2, 3]);
+  });
 });

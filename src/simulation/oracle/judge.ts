@@ -261,16 +261,13 @@ interface Receipt {
   readonly position: string;
 }
 
-/** What is wrong with a fact, whatever is recorded; `maybe` what may be. Set by who made it. */
+/** The code by which a fact must be refused, or may be; said by whoever made it. */
 export interface FactFlaws {
   readonly must?: string;
   readonly may?: string;
 }
 
-/**
- * Whether the receipt of a batch is right. `head` is where the log was when the request came, `ownerBefore` who had each
- * GTIN then.
- */
+/** Throws when the receipt of a batch is wrong. `head` is where the log was when the request came. */
 export function mustBeRightReceipt(
   oracle: LogOracle,
   operation: Extract<Operation, { kind: "facts" }>,
