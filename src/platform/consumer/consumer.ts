@@ -1,4 +1,5 @@
 import type { DerivedChanges, DerivedDocument, RecordedUnit, Sequence, Storage } from "../storage/index.ts";
+import { systemTimers, type Timers } from "../timers/index.ts";
 
 /**
  * Something that follows the log from its own checkpoint and keeps what it derives: a read model, an index, snapshots.
@@ -23,6 +24,8 @@ export interface FollowerOptions {
   readonly onFailure?: (consumer: string, error: unknown) => void;
   /** Called when the store does not take what was derived. It is kept in memory and tried again. */
   readonly onCommitFailure?: (error: unknown) => void;
+  /** The system's unless given. */
+  readonly timers?: Timers;
 }
 
 interface Follower {
@@ -44,17 +47,19 @@ export class ConsumerHost {
   readonly #storage: Storage;
   readonly #followers: Follower[] = [];
   readonly #options: FollowerOptions;
+  readonly #timers: Timers;
   readonly #waiting: { readonly seq: Sequence; readonly resolve: () => void }[] = [];
   #committed = new Map<string, Sequence>();
   /** What was taken from the consumers and not committed yet. */
   #taken: readonly DerivedChanges[] = [];
   #commitFault: unknown;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopCommits: () => void = () => undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(storage: Storage, options: FollowerOptions = {}) {
     this.#storage = storage;
     this.#options = options;
+    this.#timers = options.timers ?? systemTimers;
   }
 
   /** Loads the consumers' documents, catches up with the log, and follows it from then on. */
@@ -88,9 +93,9 @@ export class ConsumerHost {
     if (this.position() >= seq) return true;
     return await new Promise<boolean>((resolve) => {
       const waiter = { seq, resolve: () => settle(true) };
-      const timer = setTimeout(() => settle(false), timeoutMs);
+      const callOff = this.#timers.after(timeoutMs, () => settle(false));
       const settle = (reached: boolean) => {
-        clearTimeout(timer);
+        callOff();
         const index = this.#waiting.indexOf(waiter);
         if (index >= 0) this.#waiting.splice(index, 1);
         resolve(reached);
@@ -142,7 +147,7 @@ export class ConsumerHost {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#stopCommits();
     this.#unsubscribe?.();
     // Twice, where the first had something left over from before.
     if (this.#tryCommit()) this.#tryCommit();
@@ -150,15 +155,12 @@ export class ConsumerHost {
 
   /** Commits now and then, so that it takes at most a twentieth of the time however much is derived. */
   #commitLater(lastTookMs: number): void {
-    this.#timer = setTimeout(
-      () => {
-        const started = performance.now();
-        const isKept = this.#tryCommit();
-        this.#commitLater(isKept ? performance.now() - started : commitAgainMs / 10);
-      },
-      Math.max(this.#options.commitEveryMs ?? 100, 20 * lastTookMs),
-    );
-    this.#timer.unref();
+    const waitMs = Math.max(this.#options.commitEveryMs ?? 100, 20 * lastTookMs);
+    this.#stopCommits = this.#timers.after(waitMs, () => {
+      const started = this.#timers.elapsedMs();
+      const isKept = this.#tryCommit();
+      this.#commitLater(isKept ? this.#timers.elapsedMs() - started : commitAgainMs / 20);
+    });
   }
 
   #lag(): number {

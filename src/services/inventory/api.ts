@@ -109,7 +109,7 @@ export interface Inventory {
 
   /**
    * Every recorded event after a position (from the beginning of the log when undefined), in order, for ever: ends only
-   * when `signal` is aborted. Yields at least every `heartbeatMs`, then possibly without events. Rejects a position that
+   * when `signal` is aborted, or the inventory stops. Yields at least every `heartbeatMs`, then possibly without events. Rejects a position that
    * can't be read or is from another history.
    */
   changes(

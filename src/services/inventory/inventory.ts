@@ -12,6 +12,7 @@ import {
 } from "../../kernel/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Sequence, Storage } from "../../platform/storage/index.ts";
+import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions } from "./api.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
 import { Catalog } from "./catalog/catalog.ts";
@@ -66,6 +67,12 @@ export interface InventoryOptions {
   readonly sweepEveryMs?: number;
   /** Milliseconds between seals while there is something to seal. */
   readonly sealEveryMs?: number;
+  /** Milliseconds between commits of what the read models have derived. */
+  readonly commitEveryMs?: number;
+  /** Events of a stock between two snapshots of it. */
+  readonly snapshotEveryEvents?: number;
+  /** Whatever waits or runs later does it by these; the system's unless given. */
+  readonly timers?: Timers;
 }
 
 /** The inventory in this process, with what its operator may ask of it. */
@@ -117,7 +124,8 @@ class LocalInventory implements RunningInventory {
   readonly #snapshots: SnapshotWriter;
   readonly #changes: Changes;
   readonly #sealer: Sealer;
-  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #timers: Timers;
+  readonly #stopTimers: (() => void)[] = [];
   #sweeping = false;
   /** The newest position that was given out, as a token. */
   #tokenText = "";
@@ -129,8 +137,12 @@ class LocalInventory implements RunningInventory {
     this.#storage = storage;
     this.#options = options;
     this.#observer = options.observer ?? silentObserver;
+    this.#timers = options.timers ?? systemTimers;
     this.#availability = new AvailabilityModel(this.#observer);
-    this.#snapshots = new SnapshotWriter((stream, version) => this.#ledger.peek(stream, version));
+    this.#snapshots = new SnapshotWriter(
+      (stream, version) => this.#ledger.peek(stream, version),
+      options.snapshotEveryEvents,
+    );
     this.#ledger = new Ledger({
       storage,
       clock: options.clock,
@@ -138,18 +150,25 @@ class LocalInventory implements RunningInventory {
       snapshots: this.#snapshots,
       locationsOf: (sku) => this.#availability.ofSku(sku).map(({ location }) => location),
       isVoided: (factKey) => this.#voids.get(factKey) !== undefined,
+      soon: this.#timers.soon,
       observe: this.#observer,
       ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
       ...(options.isMemoryShort && { isMemoryShort: options.isMemoryShort }),
     });
-    this.#reservationLists = new ReservationLists({ storage, open: this.#openReservations });
+    this.#reservationLists = new ReservationLists({
+      storage,
+      open: this.#openReservations,
+      soon: this.#timers.soon,
+    });
     this.#catalog = new Catalog(this.#ledger);
     this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
-    this.#changes = new Changes(storage);
+    this.#changes = new Changes(storage, this.#timers);
     this.#sealer = new Sealer(storage, this.#ledger);
     this.#host = new ConsumerHost(storage, {
+      timers: this.#timers,
       onFailure: (name, error) => this.#observer.consumerFailed(name, error),
       onCommitFailure: (error) => this.#observer.consumerFailed("derived", error),
+      ...(options.commitEveryMs !== undefined && { commitEveryMs: options.commitEveryMs }),
     });
   }
 
@@ -164,18 +183,17 @@ class LocalInventory implements RunningInventory {
     ]);
     this.#expiry.watchReservations(this.#openReservations.newestFirst());
     await this.#sealer.start();
-    this.#timers.push(
-      setInterval(() => void this.#sweep(), this.#options.sweepEveryMs ?? 250),
-      setInterval(
-        () => void this.#sealer.seal().catch((error: unknown) => this.#observer.consumerFailed("seals", error)),
+    this.#stopTimers.push(
+      this.#timers.every(this.#options.sweepEveryMs ?? 250, () => void this.#sweep()),
+      this.#timers.every(
         this.#options.sealEveryMs ?? 1000,
+        () => void this.#sealer.seal().catch((error: unknown) => this.#observer.consumerFailed("seals", error)),
       ),
     );
-    for (const timer of this.#timers) timer.unref();
   }
 
   async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const stop of this.#stopTimers) stop();
     this.#changes.close();
     await this.#sealer.stop().catch(() => undefined);
     await this.#ledger.close();

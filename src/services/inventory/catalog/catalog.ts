@@ -133,7 +133,7 @@ export class Catalog {
 
   // Policies
 
-  /** Sets a policy, and applies it to each stock of the sku. */
+  /** Sets a policy, and applies it to each stock of the sku: in one unit as far as that may reach. */
   async setPolicy(sku: string, body: PolicyBody, caller: Caller): Promise<Outcome<Omit<PolicyView, "position">>> {
     const name = normalise(sku);
     const problem = identifierProblem(name, limits.skuLengthMax);
@@ -144,18 +144,22 @@ export class Catalog {
     const isAllowed = location === undefined ? caller.locations === undefined : isVisible(location, caller);
     if (!isAllowed) return reject({ code: "not-found", detail: "There is no such location." });
     const stream = streamOf.policy(name);
-    const { value: stocked } = await this.#ledger.submit({
+    const { value: left } = await this.#ledger.submit({
       actor: caller.id,
       streams: [stream],
       decide: (transaction: Transaction) => {
+        // Asked for here: a stock that begins later begins with this policy, one that began before is among these.
+        const stocked = transaction.locationsOf(name);
+        const affected = stocked.filter((place) => location === undefined || place === location);
+        const together = affected.slice(0, limits.reservationPairsMax);
+        transaction.want(together.map((place) => streamOf.stock(place, name)));
         const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
         if (events.length > 0) transaction.emit(stream, events);
-        // Asked for here: a stock that begins later begins with this policy, one that began before is among these.
-        return transaction.locationsOf(name);
+        for (const place of together) applyPolicy(transaction, name, place);
+        return affected.slice(together.length);
       },
     });
-    const affected = stocked.filter((place) => location === undefined || place === location);
-    await Promise.all(affected.map((place) => this.#ledger.submit(applyPolicyCommand(name, place, caller))));
+    await Promise.all(left.map((place) => this.#ledger.submit(applyPolicyCommand(name, place, caller))));
     return this.policy(name, caller);
   }
 
@@ -205,21 +209,23 @@ function itemCommand(
   };
 }
 
-/** Makes a stock go by the policy that holds for it now. */
 function applyPolicyCommand(sku: string, location: string, caller: Caller): Command<void> {
   return {
     actor: caller.id,
     streams: [streamOf.policy(sku), streamOf.stock(location, sku)],
-    decide: (transaction) => {
-      const policy = effectivePolicy(transaction.policy(sku), location);
-      const stock = transaction.stock(location, sku);
-      const isSame =
-        stock.safetyStock === policy.safetyStock &&
-        stock.lowAt === policy.lowAt &&
-        stock.backorderLimit === policy.backorderLimit;
-      if (!isSame) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
-    },
+    decide: (transaction) => applyPolicy(transaction, sku, location),
   };
+}
+
+/** Makes a stock go by the policy that holds for it now. */
+function applyPolicy(transaction: Transaction, sku: string, location: string): void {
+  const policy = effectivePolicy(transaction.policy(sku), location);
+  const stock = transaction.stock(location, sku);
+  const isSame =
+    stock.safetyStock === policy.safetyStock &&
+    stock.lowAt === policy.lowAt &&
+    stock.backorderLimit === policy.backorderLimit;
+  if (!isSame) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
 }
 
 function pageOf<S, V>(

@@ -1,6 +1,7 @@
 import type { Outcome } from "../../../kernel/index.ts";
 import { accept } from "../../../kernel/index.ts";
 import type { RecordedEvent, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
+import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
 import { formatPosition, parsePosition } from "../positions.ts";
 import { isPublic, pairsIn, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
@@ -17,13 +18,16 @@ const recentUnitsMax = 1024;
 /** The change feed: the log in its order, for any number of followers, each at its own pace. */
 export class Changes {
   readonly #storage: Storage;
+  readonly #timers: Timers;
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
   #recent: RecordedUnit[] = [];
   #open = 0;
+  #isClosed = false;
 
-  constructor(storage: Storage) {
+  constructor(storage: Storage, timers: Timers = systemTimers) {
     this.#storage = storage;
+    this.#timers = timers;
     this.#unsubscribe = storage.subscribe((units) => this.#receive(units));
   }
 
@@ -32,7 +36,9 @@ export class Changes {
     return this.#open;
   }
 
+  /** Ends the feeds: nothing tells them of what comes now. */
   close(): void {
+    this.#isClosed = true;
     this.#unsubscribe();
     for (const wake of [...this.#waiting]) wake();
   }
@@ -57,7 +63,7 @@ export class Changes {
     try {
       let seen = start;
       let isFirst = true;
-      while (!signal.aborted) {
+      while (!signal.aborted && !this.#isClosed) {
         const units = await this.#after(seen);
         const events: ChangesStep["events"][number][] = [];
         for (const unit of units) {
@@ -72,7 +78,7 @@ export class Changes {
           isFirst = false;
           yield { events, position: this.#token(seen), caughtUp };
         }
-        if (caughtUp && !signal.aborted) await this.#more(seen, heartbeatMs, signal);
+        if (caughtUp && !signal.aborted && !this.#isClosed) await this.#more(seen, heartbeatMs, signal);
       }
     } finally {
       this.#open -= 1;
@@ -97,12 +103,12 @@ export class Changes {
     if (this.#storage.head() > seen) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
-        clearTimeout(timer);
+        callOff();
         this.#waiting.delete(wake);
         signal.removeEventListener("abort", wake);
         resolve();
       };
-      const timer = setTimeout(wake, ms);
+      const callOff = this.#timers.after(ms, wake);
       this.#waiting.add(wake);
       signal.addEventListener("abort", wake);
     });

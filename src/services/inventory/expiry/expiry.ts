@@ -80,6 +80,8 @@ export class Expiry implements Consumer {
     const at = this.#due.get(key);
     if (at === undefined) return;
     const { value: late } = await ledger.submit(isLot(key) ? lotCommand(key, at) : expireCommand(key, at));
+    // The clock went back since it was looked at: this is still to come.
+    if (late === "early") return;
     // Where nothing was to be recorded (the lot is gone, the hold has ended otherwise) there is nothing to wait for.
     if (this.#due.get(key) === at) this.#forget(key);
     if (late !== undefined) this.#observer.recorded?.(late / 1000);
@@ -124,13 +126,17 @@ function isLot(key: string): boolean {
   return key.startsWith("stock-");
 }
 
-/** Records that a reservation has expired; answers by how many milliseconds late, undefined when it had not. */
-function expireCommand(stream: string, due: Instant): Command<number | undefined> {
+/** By how many milliseconds late something was recorded; undefined when nothing was to be. */
+type Lateness = number | "early" | undefined;
+
+/** Records that a reservation has expired. */
+function expireCommand(stream: string, due: Instant): Command<Lateness> {
   const id = idOf(stream);
   return {
     actor,
     streams: [stream],
     decide: (transaction) => {
+      if (transaction.now < due) return "early";
       const change = decideExpire(transaction.reservation(id), stocksOf(transaction), transaction.now);
       emitReservation(transaction, id, change);
       return change.reservation.length > 0 ? transaction.now - due : undefined;
@@ -139,13 +145,14 @@ function expireCommand(stream: string, due: Instant): Command<number | undefined
 }
 
 /** Records what has lapsed in a stock, a date of whose lots has passed. */
-function lotCommand(key: string, due: Instant): Command<number | undefined> {
+function lotCommand(key: string, due: Instant): Command<Lateness> {
   const stream = key.slice(0, key.indexOf("\u0000"));
   const { location, sku } = pairOf(stream);
   return {
     actor,
     streams: [stream],
     decide: (transaction) => {
+      if (transaction.now < due) return "early";
       const drafts = lapses(transaction.stock(location, sku), transaction.now);
       if (drafts.length > 0) transaction.emitStock(location, sku, drafts);
       return drafts.length > 0 ? transaction.now - due : undefined;

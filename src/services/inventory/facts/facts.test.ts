@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { accepted, caller, fact, type Opened, openInventory } from "../fixture.ts";
+import { accepted, caller, codeOf, fact, type Opened, openInventory } from "../fixture.ts";
 
 const start = Date.parse("2026-01-01T12:00:00Z");
 const time = (minutes: number) => ({ time: new Date(start + minutes * 60_000).toISOString() });
@@ -255,6 +255,31 @@ describe("transfers", () => {
 });
 
 describe("policies", () => {
+  it("hold for the very first fact and the very first promise of a stock", async () => {
+    const { storage, inventory } = await openInventory();
+    await inventory.setPolicy("milk", { safetyStock: 2, backorderLimit: 5 }, caller);
+    await inventory.recordFacts([fact("stock.sold", { sku: "milk", location: "shop", quantity: 1 })], caller);
+    const shortfall = (await storage.readStream("stock-shop/milk")).find(({ type }) => type === "ShortfallFound");
+    expect(shortfall?.data).toMatchObject({ available: -3, onHand: -1 });
+    const lines = [{ sku: "milk", location: "depot", quantity: 3 }];
+    expect(codeOf(await inventory.reserve({ id: "r1", lines }, caller))).toBe("ok"); // −2 available, 5 may be owed
+    expect(codeOf(await inventory.reserve({ id: "r2", lines }, caller))).toBe("insufficient-stock");
+    await inventory.stop();
+  });
+
+  it("are set and applied in one unit, so that no crash comes between", async () => {
+    const { storage, inventory } = await openInventory();
+    for (const location of ["shop", "depot"])
+      await inventory.recordFacts([fact("stock.received", { sku: "milk", location, quantity: 9 })], caller);
+    const head = storage.head();
+    await inventory.setPolicy("milk", { safetyStock: 2 }, caller);
+    const units = await storage.readLog(head, 100);
+    expect(units.map(({ events }) => events.map(({ type }) => type))).toEqual([
+      ["PolicySet", "PolicyApplied", "PolicyApplied"],
+    ]);
+    await inventory.stop();
+  });
+
   it("hold for stocks that begin while they are set", async () => {
     const { inventory } = await openInventory();
     const [receipt, policy] = await Promise.all([

@@ -295,7 +295,8 @@ describe("a decision", () => {
       return [history.length, claimant?.events.length, bread.onHand, transaction.stock("shop", "milk").onHand];
     });
     expect((await ledger.submit(late)).value).toEqual([2, 1, 0, 2]);
-    expect(runs).toBe(6); // milk is in memory: history, claim, claimant, reservations, bread, and the run that counts
+    // Milk is in memory: history, claim, claimant, reservations, bread, its policy, and the run that counts.
+    expect(runs).toBe(7);
     expect((await storage.readStream(milk)).length).toBe(2);
   });
 

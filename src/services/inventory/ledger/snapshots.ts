@@ -12,7 +12,7 @@ import { familyOf } from "./families.ts";
 const consumerName = "snapshots";
 
 /** Events of a stock after which another snapshot of it is worth its bytes. */
-const eventsBetween = 200;
+const eventsBetweenSnapshots = 200;
 
 export type DiscardReason = "damaged" | "other-shape" | "stale";
 
@@ -112,12 +112,14 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
   readonly name = consumerName;
   readonly counters: SnapshotCounters = { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } };
   readonly #peek: (stream: string, version: number) => unknown;
+  readonly #eventsBetween: number;
   readonly #moved = new Map<string, Moved>();
   /** The streams among them that have moved enough. */
   readonly #due = new Set<string>();
 
-  constructor(peek: (stream: string, version: number) => unknown) {
+  constructor(peek: (stream: string, version: number) => unknown, eventsBetween = eventsBetweenSnapshots) {
     this.#peek = peek;
+    this.#eventsBetween = eventsBetween;
   }
 
   load(): void {
@@ -135,7 +137,7 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
       moved.events += 1;
       moved.version = version;
       moved.seq = seq;
-      if (moved.events >= eventsBetween) this.#due.add(stream);
+      if (moved.events >= this.#eventsBetween) this.#due.add(stream);
     }
   }
 

@@ -1,7 +1,7 @@
 /** One run of one decision: what it sees, and what it emits. */
 import type { Instant } from "../../../kernel/index.ts";
 import type { AppendUnit, Claim, ClaimRecord, NewEvent, UnitMeta } from "../../../platform/storage/index.ts";
-import { effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
+import { type EffectivePolicy, effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
 import { balanceOf, evolve, type PastEvent, type Stock, type StockEventDraft } from "../domain/stock/index.ts";
 import type { CacheEntry } from "./cache.ts";
 import { familyOf, type LooseEvent, type States } from "./families.ts";
@@ -59,7 +59,12 @@ export class Step implements Transaction {
   }
 
   stock(location: string, sku: string): Stock {
-    return this.#state(streamOf.stock(location, sku));
+    const entry = this.#entry(streamOf.stock(location, sku));
+    // `evolve` changes a stock in place; this entry is of a stock's stream.
+    const stock = entry.state as Stock;
+    // One without events goes by the policy with which it will begin.
+    if (entry.version === 0) evolve(stock, { type: "PolicyApplied", data: this.#effectivePolicy(location, sku) });
+    return stock;
   }
 
   reservation(id: string): States["reservation"] {
@@ -125,9 +130,8 @@ export class Step implements Transaction {
 
   emitStock(location: string, sku: string, drafts: readonly StockEventDraft[]): void {
     const stream = streamOf.stock(location, sku);
+    const stock = this.stock(location, sku);
     const entry = this.#entry(stream);
-    // `evolve` changes a stock in place; this entry is of a stock's stream.
-    const stock = entry.state as Stock;
     const all = entry.version === 0 ? [...this.#firstPolicy(location, sku), ...drafts] : drafts;
     if (all.length === 0) return;
     this.#expect(stream, entry);
@@ -167,8 +171,12 @@ export class Step implements Transaction {
 
   /** A stock begins with the policy that holds for it, when that is not the default. */
   #firstPolicy(location: string, sku: string): StockEventDraft[] {
-    const policy = effectivePolicy(this.#state<Policy>(streamOf.policy(sku)), location);
+    const policy = this.#effectivePolicy(location, sku);
     return isDefault(policy) ? [] : [{ type: "PolicyApplied", data: policy }];
+  }
+
+  #effectivePolicy(location: string, sku: string): EffectivePolicy {
+    return effectivePolicy(this.#state<Policy>(streamOf.policy(sku)), location);
   }
 
   #state<S>(stream: string): S {

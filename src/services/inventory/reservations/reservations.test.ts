@@ -47,6 +47,26 @@ describe("the table of reservations", () => {
     await inventory.stop();
   });
 
+  it("active: keeps in an amendment what it holds of a lot, also when the lot is gone or past its date", async () => {
+    const lot = { sku: "milk", location: "shop", quantity: 4 };
+    for (const leaves of ["by a sale", "by its date"]) {
+      const { inventory, clock } = await stocked(
+        fact("stock.received", { ...lot, lot: "a", expiresOn: "2026-01-02" }),
+        fact("stock.received", lot),
+      );
+      const lines = [milk(2, { lot: "a" }), milk(1)];
+      await inventory.reserve({ id: "r", ttlSeconds: 1_000_000, lines }, caller);
+      if (leaves === "by a sale") await inventory.recordFacts([fact("stock.sold", { ...lot, lot: "a" })], caller);
+      else clock.now += 3 * 86_400_000;
+      expect(codeOf(await inventory.amend("r", lines, caller)), leaves).toBe("ok");
+      expect(codeOf(await inventory.amend("r", [milk(2, { lot: "a" }), milk(2)], caller)), leaves).toBe("ok");
+      expect(codeOf(await inventory.amend("r", [milk(3, { lot: "a" }), milk(2)], caller)), leaves).toBe(
+        "insufficient-stock",
+      );
+      await inventory.stop();
+    }
+  });
+
   it("active: amended whole or refused; what is unchanged is never let go", async () => {
     const opened = await stocked();
     const { inventory } = opened;

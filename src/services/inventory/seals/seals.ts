@@ -69,6 +69,10 @@ export class Sealer {
   readonly #storage: Storage;
   readonly #ledger: Ledger;
   #chain = new SealChain(undefined);
+  /** Seals in the log that the chain goes on from. */
+  #seals = 0;
+  /** Whether the last seal may or may not be in the log, so that the log has to be asked before the next one. */
+  #isUnsure = false;
   #unsubscribe: (() => void) | undefined;
   #sealing: Promise<void> | undefined;
 
@@ -100,34 +104,46 @@ export class Sealer {
 
   /** Takes up the chain where the log's last seal ends. */
   async #catchUp(): Promise<void> {
-    this.#chain = new SealChain(await lastSeal(this.#storage));
+    const [seals = 0] = await this.#storage.versions([sealStream]);
+    this.#chain = new SealChain(await sealAt(this.#storage, seals));
+    this.#seals = seals;
     while (this.#chain.to < this.#storage.head()) {
       this.#chain.add(await this.#storage.readLog(this.#chain.to, 1000));
     }
+    this.#isUnsure = false;
   }
 
   async #append(): Promise<void> {
+    if (this.#isUnsure) await this.#catchUp();
     if (this.#chain.worthSealing === 0) return;
     const seal = this.#chain.seal();
+    const after = this.#seals;
     // What is recorded from here on, the seal's own event included, belongs to the next one.
     this.#chain = new SealChain(seal);
-    try {
-      await this.#ledger.submit({
-        actor,
-        streams: [sealStream],
-        decide: (transaction) => transaction.emit(sealStream, [{ type: "LogSealed", data: { lane, ...seal } }]),
-      });
-    } catch (error) {
-      await this.#catchUp();
-      throw error;
-    }
+    this.#isUnsure = true;
+    const { value: isAppended } = await this.#ledger.submit({
+      actor,
+      streams: [sealStream],
+      decide: (transaction) => {
+        // Decided again after an append of unknown outcome, it may find this very seal in the log.
+        if (transaction.version(sealStream) !== after) return false;
+        transaction.emit(sealStream, [{ type: "LogSealed", data: { lane, ...seal } }]);
+        return true;
+      },
+    });
+    this.#seals = after + 1;
+    this.#isUnsure = !isAppended;
   }
 }
 
 /** The newest seal in the log. */
 export async function lastSeal(storage: Pick<Storage, "versions" | "readStream">): Promise<Seal | undefined> {
-  const [version = 0] = await storage.versions([sealStream]);
-  const [event] = version === 0 ? [] : await storage.readStream(sealStream, version - 1);
+  const [seals = 0] = await storage.versions([sealStream]);
+  return await sealAt(storage, seals);
+}
+
+async function sealAt(storage: Pick<Storage, "readStream">, version: number): Promise<Seal | undefined> {
+  const [event] = version === 0 ? [] : await storage.readStream(sealStream, version - 1, version);
   return event && sealOf(event);
 }
 

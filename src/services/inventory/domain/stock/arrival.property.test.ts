@@ -324,6 +324,18 @@ describe("lots, by example", () => {
     expect(arrivals.stock.onHand).toBe(5);
   });
 
+  it("the last units of a lot whose date has passed leave no shortfall: they were not for sale", () => {
+    const arrivals = new Arrivals();
+    arrivals.arrive(told("1", "StockReceived", 1, { quantity: 2, lot, expiresOn }, 12), 1);
+    arrivals.arrive(told("2", "StockReceived", 1, { quantity: 1 }), 1);
+    // Nothing has recorded yet that the date has passed.
+    arrivals.arrive(told("3", "StockAdjusted", 14, { delta: -2, lot }), 14);
+    expect(arrivals.history.map(({ event }) => event.type)).not.toContain("ShortfallFound");
+    arrivals.arrive(told("4", "StockSold", 15, { quantity: 2 }), 15);
+    const shortfall = arrivals.history.find(({ event }) => event.type === "ShortfallFound");
+    expect(shortfall?.event.data).toMatchObject({ available: -1, onHand: -1 });
+  });
+
   it("a loss that a count finds leaves the earliest lot first, whatever its date; a gain belongs to none", () => {
     const all = [
       told("1", "StockReceived", 1, { quantity: 5, lot: "b", expiresOn: "2026-01-18" }, 18),

@@ -345,9 +345,9 @@ export function conclude(
     const lot = stock.lots.get(part.lot) ?? noLot;
     const after = lotAfter(lot, part, change.ordered);
     if (after.cutoff === null || after.cutoff > now || after.expired) continue;
-    if (after.quantity === 0 && after.heldBack === 0) continue;
-    drafts.push({ type: "LotExpired", data: { lot: part.lot, quantity: sellable(after) } });
-    // What had lapsed already, unrecorded, is in `totalsAt`; only what this change added is new.
+    const isGone = after.quantity === 0 && after.heldBack === 0;
+    if (!isGone) drafts.push({ type: "LotExpired", data: { lot: part.lot, quantity: sellable(after) } });
+    // What had lapsed already, unrecorded, is in `totalsAt`; only what this change added, or took away, is new.
     const wasLapsed = !lot.expired && lot.cutoff !== null && lot.cutoff <= now;
     expired += sellable(after) - (wasLapsed ? sellable(lot) : 0);
   }

@@ -29,7 +29,9 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
   const kept = holding === undefined || isLapsed ? [] : holding.holds;
   const freed = kept.reduce((sum, { quantity }) => sum + quantity, 0);
   const capacity = Math.max(freed, promisable(totalsAt(stock, now)) + stock.backorderLimit + freed);
-  if (stock.lots.size === 0) return { capacity, dated: [], lots: [], earliestExpiry: undefined };
+  if (stock.lots.size === 0) {
+    return { capacity, dated: [], lots: keptLots(stock, kept, new Set()), earliestExpiry: undefined };
+  }
 
   const open = [...stock.lots].filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > now));
   const dates = [...new Set(open.flatMap(([, lot]) => (lot.expiresOn === null ? [] : [lot.expiresOn])))].sort();
@@ -39,11 +41,14 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
   return {
     capacity,
     dated: datedCapacities(stock, open, dates, asks, keeps),
-    lots: open.map(([lot, state]) => ({
-      lot,
-      from: state.expiresOn ?? undefined,
-      capacity: Math.max(keeps.get(`lot:${lot}`) ?? 0, sellable(state) - (asks.get(`lot:${lot}`) ?? 0)),
-    })),
+    lots: [
+      ...open.map(([lot, state]) => ({
+        lot,
+        from: state.expiresOn ?? undefined,
+        capacity: Math.max(keeps.get(`lot:${lot}`) ?? 0, sellable(state) - (asks.get(`lot:${lot}`) ?? 0)),
+      })),
+      ...keptLots(stock, kept, new Set(open.map(([lot]) => lot))),
+    ],
     earliestExpiry:
       open
         .filter(([, lot]) => sellable(lot) > 0)
@@ -51,6 +56,18 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
         .sort(compareDates)
         .find((date) => date !== null) ?? undefined,
   };
+}
+
+/** Lots that a reservation holds though they are gone or past their date: it may keep them. */
+function keptLots(stock: Stock, kept: readonly HoldLine[], open: ReadonlySet<string>): Supply["lots"] {
+  const units = new Map<string, number>();
+  for (const { lot, quantity } of kept)
+    if (lot !== undefined && !open.has(lot)) units.set(lot, (units.get(lot) ?? 0) + quantity);
+  return [...units].map(([lot, capacity]) => ({
+    lot,
+    from: stock.lots.get(lot)?.expiresOn ?? undefined,
+    capacity,
+  }));
 }
 
 /** For each date the units that serve it or a later one, less those that are asked for, but never less than is kept. */

@@ -1,0 +1,1 @@
+export { systemTimers, type Timers } from "./timers.ts";

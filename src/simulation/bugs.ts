@@ -1,0 +1,344 @@
+/**
+ * Bugs to plant, so that it is known that the simulator would see them. Each is a change of one text in one file, made
+ * while the module is loaded (plant.ts): the product has no switch for it. `find` must stand in its file exactly once;
+ * keep it short and about the rule that it breaks, so that other work on the file leaves it alone.
+ */
+export interface Bug {
+  readonly name: string;
+  /** Below `src/`. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** What goes wrong, and which promise that breaks. */
+  readonly why: string;
+  /** The test that catches it, where the simulator does not come to it. */
+  readonly caughtBy?: string;
+}
+
+const inventory = "services/inventory";
+const stock = `${inventory}/domain/stock`;
+
+export const bugs: readonly Bug[] = [
+  // Appending and answering
+  {
+    name: "version-check-dropped",
+    file: "platform/storage/admission.ts",
+    find: "if (known(stream) !== version) return { stream };",
+    replace: "",
+    why: "Two decisions on one state are both appended: the one guard against overselling is gone.",
+    caughtBy: "src/platform/storage/memory/memory.test.ts",
+  },
+  {
+    name: "claim-check-dropped",
+    file: "platform/storage/admission.ts",
+    find: "if (isClaimed(key)) return { claim: key };",
+    replace: "",
+    why: "The store takes a name twice: one fact may have two effects (I4).",
+    caughtBy: "src/platform/storage/memory/memory.test.ts",
+  },
+  {
+    name: "sync-dropped",
+    file: "platform/storage/sqlite/sqlite-storage.ts",
+    find: "await this.#sync.sync();\n      } catch (cause)",
+    replace: "} catch (cause)",
+    why: "The disk is not synced before an append is answered (I3).",
+    caughtBy: "src/platform/storage/sqlite/faults.test.ts",
+  },
+  {
+    name: "acknowledged-before-sync",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "outcomes = await this.#storage.append(units);",
+    replace:
+      "this.#storage.append(units).catch(() => undefined); outcomes = units.map(() => ({ ok: true, seq: before + 1 }));",
+    why: "Clients are answered while the append is under way (I3).",
+  },
+  {
+    name: "failed-append-acknowledged",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "if (error instanceof PlatformError) return refuse(unsure, error);",
+    replace: "if (error instanceof PlatformError) { for (const draft of unsure) resolve(draft, before); return; }",
+    why: "An append that failed is answered as if it had been made (I3).",
+  },
+  {
+    name: "states-kept-after-failure",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "for (const name of round.changed) this.#cache.drop(name);\n    const unsure",
+    replace: "const unsure",
+    why: "After a failed append the cache goes on as if it had been made, ahead of the log.",
+  },
+  {
+    name: "refusal-on-sand",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "if (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed)))",
+    replace: "if (draft.unit === undefined)",
+    why: "Who was decided on top of an append that then failed is answered all the same: refusals, duplicates, reads.",
+  },
+  {
+    name: "clock-believed",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "Math.max(this.#lastNow, this.#options.clock(), this.#storage.lastRecordedAt())",
+    replace: "this.#options.clock()",
+    why: "A clock that goes back takes decisions back in time: holds lapse and come to life again.",
+  },
+  {
+    name: "claim-outside-the-append",
+    file: `${inventory}/facts/record.ts`,
+    find: "transaction.claim({ key: fact.key, print: fact.print });",
+    replace: "",
+    why: "That a fact was recorded is not in the unit that records it: told again, it counts again (I4).",
+  },
+  {
+    name: "reused-id-taken-for-a-duplicate",
+    file: `${inventory}/facts/record.ts`,
+    find: "if (known.print === fact.print) return",
+    replace: "if (known.print !== undefined) return",
+    why: "Another fact under a known id is acknowledged, and lost.",
+  },
+  // Quantities
+  {
+    name: "float-quantities",
+    file: `${inventory}/wire.ts`,
+    find: "export const Quantity = Type.Integer(",
+    replace: "export const Quantity = Type.Number(",
+    why: "Half a unit is taken in, and sums are no longer exact.",
+  },
+  {
+    name: "duplicate-order-line-skipped",
+    file: `${inventory}/facts/parse.ts`,
+    find: "(summed.get(key)?.quantity ?? 0) + line.quantity",
+    replace: "line.quantity",
+    why: "Of two lines of an order for the same, one is lost.",
+  },
+  {
+    name: "duplicate-cart-line-skipped",
+    file: `${inventory}/reservations/requests.ts`,
+    find: "{ ...known, quantity: known.quantity + quantity }",
+    replace: "known",
+    why: "Of two lines of a cart for the same, one is not held.",
+  },
+  {
+    name: "count-overwrites-later-sales",
+    file: `${stock}/facts.ts`,
+    find: "return isLate || precedesLotCount;",
+    replace: "return precedesLotCount;",
+    why: "A count that arrives late takes back what was sold since.",
+  },
+  {
+    name: "late-sale-counted-twice",
+    file: `${stock}/facts.ts`,
+    find: "if (count !== null && at <= count.asOf && units !== 0)",
+    replace: "if (count === undefined)",
+    why: "A movement from before a count, told after it, changes what the count has seen already.",
+  },
+  {
+    name: "early-fact-believed",
+    file: `${inventory}/facts/record.ts`,
+    find: "time > now + limits.clockAheadMsMax ?",
+    replace: "time > now + 1e12 ?",
+    why: "A till whose clock is hours ahead outdoes every count until then.",
+  },
+  {
+    name: "safety-stock-promised",
+    file: `${stock}/stock.ts`,
+    find: "stock.committed - stock.safetyStock",
+    replace: "stock.committed",
+    why: "What is to be withheld is promised (I1).",
+  },
+  {
+    name: "backorder-limit-doubled",
+    file: `${stock}/supply.ts`,
+    find: "+ stock.backorderLimit +",
+    replace: "+ 2 * stock.backorderLimit +",
+    why: "More is promised beyond what is available than the policy allows (I1).",
+  },
+  {
+    name: "held-back-units-for-sale",
+    file: `${stock}/stock.ts`,
+    find: "return Math.max(0, lot.quantity - lot.heldBack);",
+    replace: "return Math.max(0, lot.quantity);",
+    why: "Units of a lot that are held back are promised by date, and expire twice.",
+  },
+  // Holds and their ends
+  {
+    name: "expiry-by-the-sweeper-only",
+    file: `${stock}/supply.ts`,
+    find: "promisable(totalsAt(stock, now))",
+    replace: "promisable(stock)",
+    why: "Units of a hold that has lapsed are free only once something has recorded it.",
+  },
+  {
+    name: "confirmed-after-expiry",
+    file: `${inventory}/domain/reservation/reservation.ts`,
+    find: "state.expiresAt <= now ?",
+    replace: "state.expiresAt + 3000 <= now ?",
+    why: "For three seconds an expired hold can be confirmed, though others may have its units.",
+  },
+  {
+    name: "expired-early",
+    file: `${inventory}/domain/reservation/reservation.ts`,
+    find: "state.expiresAt <= now ?",
+    replace: "state.expiresAt - 1000 <= now ?",
+    why: "A hold ends a second before it was promised to.",
+  },
+  {
+    name: "extension-shortens",
+    file: `${inventory}/domain/reservation/decide.ts`,
+    find: "expiresAt <= state.expiresAt) return accept(nothing);",
+    replace: "expiresAt < 0) return accept(nothing);",
+    why: "Extending by less than what is left takes the rest away.",
+  },
+  {
+    name: "reacquired-unseen",
+    file: `${inventory}/reservations/commands.ts`,
+    find: "return planned.short.length > 0\n",
+    replace: "return planned.short.length > 99\n",
+    why: "An expired reservation takes its units again though others have them (I1).",
+  },
+  {
+    name: "release-keeps-its-units",
+    file: `${inventory}/domain/reservation/decide.ts`,
+    find: '[{ type: "ReservationReleased", data: {} }], stocks }',
+    replace: '[{ type: "ReservationReleased", data: {} }], stocks: [] }',
+    why: "What was released stays held for ever.",
+  },
+  {
+    name: "fulfilment-forgets-its-key",
+    file: `${inventory}/domain/reservation/decide.ts`,
+    find: "const data = { parts, ...(key !== undefined && { key }),",
+    replace: "const data = { parts,",
+    why: "A part that is handed over again under the same key is handed over twice (I4).",
+  },
+  {
+    name: "holds-forgotten-at-restart",
+    file: `${inventory}/inventory.ts`,
+    find: "this.#expiry.watchReservations(this.#openReservations.newestFirst());",
+    replace: "",
+    why: "After a restart nobody records that the holds from before have expired.",
+  },
+  {
+    name: "expiry-forgotten-when-the-clock-goes-back",
+    file: `${inventory}/expiry/expiry.ts`,
+    find: 'if (late === "early") return;',
+    replace: "",
+    why: "An expiry that was looked at too early is never recorded.",
+    // The simulator found it, in one history of a hundred: too seldom for a minute.
+    caughtBy: "src/services/inventory/expiry/expiry.test.ts",
+  },
+  // Transfers, voids, catalogue
+  {
+    name: "arrival-leaves-incoming",
+    file: `${inventory}/domain/transfer/transfer.ts`,
+    find: "return arrivals > 0 ? 0 : dispatched;",
+    replace: "return dispatched;",
+    why: "What has arrived is still under way (I6).",
+  },
+  {
+    name: "void-leaves-the-transfer",
+    file: `${inventory}/facts/voids.ts`,
+    find: "undoTransfers(transaction, target);\n}",
+    replace: "}",
+    why: "A voided dispatch is still under way (I6).",
+  },
+  {
+    name: "early-void-forgotten",
+    file: `${inventory}/facts/record.ts`,
+    find: 'if (data.kind !== "void") voidIfAwaited(transaction, fact);',
+    replace: "",
+    why: "A void that came before its fact has no effect.",
+  },
+  {
+    name: "barcode-of-two-items",
+    file: `${inventory}/catalog/catalog.ts`,
+    find: "if (taken !== undefined) {",
+    replace: "if (taken === sku) {",
+    why: "Two items have one GTIN: what is told by it goes to either.",
+  },
+  {
+    name: "policy-not-applied",
+    file: `${inventory}/catalog/catalog.ts`,
+    find: "location === undefined || place === location",
+    replace: "place === location",
+    why: "A general policy does not reach the stocks that are there.",
+  },
+  // Consumers, feeds, seals
+  {
+    name: "checkpoint-before-effect",
+    file: "platform/consumer/consumer.ts",
+    find: "checkpoint: applied,",
+    replace: "checkpoint: applied + 1,",
+    why: "A consumer says that it has seen what it has not: after a crash that is missing (I5).",
+  },
+  {
+    name: "documents-of-the-next-commit",
+    file: "platform/consumer/consumer.ts",
+    find: "...consumer.changes() });",
+    replace: "...(applied % 3 === 0 ? { put: [], remove: [] } : consumer.changes()) });",
+    why: "A checkpoint is committed without what was derived up to it (I5).",
+  },
+  {
+    name: "stale-snapshot-believed",
+    file: `${inventory}/ledger/snapshots.ts`,
+    find: "fold(family, snapshot.stock, snapshot.version, events.slice(1))",
+    replace: "{ version: snapshot.version + events.length - 1, state: snapshot.stock }",
+    why: "A snapshot is taken for the present, and what happened since is passed over.",
+  },
+  {
+    name: "feed-out-of-order",
+    file: `${inventory}/changes/changes.ts`,
+    find: "for (const unit of units) this.#recent.push(unit);",
+    replace: "for (const unit of units.toReversed()) this.#recent.push(unit);",
+    why: "The change feed shows the events of one stock in another order.",
+  },
+  {
+    name: "feed-with-a-gap",
+    file: `${inventory}/changes/changes.ts`,
+    find: "if (oldest === undefined || oldest > seen + 1)",
+    replace: "if (oldest === undefined)",
+    why: "A follower that resumes from far back misses what is no longer at hand.",
+  },
+  {
+    name: "read-side-of-another-version",
+    file: `${inventory}/availability/availability.ts`,
+    find: "row.version = event.version;",
+    replace: "row.version = Math.max(row.version, event.version - 1);",
+    why: "The read side shows figures under a version that they are not of.",
+  },
+  {
+    name: "list-not-kept-up",
+    file: `${inventory}/reservations/open.ts`,
+    find: "entry.units -= sum(event.data.parts);",
+    replace: "entry.units = 0;",
+    why: "Lists by status lose what is fulfilled in part (I5).",
+  },
+  {
+    name: "seal-on-a-phantom",
+    file: `${inventory}/seals/seals.ts`,
+    find: "if (this.#isUnsure) await this.#catchUp();",
+    replace: "",
+    why: "The chain goes on from a seal that is not in the log, and verification finds damage where there is none.",
+  },
+];
+
+/** Which of so many are due on a day: ten, others each day, all of them in turn. */
+export function dueOn(day: number, count = 10): readonly Bug[] {
+  return Array.from({ length: count }, (_, index) => bugs[(day * count + index) % bugs.length]).flatMap(
+    (bug) => bug ?? [],
+  );
+}
+
+/** The text of a module with a bug in it. Throws when there is no telling where it belongs. */
+export function planted({ name, file, find, replace }: Bug, source: string): string {
+  const parts = source.split(find);
+  if (parts.length !== 2)
+    throw new Error(
+      `The planted bug "${name}" can't be planted: its text stands ${parts.length - 1} times in src/${file}, not once. Bring src/simulation/bugs.ts up to date.`,
+    );
+  return parts.join(replace);
+}
+
+export function bugNamed(name: string | undefined): Bug {
+  const bug = bugs.find((one) => one.name === name);
+  if (bug === undefined)
+    throw new Error(`There is no planted bug ${name}; there are: ${bugs.map((one) => one.name).join(", ")}`);
+  return bug;
+}

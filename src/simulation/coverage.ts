@@ -1,0 +1,52 @@
+/** What the histories of `npm test` must have reached: every kind of fault, and every refusal that this path can give. */
+import type { ErrorCode, FactRejectionCode } from "../kernel/index.ts";
+import { faultKinds } from "./faults.ts";
+
+const atTheEdge = "given by the HTTP edge, which the simulator does not have";
+
+/** For every code whether a history must have come to it; a text says why it can't. */
+const codes = {
+  "invalid-request": true,
+  "all-rejected": atTheEdge,
+  "idempotency-key-required": true,
+  "invalid-position": true,
+  "invalid-check-digit": true,
+  unauthenticated: atTheEdge,
+  forbidden: true,
+  "not-found": true,
+  "method-not-allowed": atTheEdge,
+  "request-timeout": atTheEdge,
+  "insufficient-stock": true,
+  "reservation-already-confirmed": true,
+  "reservation-already-fulfilled": true,
+  "reservation-already-released": true,
+  "reservation-already-expired": true,
+  "exceeds-reservation": true,
+  "version-conflict": "needs a second writer, which the embedded store never has",
+  "gtin-in-use": true,
+  "position-from-another-history": true,
+  "payload-too-large": atTheEdge,
+  "unsupported-media-type": atTheEdge,
+  "idempotency-key-reused": true,
+  "too-many-allocations": true,
+  "headers-too-large": atTheEdge,
+  "too-many-requests": atTheEdge,
+  overloaded: "needs 50,000 commands that wait at once; tests of the ledger have them",
+  "read-side-behind": "the read side is fed before anyone is answered; tests of the consumer hold it back",
+  "storage-unavailable": true,
+  "shutting-down": true,
+  internal: "no answer: a history that meets it fails",
+  "invalid-fact": true,
+  "event-id-reused": true,
+  "out-of-range": true,
+  "unknown-item": true,
+} as const satisfies Record<ErrorCode | FactRejectionCode, true | string>;
+
+/** What was not reached, a name each. */
+export function notReached(
+  faults: Readonly<Record<string, number>>,
+  answers: Readonly<Record<string, number>>,
+): readonly string[] {
+  const reasons = Object.entries(codes).flatMap(([code, isReachable]) => (isReachable === true ? [code] : []));
+  return [...faultKinds.filter((kind) => !faults[kind]), ...reasons.filter((code) => !answers[code])];
+}

@@ -1,0 +1,110 @@
+/**
+ * A disk with a boundary between what is written and what is durable. At a crash the durable part stays, and of what was
+ * written after the last sync any beginning may stay, the last line of it torn.
+ */
+
+import type { DerivedChanges, DerivedStore } from "../platform/storage/index.ts";
+import { MemoryDerivedStore } from "../platform/storage/memory/memory-derived.ts";
+import { readUnit, type StoredUnit } from "../platform/storage/unit.ts";
+import type { Random } from "./random.ts";
+
+/** What became of the derived store at a crash. */
+export type DerivedFate = "kept" | "behind" | "lost";
+
+export class Disk {
+  /** The log as it survives a crash: a line for each unit, its checksum before it. */
+  readonly durable: string[] = [];
+  #written: string[] = [];
+  /** What the lines say, read from them once; nobody changes it. */
+  readonly #units: StoredUnit[] = [];
+  outgoingPaused = false;
+  derived: JournalledDerivedStore = new JournalledDerivedStore();
+
+  write(bodies: readonly string[]): void {
+    for (const body of bodies) this.#written.push(lineOf(body));
+  }
+
+  sync(): void {
+    this.durable.push(...this.#written.splice(0));
+  }
+
+  /** Takes back what was written and not synced: the write failed in the open, as on a full disk. */
+  undo(): void {
+    this.#written = [];
+  }
+
+  /** Loses power. Says what happened to what was written, if anything was, and to the derived store. */
+  crash(random: Random): {
+    readonly log: "none" | "whole" | "part" | "torn" | undefined;
+    readonly derived: DerivedFate;
+  } {
+    const written = this.#written.splice(0);
+    const log = written.length === 0 ? undefined : random.pick(["none", "whole", "part", "torn"] as const);
+    if (log === "whole") this.durable.push(...written);
+    if (log === "part" || log === "torn")
+      this.durable.push(...written.splice(0, random.between(0, written.length - 1)));
+    const next = written[0];
+    if (log === "torn" && next !== undefined) this.durable.push(next.slice(0, random.between(1, next.length - 1)));
+    const derived = random.pick<DerivedFate>(["kept", "behind", "lost"]);
+    this.derived = this.derived.after(derived, random);
+    return { log, derived };
+  }
+
+  /** The stored units, in order, the torn end of a crash cut off. Throws when a line is damaged that is not the last. */
+  open(): readonly StoredUnit[] {
+    const units = this.units();
+    if (units.length < this.durable.length - 1) throw new Error(`line ${units.length} of the simulated log is damaged`);
+    this.durable.length = units.length;
+    return units;
+  }
+
+  /** The units before the first torn line. */
+  units(): readonly StoredUnit[] {
+    for (let index = this.#units.length; index < this.durable.length; index += 1) {
+      const body = bodyOf(this.durable[index] ?? "");
+      if (body === undefined) break;
+      this.#units.push(readUnit((this.#units.at(-1)?.lastSeq ?? 0) + 1, body));
+    }
+    return this.#units;
+  }
+}
+
+function lineOf(body: string): string {
+  return `${body.length.toString(36)} ${body}`;
+}
+
+/** Undefined when the line is torn. A tear only ever cuts, so that the length tells as much as a checksum would. */
+export function bodyOf(line: string): string | undefined {
+  const space = line.indexOf(" ");
+  const body = line.slice(space + 1);
+  return space > 0 && Number.parseInt(line.slice(0, space), 36) === body.length ? body : undefined;
+}
+
+/**
+ * The derived store with a memory of its commits, so that after a crash it can be as it was some commits before: they need
+ * not be durable. Of the last commit that survives, some consumers' steps may, as the port only makes each of them atomic.
+ */
+export class JournalledDerivedStore extends MemoryDerivedStore implements DerivedStore {
+  readonly #steps: (DerivedChanges | { readonly reset: string })[] = [];
+
+  override commit(changes: readonly DerivedChanges[]): void {
+    super.commit(changes);
+    this.#steps.push(...changes);
+  }
+
+  override reset(consumer: string): void {
+    super.reset(consumer);
+    this.#steps.push({ reset: consumer });
+  }
+
+  after(fate: DerivedFate, random: Random): JournalledDerivedStore {
+    if (fate === "kept") return this;
+    const next = new JournalledDerivedStore();
+    if (fate === "lost") return next;
+    for (const step of this.#steps.slice(0, random.between(0, this.#steps.length))) {
+      if ("reset" in step) next.reset(step.reset);
+      else next.commit([step]);
+    }
+    return next;
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * One history: a server, its disk, its clients and the network between, for so many steps of a seed. First everything
+ * may go wrong and nothing may be wrong (safety); then nothing goes wrong any more, and everything must come to its end
+ * (liveness).
+ */
+import { createHash } from "node:crypto";
+import { mustHaveConverged } from "./converged.ts";
+import { bodyOf, Disk } from "./disk.ts";
+import { drawMixture, type FaultKind, fatesOf, type Mixture, type Upheaval } from "./faults.ts";
+import { ChangeFollower } from "./follower.ts";
+import { mustFold } from "./full-fold.ts";
+import { Network } from "./network.ts";
+import { type Answer, factsIn, type Operation } from "./operations.ts";
+import { LogOracle } from "./oracle/log.ts";
+import { must, Violation } from "./oracle/shapes.ts";
+import { type Random, seededRandom } from "./random.ts";
+import { Requests } from "./requests.ts";
+import { Scheduler } from "./scheduler.ts";
+import { drawSetup, isStorageFault, Server, type ServerEnvironment } from "./server.ts";
+import { admin, drawScale } from "./shop.ts";
+import { Workload } from "./workload.ts";
+
+export interface HistoryResult {
+  readonly seed: number;
+  readonly steps: number;
+  readonly units: number;
+  readonly events: number;
+  /** Digest of all that happened, in its order. */
+  readonly hash: string;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly answers: Readonly<Record<string, number>>;
+  readonly eventTypes: readonly string[];
+  readonly failure?: { readonly step: number; readonly problem: string };
+}
+
+const start = Date.UTC(2026, 2, 1, 12);
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+const stepsBetweenFolds = 100;
+
+export async function runHistory(seed: number, steps: number): Promise<HistoryResult> {
+  const world = new World(seed);
+  try {
+    await world.run(steps);
+  } catch (error) {
+    return world.result({
+      step: world.step,
+      problem: error instanceof Violation ? error.message : String((error as Error).stack),
+    });
+  }
+  return world.result(undefined);
+}
+
+class World {
+  step = 0;
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #scheduler = new Scheduler(start);
+  readonly #disk = new Disk();
+  readonly #requests = new Requests();
+  readonly #oracle = new LogOracle(this.#requests);
+  readonly #workload: Workload;
+  readonly #mixture: Mixture;
+  readonly #network: Network;
+  readonly #environment: ServerEnvironment;
+  readonly #follower: ChangeFollower | undefined;
+  readonly #trace = createHash("sha256");
+  readonly #faultCounts: Record<string, number> = {};
+  readonly #answerCounts: Record<string, number> = {};
+  #server: Server;
+  #servers = 0;
+  /** Lines of the disk that the oracle has seen. */
+  #seen = 0;
+  #clockOffset = 0;
+  #isCalm = false;
+  #outOfReachUntil = 0;
+  #failure: unknown;
+
+  constructor(seed: number) {
+    const random = seededRandom(seed);
+    this.#seed = seed;
+    this.#random = random;
+    this.#mixture = drawMixture(random.fork());
+    this.#workload = new Workload(random.fork(), drawScale(random), this.#oracle);
+    this.#follower = random.chance(0.5) ? new ChangeFollower(this.#oracle, () => this.#look()) : undefined;
+    const { scheduler, mixture, disk } = { scheduler: this.#scheduler, mixture: this.#mixture, disk: this.#disk };
+    const note = (kind: FaultKind) => this.#note(kind);
+    const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };
+    this.#environment = {
+      scheduler,
+      disk,
+      setup: drawSetup(random),
+      fates: fatesOf(random.fork(), mixture, weather, note, () => this.#crash()),
+      clock: (server) => this.#readClock(server),
+      fail: (error) => this.#fail(error),
+    };
+    this.#network = new Network({
+      scheduler,
+      random: random.fork(),
+      mixture,
+      note,
+      handle: (operation, answered) => this.#handle(operation, answered),
+    });
+    this.#server = new Server("s0", this.#environment);
+  }
+
+  result(failure: { readonly step: number; readonly problem: string } | undefined): HistoryResult {
+    return {
+      seed: this.#seed,
+      steps: this.step,
+      units: this.#seen,
+      events: this.#oracle.head,
+      hash: this.#trace.digest("hex").slice(0, 16),
+      faults: this.#faultCounts,
+      answers: this.#answerCounts,
+      eventTypes: [...this.#oracle.types],
+      ...(failure !== undefined && { failure }),
+    };
+  }
+
+  async run(steps: number): Promise<void> {
+    const random = this.#random;
+    this.#startServer();
+    for (this.step = 1; this.step <= steps; this.step += 1) {
+      if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
+      else this.#ask(this.#workload.next(this.#scheduler.now));
+      await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
+      if (this.step % stepsBetweenFolds === 0) await mustFold(this.#disk, this.#oracle);
+    }
+    this.step = steps;
+    await this.#comeToRest();
+    await mustFold(this.#disk, this.#oracle);
+    const { state, inventory } = this.#server;
+    must(state === "up" && inventory !== undefined, () => `the server is ${state}, though nothing goes wrong any more`);
+    await mustHaveConverged(this.#oracle, inventory, this.#scheduler.now);
+    this.#follower?.mustBeDone();
+    await this.#mustStartTheSame();
+  }
+
+  /** Lets time pass, and all that is due happen. */
+  async #pass(ms: number): Promise<void> {
+    await this.#scheduler.run(this.#scheduler.now + ms, () => {
+      this.#look();
+      if (this.#failure !== undefined) throw this.#failure;
+    });
+  }
+
+  /** What became durable is held against the oracle at once. */
+  #look(): void {
+    const { durable } = this.#disk;
+    while (this.#seen < durable.length && this.#failure === undefined) {
+      const body = bodyOf(durable[this.#seen] ?? "");
+      if (body === undefined) return; // torn: cut off at the next start
+      this.#seen += 1;
+      this.#tell(body);
+      this.#try(() => {
+        const { at } = this.#oracle.unit(body);
+        this.#requests.weigh(this.#oracle, at);
+      });
+    }
+  }
+
+  /** What is found inside of the product's own calls must not be caught by it. */
+  #try(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  #note(kind: FaultKind): void {
+    this.#faultCounts[kind] = (this.#faultCounts[kind] ?? 0) + 1;
+    this.#tell(kind);
+  }
+
+  #tell(what: string): void {
+    this.#trace.update(`${this.#scheduler.now} ${what}\n`);
+  }
+
+  // Requests
+
+  #ask(operation: Operation): void {
+    for (const fact of factsIn(operation)) this.#requests.remember(fact);
+    this.#network.ask(operation);
+  }
+
+  #handle(operation: Operation, answered: (answer: Answer) => void): void {
+    const server = this.#server;
+    if (server.state !== "up" && server.state !== "stopping") {
+      this.#note("refused-connection");
+      return;
+    }
+    const attempt = this.#requests.begin(operation, server, this.#oracle.head);
+    void server.handle(operation).then((answer) => {
+      if (server.life.dead) return;
+      this.#look();
+      this.#count(operation, answer);
+      this.#try(() => this.#requests.judge(this.#oracle, attempt, answer, this.#workload));
+      answered(answer);
+    });
+  }
+
+  #count({ kind }: Operation, { code, value = {} }: Answer): void {
+    this.#tell(`${kind} ${code}`);
+    const { rejected = [] } = value as { readonly rejected?: readonly { readonly code: string }[] };
+    for (const one of [code, ...rejected.map((item) => item.code)])
+      this.#answerCounts[one] = (this.#answerCounts[one] ?? 0) + 1;
+  }
+
+  #follow(server: Server): void {
+    if (server.state !== "up") return;
+    this.#follower?.follow(server).catch((error: unknown) => {
+      if (isStorageFault(error)) this.#scheduler.after(1000, () => this.#follow(server));
+      else this.#fail(error);
+    });
+  }
+
+  // The server
+
+  #startServer(): void {
+    this.#servers += 1;
+    const server = new Server(`s${this.#servers}`, this.#environment);
+    this.#server = server;
+    const followsAfterMs = this.#random.between(0, 3000);
+    void server.start().then(() => {
+      if (server !== this.#server) return;
+      if (server.state === "down") this.#scheduler.after(500, () => this.#startAgain(server));
+      else this.#scheduler.after(followsAfterMs, () => this.#follow(server));
+    });
+  }
+
+  #startAgain(after: Server): void {
+    if (this.#server === after && after.state === "down") this.#startServer();
+  }
+
+  /** Power fails: in the middle of whatever is going on. */
+  #crash(): void {
+    const server = this.#server;
+    if (server.state === "down") return;
+    server.end();
+    this.#look();
+    const { log, derived } = this.#disk.crash(this.#random);
+    this.#note("crash");
+    if (log === "torn") this.#note("torn-write");
+    if (log === "part") this.#note("part-written");
+    if (log === "whole") this.#note("written-unacknowledged");
+    if (derived === "behind") this.#note("derived-behind");
+    if (derived === "lost") this.#note("derived-lost");
+    this.#look();
+    this.#requests.forget(server);
+    this.#scheduler.after(this.#random.between(0, 3000), () => this.#startAgain(server));
+  }
+
+  async #stopServer(): Promise<void> {
+    const server = this.#server;
+    if (server.state !== "up") return;
+    await server.stop();
+    if (server !== this.#server) return;
+    this.#look();
+    this.#requests.forget(server);
+    this.#startAgain(server);
+  }
+
+  #readClock(server: Server): number {
+    const clock = this.#scheduler.now + this.#clockOffset;
+    // Only the ledger asks for the time soon after something was asked of it: by that time it then decides.
+    if (!this.#scheduler.isSoon) return clock;
+    this.#look();
+    server.decidesAt = Math.max(server.decidesAt, clock, this.#oracle.recordedAt);
+    this.#try(() => this.#requests.weigh(this.#oracle, server.decidesAt, server));
+    return clock;
+  }
+
+  #upheave(what: Upheaval): void {
+    const random = this.#random;
+    const { now } = this.#scheduler;
+    switch (what) {
+      case "crash":
+        this.#crash();
+        return;
+      case "restart":
+        if (this.#server.state === "up") this.#note("restart");
+        this.#stopServer().catch((error: unknown) => this.#fail(error));
+        return;
+      case "leap": {
+        this.#note("leap");
+        const longest = random.pick([minute, hour, 2 * day]);
+        this.#scheduler.now += random.between(longest / 60, longest);
+        return;
+      }
+      case "clock":
+        this.#clockOffset = random.between(-10 * minute, 10 * minute);
+        this.#note(this.#clockOffset < 0 ? "clock-back" : "clock-ahead");
+        return;
+      case "partition":
+        this.#note("partition");
+        this.#network.partitionedUntil = now + random.between(100, 20_000);
+        return;
+      case "store":
+        this.#note("store-out-of-reach");
+        this.#outOfReachUntil = now + random.between(10, 5000);
+    }
+  }
+
+  // The end
+
+  /** Faults stop; whoever asked is answered; time goes on past every date. */
+  async #comeToRest(): Promise<void> {
+    this.#isCalm = true;
+    this.#network.isCalm = true;
+    this.#clockOffset = 0;
+    for (let round = 0; round < 40 && this.#network.waiting.length > 0; round += 1) {
+      if (round % 8 === 7) this.#scheduler.now += 2 * day;
+      await this.#pass(8500);
+    }
+    const { waiting } = this.#network;
+    must(
+      waiting.length === 0,
+      () =>
+        `${waiting.length} clients get no answer, though nothing goes wrong any more: ${JSON.stringify(waiting[0])}`,
+    );
+    // Past all that may lapse, and past what has been told late, twice or to nobody.
+    for (let leap = 0; leap < 4; leap += 1) {
+      this.#scheduler.now += 2 * day;
+      await this.#pass(2 * minute + 10_000);
+    }
+  }
+
+  /** A new server on what is durable knows what the old one knew. */
+  async #mustStartTheSame(): Promise<void> {
+    this.#stopServer().catch((error: unknown) => this.#fail(error));
+    await this.#pass(2000);
+    must(this.#server.state === "up", () => "the server does not start again");
+    for (const sku of this.#oracle.bySku.keys()) this.#ask({ kind: "stock", sku, caller: admin });
+    await this.#pass(1000);
+    must(this.#network.waiting.length === 0, () => "a server that was started again does not answer");
+  }
+}

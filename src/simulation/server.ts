@@ -1,0 +1,114 @@
+/** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
+import {
+  inventoryTagging,
+  type RunningInventory,
+  silentObserver,
+  startInventory,
+} from "../services/inventory/index.ts";
+import type { Disk } from "./disk.ts";
+import { type Answer, type Operation, perform } from "./operations.ts";
+import { Violation } from "./oracle/shapes.ts";
+import type { Random } from "./random.ts";
+import type { Life, Scheduler } from "./scheduler.ts";
+import { type Fates, SimulatedStorage } from "./storage.ts";
+
+/** How a server is set up: drawn once for each history. */
+export interface Setup {
+  readonly cachedStatesMax: number;
+  readonly snapshotEveryEvents: number;
+  readonly sweepEveryMs: number;
+  readonly sealEveryMs: number;
+  readonly commitEveryMs: number;
+}
+
+export function drawSetup(random: Random): Setup {
+  return {
+    cachedStatesMax: random.pick([6, 40, 10_000, 10_000, 10_000]),
+    snapshotEveryEvents: random.pick([3, 20, 60]),
+    sweepEveryMs: random.pick([250, 2000, 60_000]),
+    sealEveryMs: random.pick([1000, 10_000]),
+    commitEveryMs: random.pick([200, 2000]),
+  };
+}
+
+export interface ServerEnvironment {
+  readonly scheduler: Scheduler;
+  readonly disk: Disk;
+  readonly fates: Fates;
+  readonly setup: Setup;
+  /** The server's clock at the moment; told of each look at it. */
+  readonly clock: (server: Server) => number;
+  /** Something broke that nothing may break. */
+  readonly fail: (error: unknown) => void;
+}
+
+export class Server {
+  readonly life: Life = { dead: false };
+  /** The time that decisions go by: that of the last look at the clock, never backwards. */
+  decidesAt = 0;
+  state: "starting" | "up" | "stopping" | "down" = "starting";
+  inventory: RunningInventory | undefined;
+  storage: SimulatedStorage | undefined;
+  readonly #environment: ServerEnvironment;
+  readonly #name: string;
+  #ids = 0;
+
+  constructor(name: string, environment: ServerEnvironment) {
+    this.#name = name;
+    this.#environment = environment;
+  }
+
+  /** Starts; when that fails, as it may while the store is out of reach, is down again. */
+  async start(shared?: SimulatedStorage): Promise<void> {
+    const { scheduler, disk, fates, setup, fail } = this.#environment;
+    const timers = scheduler.timersOf(this.life);
+    try {
+      this.storage = shared ?? new SimulatedStorage(disk, timers, fates, this.life, inventoryTagging);
+      const inventory = await startInventory({
+        storage: this.storage,
+        clock: () => this.#environment.clock(this),
+        randomId: () => {
+          this.#ids += 1;
+          return `${this.#name}.${this.#ids}`;
+        },
+        timers,
+        observer: {
+          ...silentObserver,
+          consumerFailed: (name, error) => {
+            // A seal that could not be appended is tried again; nothing else may fail.
+            if (name !== "seals") fail(new Violation(`the consumer ${name} failed: ${String(error)}`));
+          },
+        },
+        ...setup,
+      });
+      if (this.life.dead) return;
+      this.inventory = inventory;
+      this.state = "up";
+    } catch (error) {
+      if (this.life.dead) return;
+      if (!isStorageFault(error)) fail(new Violation(`the server does not start: ${String(error)}`));
+      this.end();
+    }
+  }
+
+  async handle(operation: Operation): Promise<Answer> {
+    return this.inventory === undefined ? { code: "storage-unavailable" } : perform(this.inventory, operation);
+  }
+
+  /** Finishes what it has. */
+  async stop(): Promise<void> {
+    this.state = "stopping";
+    await this.inventory?.stop();
+    await this.storage?.close();
+    this.end();
+  }
+
+  end(): void {
+    this.life.dead = true;
+    this.state = "down";
+  }
+}
+
+export function isStorageFault(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === "storage-unavailable";
+}
