@@ -213,7 +213,9 @@ export class StockOracle {
       inLots += lot.quantity;
       unavailableInLots += lot.heldBack + (lot.expired ? sellable(lot) : 0);
     }
-    const loose = onHand - inLots - (unavailable - unavailableInLots);
+    // Where nothing has a date, what may be owed serves any date, like what is there.
+    const owed = this.lots.size === 0 ? this.policy.backorderLimit : 0;
+    const loose = onHand - inLots - (unavailable - unavailableInLots) + owed;
     for (const hold of asked) {
       const until = dateOf(hold);
       if (until === undefined) continue;
