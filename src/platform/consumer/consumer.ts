@@ -18,7 +18,7 @@ export interface Consumer {
 }
 
 export interface FollowerOptions {
-  /** Milliseconds between commits of what was derived; more when a commit takes over a twentieth of that. */
+  /** Milliseconds between commits of what was derived; more when a commit takes over a fiftieth of that. */
   readonly commitEveryMs?: number;
   /** Called when a consumer fails; it is stopped, the others go on. */
   readonly onFailure?: (consumer: string, error: unknown) => void;
@@ -153,13 +153,13 @@ export class ConsumerHost {
     if (this.#tryCommit()) this.#tryCommit();
   }
 
-  /** Commits now and then, so that it takes at most a twentieth of the time however much is derived. */
+  /** Commits now and then, so that it takes at most a fiftieth of the time however much is derived. */
   #commitLater(lastTookMs: number): void {
-    const waitMs = Math.max(this.#options.commitEveryMs ?? 100, 20 * lastTookMs);
+    const waitMs = Math.max(this.#options.commitEveryMs ?? 100, 50 * lastTookMs);
     this.#stopCommits = this.#timers.after(waitMs, () => {
       const started = this.#timers.elapsedMs();
       const isKept = this.#tryCommit();
-      this.#commitLater(isKept ? this.#timers.elapsedMs() - started : commitAgainMs / 20);
+      this.#commitLater(isKept ? this.#timers.elapsedMs() - started : commitAgainMs / 50);
     });
   }
 

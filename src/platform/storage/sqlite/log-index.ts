@@ -267,16 +267,14 @@ function takeSequence(source: Uint32Array, at: number): Sequence {
 function putHex(out: Uint32Array, at: number, digits: string): void {
   for (let from = 0; from < digits.length; from += 8) {
     let word = 0;
-    for (let place = from; place < from + 8; place += 1) {
-      const code = digits.charCodeAt(place);
-      word = (word << 4) | (code >= lowerA ? code - lowerA + 10 : code - zero);
-    }
+    for (let place = from; place < from + 8; place += 1) word = (word << 4) | (nibbles[digits.charCodeAt(place)] ?? 0);
     out[at + from / 8] = word;
   }
 }
 
-const lowerA = 97;
-const zero = 48;
+/** The value of each hexadecimal digit, by its character code. */
+const nibbles = new Uint8Array(128);
+for (let value = 0; value < 16; value += 1) nibbles[value.toString(16).charCodeAt(0)] = value;
 
 function takeHex(source: Uint32Array, at: number, words: number): string {
   let digits = "";

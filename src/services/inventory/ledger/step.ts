@@ -34,6 +34,9 @@ export class Step implements Transaction {
   readonly #expected: { readonly stream: string; readonly version: number }[] = [];
   readonly #touched: string[] = [];
   #claims: Claim[] | undefined;
+  /** The stream that was looked at last, and its entry: a decision looks at the same one several times. */
+  #lastStream = "";
+  #lastEntry: CacheEntry | undefined;
 
   constructor(round: Round, waiting: Waiting) {
     const { actor, fact } = waiting.command;
@@ -184,9 +187,12 @@ export class Step implements Transaction {
   }
 
   #entry(stream: string): CacheEntry {
+    if (this.#lastEntry !== undefined && stream === this.#lastStream) return this.#lastEntry;
     const entry = this.#round.entry(stream);
     if (entry === undefined) throw new Missing({ streams: [stream] });
-    if (this.#touched[this.#touched.length - 1] !== stream) this.#touched.push(stream);
+    this.#touched.push(stream);
+    this.#lastStream = stream;
+    this.#lastEntry = entry;
     return entry;
   }
 
