@@ -1,6 +1,7 @@
 export type { CloudEvent, ItemDraft } from "./domain/mapper.ts";
 export type { FactMapping, ItemMapping } from "./domain/mapping.ts";
 export { MappingError } from "./domain/mapping-error.ts";
+export { epcisReference } from "./epcis/reference.ts";
 export { ImportError, type ImportErrorCode } from "./failure.ts";
 export { type HttpSinkOptions, httpItemSink, httpSink } from "./http-sink.ts";
 export { type FactImport, type ImportProgress, type ItemImport, importFacts, importItems } from "./import.ts";
