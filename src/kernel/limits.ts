@@ -105,8 +105,8 @@ export const limits = {
   /** Elements and characters of one EPCIS event in XML, which is held in memory: far above a pallet of serials. */
   epcisEventElementsMax: 200_000,
   epcisEventCharsMax: 16_777_216,
-  /** Bytes of an EPCIS document in JSON, which is held in memory whole. */
-  epcisJsonBytesMax: 134_217_728,
+  /** Characters of an EPCIS document in JSON, which is held in memory whole. */
+  epcisJsonCharsMax: 134_217_728,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

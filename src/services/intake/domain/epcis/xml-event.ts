@@ -102,7 +102,10 @@ function isStandard({ namespace }: XmlElement): boolean {
   return namespace === "" || /^urn:epcglobal:epcis:xsd:\d+$/.test(namespace);
 }
 
+/** The name in full as JSON-LD has it, where a prefix ends in what parts it from the name. */
 function nameOf(element: XmlElement): string {
-  if (isStandard(element)) return element.name;
-  return element.namespace + (/[/:#]$/.test(element.namespace) ? "" : "/") + element.name;
+  const { name, namespace } = element;
+  if (isStandard(element)) return name;
+  const parting = /[/:#]$/.test(namespace) ? "" : namespace.startsWith("urn:") ? ":" : "/";
+  return namespace + parting + name;
 }
