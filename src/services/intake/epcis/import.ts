@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { limits } from "../../../kernel/index.ts";
 import type { Delivery } from "../delivery.ts";
+import { Contents } from "../domain/epcis/contents.ts";
 import { parseGs1Key } from "../domain/epcis/keys.ts";
 import type { BaseUnit } from "../domain/epcis/lines.ts";
 import { type EpcisSurroundings, mapEvent } from "../domain/epcis/map-event.ts";
@@ -37,10 +38,12 @@ export async function importEpcis(options: EpcisImport): Promise<ImportSummary> 
   const places = placeFinder(mapping.places);
   if (!places.ok) throw new MappingError("places", places.rejection);
   const known = new Map<string, BaseUnit | undefined>();
+  const contents = new Contents();
   const around: EpcisSurroundings = {
     source: mapping.source,
     locationOf: places.value,
     unitOf: (gtin) => known.get(gtin),
+    contentsOf: contents.of,
     leftOut: new Set(mapping.leaveOut ?? []),
     digest: (text) => hash("sha256", text, "hex"),
   };
@@ -54,6 +57,7 @@ export async function importEpcis(options: EpcisImport): Promise<ImportSummary> 
         if (units !== undefined && options.dryRun !== true) await learn(events, known, units, signal);
         for (const event of events) {
           count += 1;
+          if (event.event.ok) contents.note(event.event.value);
           await carry(event, count, around, run, delivery);
         }
         run.progressed();

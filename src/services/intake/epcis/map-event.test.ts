@@ -1,5 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { Contents } from "../domain/epcis/contents.ts";
 import { identify } from "../domain/epcis/identify.ts";
 import type { BaseUnit } from "../domain/epcis/lines.ts";
 import { type EpcisSurroundings, type MappedEvent, mapEvent } from "../domain/epcis/map-event.ts";
@@ -24,6 +25,7 @@ function surroundings(
     locationOf: places.value,
     unitOf: (key) => units[key],
     leftOut: new Set(leftOut),
+    contentsOf: () => undefined,
     digest: (text) => `<${text.length}>`,
   };
 }
@@ -247,7 +249,7 @@ describe("other types of events", () => {
     [
       "a pallet received alone",
       { bizStep: "receiving", epcList: ["urn:epc:id:sscc:0614141.1234567890"], ...at(store) },
-      "rejected: urn:epc:id:sscc:0614141.1234567890 is a logistic unit, and the event does not say what is in it",
+      "rejected: urn:epc:id:sscc:0614141.1234567890 is a logistic unit, and neither the event nor one before it says what is in it",
     ],
     [
       "assets received",
@@ -256,6 +258,102 @@ describe("other types of events", () => {
     ],
   ])("%s", (_, members, expected) => {
     expect(short(map(members))).toEqual(expected);
+  });
+});
+
+describe("what is in a logistic unit", () => {
+  const [pallet, layer] = ["urn:epc:id:sscc:0614141.1234567890", "urn:epc:id:sscc:0614141.1234567891"];
+  const [one, two] = ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107346.2"];
+  const packing = (
+    action: string,
+    parentID: string,
+    childEPCs: readonly string[],
+    childQuantityList: readonly object[] = [],
+  ) => ({
+    type: "AggregationEvent",
+    action,
+    bizStep: "packing",
+    parentID,
+    childEPCs,
+    childQuantityList,
+  });
+  const shipped = { type: "ObjectEvent", action: "OBSERVE", bizStep: "shipping", epcList: [pallet], ...at(depot) };
+  const six = { epcClass: lgtin, quantity: 6 };
+
+  /** What the last event of a document becomes. */
+  function last(...members: readonly object[]): unknown {
+    const contents = new Contents();
+    const told = { eventTime: "2026-03-01T10:00:00Z", eventTimeZoneOffset: "+00:00" };
+    const read = readEpcis(JSON.stringify(members.map((event) => ({ ...told, ...event }))));
+    const events = (read.ok ? read.value : []).map(({ event }) => {
+      if (!event.ok) throw new Error(event.rejection.detail);
+      contents.note(event.value);
+      return mapEvent(event.value, { ...surroundings(), contentsOf: contents.of });
+    });
+    return short(events.at(-1) ?? { kind: "rejected", reason: "unread" });
+  }
+
+  const sold = (...lines: readonly object[]) => lines.map((data) => ["sold depot", data]);
+  const unknown = `rejected: ${pallet} is a logistic unit, and neither the event nor one before it says what is in it`;
+
+  it.each<[string, readonly object[], unknown]>([
+    [
+      "is what was packed",
+      [packing("ADD", pallet, [one], [six]), packing("ADD", pallet, [two])],
+      sold({ quantity: 2 }, { ...lot, quantity: 6 }),
+    ],
+    [
+      "is what the units inside it hold",
+      [packing("ADD", layer, [one]), packing("ADD", pallet, [layer, two])],
+      sold({ quantity: 2 }),
+    ],
+    ["is not known when that of a unit inside it is not", [packing("ADD", pallet, [layer, two])], unknown],
+    [
+      "is what was seen last",
+      [packing("ADD", pallet, [one]), packing("OBSERVE", pallet, [two], [six])],
+      sold({ quantity: 1 }, { ...lot, quantity: 6 }),
+    ],
+    [
+      "is less what was unpacked",
+      [packing("ADD", pallet, [one, two]), packing("DELETE", pallet, ["https://id.gs1.org/01/10614141073464/21/1"])],
+      sold({ quantity: 1 }),
+    ],
+    ["is not known once all was unpacked", [packing("ADD", pallet, [one]), packing("DELETE", pallet, [])], unknown],
+    [
+      "is not known once some was unpacked by quantity",
+      [packing("ADD", pallet, [one], [six]), packing("DELETE", pallet, [], [six])],
+      unknown,
+    ],
+    ["is not known when it holds itself", [packing("ADD", pallet, [pallet])], unknown],
+  ])("%s", (_, before, expected) => {
+    expect(last(...before, shipped)).toEqual(expected);
+  });
+
+  it("is packed once by an event that is told twice, and unknown once that is declared an error", () => {
+    const packed = packing("ADD", pallet, [], [six]);
+    expect(last(packed, packed, shipped)).toEqual(sold({ ...lot, quantity: 6 }));
+    const errorDeclaration = { declarationTime: "2026-03-02T00:00:00Z" };
+    expect(last(packed, { ...packed, errorDeclaration }, shipped)).toBe(unknown);
+  });
+
+  it("is opened in no more work than was packed, however units hold each other", () => {
+    const units = Array.from({ length: 9 }, (_, index) => `urn:epc:id:sscc:0614141.100000000${index}`);
+    const nested = units.map((unit, index) => {
+      const inside = units[index + 1];
+      return packing("ADD", unit, inside === undefined ? [one] : Array.from({ length: 200 }, () => inside));
+    });
+    expect(last(...nested, { ...shipped, epcList: [units[0] ?? ""] })).toEqual(sold({ quantity: 1 }));
+  });
+
+  it("is not asked for beside trade items, which it holds", () => {
+    expect(last(packing("ADD", pallet, [one, two]), { ...shipped, epcList: [pallet, one] })).toEqual(
+      sold({ quantity: 1 }),
+    );
+  });
+
+  it("is opened for an observation of the unit without its children too", () => {
+    const seen = { ...packing("OBSERVE", pallet, []), bizStep: "receiving", ...at(store) };
+    expect(last(packing("ADD", pallet, [one, two]), seen)).toEqual([["received leeds", { quantity: 2 }]]);
   });
 });
 

@@ -164,6 +164,7 @@ describe("a log of Larder's", () => {
         locationOf: places.value,
         unitOf: () => undefined,
         leftOut: new Set(),
+        contentsOf: () => undefined,
         digest: (text) => text,
       });
       if (mapped.kind === "facts")

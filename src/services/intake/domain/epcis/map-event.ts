@@ -1,5 +1,6 @@
 import { formatInstant, identifierProblem, limits } from "../../../../kernel/index.ts";
 import type { CloudEvent } from "../mapper.ts";
+import { type ContentsFinder, withContents } from "./contents.ts";
 import { identify } from "./identify.ts";
 import { parseGs1Key } from "./keys.ts";
 import { type BaseUnit, type Line, linesOf } from "./lines.ts";
@@ -12,6 +13,8 @@ export interface EpcisSurroundings extends MeaningSurroundings {
   readonly source: string;
   /** The base unit of a registered item; undefined when nobody knows, so that the event's own unit is taken. */
   readonly unitOf: (gtin: string) => BaseUnit | undefined;
+  /** What is in a logistic unit. */
+  readonly contentsOf: ContentsFinder;
   /** A digest that nobody can make collide, in characters that are safe anywhere. Ids come from it. */
   readonly digest: (text: string) => string;
 }
@@ -26,12 +29,13 @@ export type MappedEvent =
  * The facts of an event, by the table of docs/reference/epcis.md. Of an event that declares itself an error: voids of the
  * facts that it made when it was told first.
  */
-export function mapEvent(event: EpcisEvent, around: EpcisSurroundings): MappedEvent {
+export function mapEvent(told: EpcisEvent, around: EpcisSurroundings): MappedEvent {
+  const event = withContents(told, around.contentsOf);
   const meaning = meaningOf(event, around);
   if (!meaning.ok) return outcomeOf(event, "rejected", meaning.rejection);
   if (typeof meaning.value === "string") return outcomeOf(event, "nothing", meaning.value);
 
-  const key = event.eventId ?? `urn:larder:epcis:${around.digest(identify(event))}`;
+  const key = event.eventId ?? `urn:larder:epcis:${around.digest(identify(told))}`;
   const facts: CloudEvent[] = [];
   for (const movement of meaning.value) {
     const lines = linesOf(movement.things, event, around.unitOf);
@@ -59,7 +63,7 @@ function whyEmpty({ things, inputs, outputs, parent }: EpcisEvent): ["nothing" |
   });
   const hasItems = [things, inputs, outputs].some(({ quantities }) => quantities.length > 0);
   if (unit !== undefined && !hasItems)
-    return ["rejected", `${unit} is a logistic unit, and the event does not say what is in it`];
+    return ["rejected", `${unit} is a logistic unit, and neither the event nor one before it says what is in it`];
   return ["nothing", "names no units of trade items"];
 }
 
