@@ -1,5 +1,6 @@
 import { accept, isDate, type Result, reject } from "../../../../kernel/index.ts";
 import { checkDigit, hasRightCheckDigit } from "./digits.ts";
+import { own } from "./own.ts";
 
 /** What an identifier of an EPCIS document names, as far as stock is concerned. */
 export type Gs1Key =
@@ -152,7 +153,7 @@ const primaryKeys: Readonly<Record<string, RegExp>> = {
 /** Where the key begins. Whatever the path holds before it, a key's value ends it, but for its qualifiers. */
 function keyAt(segments: readonly string[]): number | undefined {
   for (let index = 0; index + 1 < segments.length; index += 1) {
-    if (primaryKeys[segments[index] ?? ""]?.test(segments[index + 1] ?? "") === true) return index;
+    if (own(primaryKeys, segments[index])?.test(segments[index + 1] ?? "") === true) return index;
   }
   return undefined;
 }

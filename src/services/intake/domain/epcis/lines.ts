@@ -2,6 +2,7 @@ import { accept, limits, type Result, reject } from "../../../../kernel/index.ts
 import { timesPowerOfTen } from "./decimal.ts";
 import { type Gs1Key, parseGs1Key } from "./keys.ts";
 import type { EpcisEvent, EpcisQuantity, EpcisThings } from "./model.ts";
+import { own } from "./own.ts";
 
 export type BaseUnit = "each" | "g" | "ml";
 
@@ -89,7 +90,7 @@ function unitsOf(
   kept: BaseUnit | undefined,
 ): Result<number, string> {
   if (quantity === undefined) return reject(`${epcClass}: the event does not say how much`);
-  const [unit, power] = uom === undefined ? (["each", 0] as const) : (unitsOfMeasure[uom] ?? [undefined, 0]);
+  const [unit, power] = uom === undefined ? (["each", 0] as const) : (own(unitsOfMeasure, uom) ?? [undefined, 0]);
   if (unit === undefined)
     return reject(`${epcClass}: ${uom} is none of the units ${Object.keys(unitsOfMeasure).join(", ")}`);
   if (kept !== undefined && kept !== unit)

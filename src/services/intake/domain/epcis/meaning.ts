@@ -1,6 +1,7 @@
 import { accept, identifierProblem, type Result, reject } from "../../../../kernel/index.ts";
 import { parseGs1Key } from "./keys.ts";
 import type { EpcisEvent, EpcisThings } from "./model.ts";
+import { own } from "./own.ts";
 import type { PlaceFinder } from "./places.ts";
 import {
   decidingSteps,
@@ -93,7 +94,7 @@ function moved(event: EpcisEvent, rule: StepRule, around: MeaningSurroundings): 
         if (!transfer.ok) return transfer;
         return accept([{ fact: "dispatched", location: at, things, more: { transfer: transfer.value, to } }]);
       }
-      const reason = removalReasons[disposition ?? ""];
+      const reason = own(removalReasons, disposition);
       if (reason === undefined) return accept([{ fact: "sold", location: at, things, more: referenceOf(event) }]);
       return accept([{ fact: "adjusted", sign: -1, location: at, things, more: { reason } }]);
     }
@@ -149,11 +150,11 @@ function transformation(event: EpcisEvent, around: MeaningSurroundings): Meaning
 /** What an event that moves nothing says of the state of what it saw. */
 function conditions(event: EpcisEvent, location: string): readonly Movement[] | undefined {
   const { things, disposition, bizStep, dispositionsUnset } = event;
-  const gone = goneDispositions[disposition ?? ""];
+  const gone = own(goneDispositions, disposition);
   if (gone !== undefined) return [{ fact: "adjusted", sign: -1, location, things, more: { reason: gone } }];
   const held = heldBack(event, location);
   if (held !== undefined) return held;
-  const ended = dispositionsUnset.flatMap((word) => heldDispositions[word] ?? [])[0];
+  const ended = dispositionsUnset.flatMap((word) => own(heldDispositions, word) ?? [])[0];
   if (ended !== undefined) return [{ fact: "put-back", location, things, more: { reason: ended } }];
   const isFreed = freeDispositions.includes(disposition ?? "") && decidingSteps.includes(bizStep ?? "");
   return isFreed ? [{ fact: "put-back", location, things, more: { reason: "sellable" } }] : undefined;
@@ -166,11 +167,11 @@ function heldBack(event: EpcisEvent, location: string): readonly Movement[] | un
 
 function heldReason({ disposition, dispositionsSet }: EpcisEvent): string | undefined {
   const words = [...(disposition === undefined ? [] : [disposition]), ...dispositionsSet];
-  return words.flatMap((word) => heldDispositions[word] ?? [])[0];
+  return words.flatMap((word) => own(heldDispositions, word) ?? [])[0];
 }
 
 function removalReason({ disposition, bizStep }: EpcisEvent): string {
-  return removalReasons[disposition ?? ""] ?? (bizStep ?? "decommissioning").replaceAll("_", "-");
+  return own(removalReasons, disposition) ?? (bizStep ?? "decommissioning").replaceAll("_", "-");
 }
 
 /** Where it is now, or what saw it; before a departure the other way round. */

@@ -15,7 +15,8 @@ export function readJsonDocument(document: unknown): Result<readonly ReadEvent[]
   if (Array.isArray(document)) return accept(eventsOf(document, "", standardPrefixes));
   if (!isObject(document)) return reject({ pointer: "", detail: "is no EPCIS document: a JSON object or array" });
   const prefixes = bound(document["@context"], standardPrefixes);
-  const type = epcisName(String(document["type"] ?? document["@type"] ?? ""), prefixes);
+  const named = document["type"] ?? document["@type"] ?? "";
+  const type = typeof named === "string" ? epcisName(named, prefixes) : "";
   const body = find(document, "epcisBody", prefixes);
   if (body === undefined) {
     if (/Document$/.test(type) || type === "") return reject({ pointer: "/epcisBody", detail: "is missing" });

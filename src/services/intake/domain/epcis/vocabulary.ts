@@ -1,3 +1,5 @@
+import { own } from "./own.ts";
+
 /**
  * The Core Business Vocabulary in its written forms: bare (`shipping`), URN (`urn:epcglobal:cbv:bizstep:shipping`), web URI
  * (`https://ref.gs1.org/cbv/BizStep-shipping`) and CURIE (`cbv:BizStep-shipping`, under any prefix that `@context` binds).
@@ -19,7 +21,7 @@ export function expanded(text: string, prefixes: Readonly<Record<string, string>
   const colon = text.indexOf(":");
   if (colon <= 0 || text.startsWith("//", colon + 1)) return text;
   const prefix = text.slice(0, colon);
-  const base = Object.hasOwn(prefixes, prefix) ? prefixes[prefix] : undefined;
+  const base = own(prefixes, prefix);
   return base === undefined ? text : base + text.slice(colon + 1);
 }
 

@@ -1,6 +1,7 @@
 import { formatInstant, type Instant, isDate } from "../../../../kernel/index.ts";
 import type { BaseUnit } from "./lines.ts";
 import type { EpcisAction } from "./model.ts";
+import { own } from "./own.ts";
 import { heldDispositions, removalReasons } from "./rules.ts";
 
 /** A recorded event of the change feed, as far as it is written. */
@@ -51,7 +52,7 @@ export function epcisEventOf(event: RecordedFact, names: EpcisNames): Readonly<R
   const [sku, location] = [data["sku"], data["location"]];
   if (typeof sku !== "string" || typeof location !== "string") return undefined;
   if (event.type === "larder.fact.voided.v1") return voided(event, sku, location, names);
-  const written = writers[event.type]?.(data, (place) => uriOfPlace(place, names));
+  const written = own(writers, event.type)?.(data, (place) => uriOfPlace(place, names));
   if (written === undefined || written.quantity <= 0) return undefined;
   const { quantity, lot, ...said } = written;
   const uom = uomOf[names.unitOf(sku) ?? "each"];

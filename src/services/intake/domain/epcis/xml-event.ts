@@ -1,3 +1,5 @@
+import { own } from "./own.ts";
+
 /** An XML element without what the events of EPCIS have no use for: comments, processing instructions, the order of attributes. */
 export interface XmlElement {
   /** The name without its prefix. */
@@ -29,7 +31,7 @@ function addMembers(event: Record<string, unknown>, elements: readonly XmlElemen
       addMembers(event, child.children, depth + 1);
     } else if (isStandard(child) && child.name === "sensorElementList") {
     } else {
-      const read = isStandard(child) ? members[child.name] : undefined;
+      const read = isStandard(child) ? own(members, child.name) : undefined;
       add(event, nameOf(child), read === undefined ? foreignValue(child) : read(child));
     }
   }
@@ -92,7 +94,7 @@ function foreignValue(element: XmlElement): unknown {
 /** The same name again makes a list, as JSON has it. */
 function add(object: Record<string, unknown>, name: string, value: unknown): void {
   if (name === "__proto__") return;
-  const before = object[name];
+  const before = own(object, name);
   if (before === undefined) object[name] = value;
   else if (Array.isArray(before)) before.push(value);
   else object[name] = [before, value];
