@@ -98,6 +98,24 @@ describe("the documents of a day", () => {
     },
   );
 
+  it("moves what was packed into a pallet that goes alone", async () => {
+    const { opened, sink, units } = await shop();
+    const told = {
+      eventTime: "2026-03-02T10:00:00Z",
+      eventTimeZoneOffset: "+00:00",
+      readPoint: { id: "urn:epc:id:sgln:9506000.13437.0" },
+    };
+    const pallet = "urn:epc:id:sscc:9506000.0000000017";
+    const milk = { epcClass: `https://id.gs1.org/01/${gtins.milk}`, quantity: 6 };
+    const events = [
+      { ...told, type: "AggregationEvent", action: "ADD", parentID: pallet, childQuantityList: [milk] },
+      { ...told, type: "ObjectEvent", action: "OBSERVE", bizStep: "receiving", epcList: [pallet] },
+    ];
+    const summary = await importEpcis({ input: input(JSON.stringify(events)), mapping, sink, units });
+    expect(short(summary)).toEqual({ rows: 2, made: 1, accepted: 1, duplicates: 0, rejectedCount: 0 });
+    expect(await stockOf(opened, "milk")).toEqual({ depot: { onHand: 6, unavailable: 0, incoming: 0 } });
+  });
+
   it("are the same events in both notations", () => {
     const [json, xml] = ["a-day.jsonld", "a-day.xml"].map((name) => {
       const read = readEpcis(example(name));

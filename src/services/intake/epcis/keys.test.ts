@@ -59,6 +59,9 @@ describe("GS1 keys", () => {
     ["urn:epc:id:sscc:0614141.123456789", "is no SSCC"],
     ["https://id.gs1.org/01/04012345123457", "has a wrong check digit"],
     ["https://id.gs1.org/414/4012345000055", "has a wrong check digit"],
+    ["https://id.gs1.org/417/4012345000055", "has a wrong check digit"],
+    ["https://id.gs1.org/00/106141412345678909", "has a wrong check digit"],
+    ["https://id.gs1.org/8006/040123451234570102", "has a wrong check digit"],
     ["https://id.gs1.org/01/04012345123456?17=271340", "has no date in (17)"],
   ])("refuses %s: %s", (uri, reason) => {
     expect(parseGs1Key(uri)).toEqual({ ok: false, rejection: `${uri} ${reason}` });

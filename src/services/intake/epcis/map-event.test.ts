@@ -345,6 +345,14 @@ describe("what is in a logistic unit", () => {
     expect(last(...nested, { ...shipped, epcList: [units[0] ?? ""] })).toEqual(sold({ quantity: 1 }));
   });
 
+  it("says nothing of which event it is", () => {
+    const contentsOf = (quantity: string) => () => ({ epcs: [], quantities: [{ epcClass: lgtin, quantity }] });
+    const [six, seven] = ["6", "7"].map((quantity) =>
+      map({ ...shipped, eventID: undefined }, { ...surroundings(), contentsOf: contentsOf(quantity) }),
+    );
+    expect(six?.kind === "facts" && six.facts[0]?.id).toBe(seven?.kind === "facts" && seven.facts[0]?.id);
+  });
+
   it("is not asked for beside trade items, which it holds", () => {
     expect(last(packing("ADD", pallet, [one, two]), { ...shipped, epcList: [pallet, one] })).toEqual(
       sold({ quantity: 1 }),
@@ -417,6 +425,48 @@ describe("quantities", () => {
   });
 });
 
+describe("last dates", () => {
+  it("of a Digital Link make facts of their own", () => {
+    const link = (expiry: string) => ({ epcClass: `https://id.gs1.org/01/${gtin}/10/L7?17=${expiry}`, quantity: 3 });
+    const mapped = map({
+      bizStep: "receiving",
+      ...at(store),
+      quantityList: [link("260401"), link("260501"), link("260401")],
+    });
+    expect(short(mapped)).toEqual([
+      ["received leeds", { ...lot, expiresOn: "2026-04-01", quantity: 6 }],
+      ["received leeds", { ...lot, expiresOn: "2026-05-01", quantity: 3 }],
+    ]);
+    expect(mapped.kind === "facts" && mapped.facts.map(({ id }) => id)).toEqual([
+      `urn:uuid:1 received ${gtin} L7 2026-04-01`,
+      `urn:uuid:1 received ${gtin} L7 2026-05-01`,
+    ]);
+  });
+});
+
+describe("places", () => {
+  const places = placeFinder({
+    "0614141007776": "leeds",
+    "https://id.gs1.org/414/0614141007776/254/cold": "leeds cold",
+    "urn:x:1": "x",
+  });
+  const find = (uri: string) => places.ok && places.value(uri);
+  it("inside another have their own entry, else that of the place around them", () => {
+    expect(find("urn:epc:id:sgln:0614141.00777.cold")).toBe("leeds cold");
+    expect(find("urn:epc:id:sgln:0614141.00777.dock")).toBe("leeds");
+    expect(find("https://id.gs1.org/414/0614141007776")).toBe("leeds");
+    expect(find("urn:x:1")).toBe("x");
+    expect(find("urn:epc:id:sgln:0614141.00778.0")).toBe(undefined);
+  });
+
+  it("of parties are no places", () => {
+    const destinationList = [{ type: "owning_party", destination: store }];
+    expect(short(map({ ...stock, bizStep: "shipping", ...at(depot), ...desadv, destinationList }))).toEqual([
+      ["sold depot", { ...lot, quantity: 12, reference: "urn:po:1" }],
+    ]);
+  });
+});
+
 describe("an error declaration", () => {
   const told = { bizStep: "receiving", ...at(store), ...stock };
   const errorDeclaration = {
@@ -485,6 +535,7 @@ describe("identity by content", () => {
       { "example:dock": "7" },
       { ilmd: { "example:batch": "7" } },
       at(store),
+      { bizLocation: { id: store } },
       list("source", store),
       list("destination", store),
       desadv,

@@ -170,6 +170,40 @@ describe("one model for every notation", () => {
     ]);
   });
 
+  it("events of one array have prefixes each", () => {
+    const one = { ...plain, "@context": { a: "https://ref.gs1.org/cbv/" }, bizStep: "a:BizStep-shipping" };
+    const other = { ...plain, "@context": { a: "https://acme.example/" }, bizStep: "a:BizStep-shipping" };
+    const found = modelsIn(JSON.stringify([one, other])).map(({ bizStep }) => bizStep);
+    expect(found).toEqual(["shipping", "https://acme.example/BizStep-shipping"]);
+  });
+
+  it("a prefix is one that a name can follow, and never a scheme", () => {
+    const context = { example: "http://ns.example.com", https: "urn:x:" };
+    const event = {
+      ...plain,
+      "@context": context,
+      "example:dock": 7,
+      bizStep: "https://ref.gs1.org/cbv/BizStep-shipping",
+    };
+    const [found] = modelsIn(JSON.stringify(event));
+    expect([found?.bizStep, found?.rest]).toEqual(["shipping", "example:dock=7"]);
+  });
+
+  it("what 1.2 keeps in extensions of extensions is found", () => {
+    const event =
+      "<ObjectEvent><eventTime>2026-03-01T10:00:00Z</eventTime><eventTimeZoneOffset>Z</eventTimeZoneOffset>" +
+      "<baseExtension><eventID>urn:uuid:9</eventID></baseExtension><action>ADD</action><extension><quantityList><quantityElement>" +
+      "<epcClass>urn:x:1</epcClass><quantity>2.50</quantity></quantityElement></quantityList><extension><sourceList>" +
+      '<source type="urn:epcglobal:cbv:sdt:location">urn:x:2</source></sourceList></extension></extension></ObjectEvent>';
+    const [found] = modelsIn(`<e:EPCISDocument xmlns:e="urn:epcglobal:epcis:xsd:1">${event}</e:EPCISDocument>`);
+    expect(found).toMatchObject({
+      eventId: "urn:uuid:9",
+      offset: "+00:00",
+      things: { epcs: [], quantities: [{ epcClass: "urn:x:1", quantity: "2.5" }] },
+      sources: [{ type: "location", id: "urn:x:2" }],
+    });
+  });
+
   it("words of another vocabulary stay whole", () => {
     const [event] = modelsIn(JSON.stringify({ ...plain, bizStep: "https://acme.example/BizStep-shipping" }));
     expect(event?.bizStep).toBe("https://acme.example/BizStep-shipping");
@@ -177,13 +211,15 @@ describe("one model for every notation", () => {
 
   it("master data gives lot and last date, but not under a name that may mean anything", () => {
     const told = { "cbvmda:lotNumber": "L7", "gs1:expirationDate": { "@value": "2026-12-10", "@type": "xsd:date" } };
-    const [known, foreign] = modelsIn(
+    const [known, foreign, bound] = modelsIn(
       JSON.stringify([
         { ...plain, ilmd: told },
         { ...plain, ilmd: { "example:lotNumber": "X", "example:bestBeforeDate": "soon" } },
+        { ...plain, "@context": { cbvmda: "http://example.com/cbvmda/" }, ilmd: { "cbvmda:lotNumber": "L8" } },
       ]),
     );
     expect([known?.lot, known?.expiresOn]).toEqual(["L7", "2026-12-10"]);
+    expect(bound?.lot).toBe("L8");
     expect([foreign?.lot, foreign?.expiresOn]).toEqual([undefined, undefined]);
   });
 

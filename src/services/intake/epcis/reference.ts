@@ -72,7 +72,7 @@ export function epcisReference(): string {
     `${code(Object.keys(unitsOfMeasure))}. Rejected are other units, units that the item is not kept in, quantities that are no whole`,
     "number of the base unit or not told, and keys with a wrong check digit. A lot in the identifier counts, else `lotNumber` of the",
     "instance and lot master data; the last date is AI (17) of a Digital Link, else `itemExpirationDate`, `expirationDate`,",
-    "`sellByDate` or `bestBeforeDate` of the master data, in GS1's vocabularies or under the prefix `cbvmda`.",
+    "`sellByDate` or `bestBeforeDate` of the master data, in GS1's vocabularies or a namespace that ends in `cbvmda`.",
     "",
     "Assets, documents and services are no stock. A logistic unit (SSCC) alone is what AggregationEvents before it in the document have",
     "packed into it; when they haven't said, it is rejected. Beside trade items it is taken as what holds them.",

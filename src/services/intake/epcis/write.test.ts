@@ -186,3 +186,78 @@ describe("a log of Larder's", () => {
     }
   });
 });
+
+describe("one event", () => {
+  const nameless: EpcisNames = {
+    gtinOf: () => gtins["tea"],
+    unitOf: () => "ml",
+    placeOf: () => undefined,
+    recorded: () => undefined,
+  };
+  const tell = (type: string, data: object) =>
+    epcisEventOf(
+      {
+        id: "1",
+        type: `larder.${type}.v1`,
+        time: "2026-01-01T00:00:00.000Z",
+        data: { sku: "tea", location: "leeds", ...data },
+      },
+      nameless,
+    );
+  const quantityList = (quantity: number, lot = "") => [
+    { epcClass: `https://id.gs1.org/01/04012345123456${lot}`, quantity, uom: "MLT" },
+  ];
+
+  it.each<[string, string, object, object]>([
+    [
+      "the lot that nobody told is none",
+      "stock.received",
+      { quantity: 3, lot: "unknown" },
+      { quantityList: quantityList(3) },
+    ],
+    ["a reason has its disposition", "stock.held-back", { quantity: 3, reason: "recall" }, { disposition: "recalled" }],
+    [
+      "another reason has one that says so",
+      "stock.held-back",
+      { quantity: 3, reason: "smells" },
+      { disposition: "non_sellable_other" },
+    ],
+    [
+      "a loss has one too",
+      "stock.adjusted",
+      { delta: -3, reason: "theft" },
+      { disposition: "stolen", action: "DELETE" },
+    ],
+    [
+      "what is not fit for sale",
+      "stock.returned",
+      { quantity: 3, sellable: false },
+      { persistentDisposition: { set: ["non_sellable_other"] } },
+    ],
+    [
+      "a lot that expired",
+      "stock.lot-expired",
+      { lot: "L7", change: { unavailable: 4 } },
+      { quantityList: quantityList(4, "/10/L7"), disposition: "expired" },
+    ],
+    [
+      "promised units handed over",
+      "reservation.fulfilled",
+      { change: { onHand: -2 } },
+      { quantityList: quantityList(2), bizStep: "retail_selling" },
+    ],
+  ])("%s", (_, type, data, expected) => {
+    expect(tell(type, data)).toMatchObject(expected);
+  });
+
+  it("of what leaves does not say where it is now", () => {
+    expect(tell("stock.dispatched", { quantity: 3, transfer: "t", to: "york" })).not.toHaveProperty("bizLocation");
+  });
+
+  it.each([["reservation.reserved"], ["stock.policy-set"], ["stock.incoming-changed"], ["stock.shortfall"]])(
+    "%s is no movement",
+    (type) => {
+      expect(tell(type, { quantity: 3, change: { incoming: 3 } })).toBeUndefined();
+    },
+  );
+});

@@ -281,15 +281,18 @@ const knownMembers = new Set(
 
 /**
  * The name without its namespace when it is of the standard's master data (CBV 2.0, section 9) or the GS1 web vocabulary.
- * The prefix `cbvmda` counts wherever a document binds it: GS1's own examples bind it freely.
+ * A namespace that ends in `cbvmda` counts as well: GS1's own examples have such.
  */
 function masterDataName(name: string, prefixes: Prefixes): string | undefined {
-  if (name.startsWith("cbvmda:")) return name.slice("cbvmda:".length);
   const full = expanded(name, prefixes);
-  return /^(?:urn:epcglobal:cbv:mda[:#/]?|https?:\/\/(?:ref\.gs1\.org\/cbv|(?:www\.)?gs1\.org\/voc|ns\.gs1\.org\/(?:cbv|voc))\/)(\w+)$/.exec(
-    full,
-  )?.[1];
+  return masterDataForms.map((form) => form.exec(full)?.[1]).find((local) => local !== undefined);
 }
+
+const masterDataForms = [
+  /^urn:epcglobal:cbv:mda[:#/](\w+)$/,
+  /^https?:\/\/(?:ref\.gs1\.org\/cbv|(?:www\.)?gs1\.org\/voc|ns\.gs1\.org\/(?:cbv|voc))\/(\w+)$/,
+  /^[^?]*[/:]cbvmda[/:#](\w+)$/,
+];
 
 /** Members of the standard under their plain names: `epcis:action`, `@type` and full URIs count as `action`, `type`. */
 function plainNames(members: Members, prefixes: Prefixes): Members {
