@@ -347,7 +347,7 @@ describe("what is in a logistic unit", () => {
 
   it("says nothing of which event it is", () => {
     const contentsOf = (quantity: string) => () => ({ epcs: [], quantities: [{ epcClass: lgtin, quantity }] });
-    const [six, seven] = ["6", "7"].map((quantity) =>
+    const [six, seven] = ["6", "70"].map((quantity) =>
       map({ ...shipped, eventID: undefined }, { ...surroundings(), contentsOf: contentsOf(quantity) }),
     );
     expect(six?.kind === "facts" && six.facts[0]?.id).toBe(seven?.kind === "facts" && seven.facts[0]?.id);
