@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { cliReference } from "../src/cli/index.ts";
 import { configurationReference } from "../src/platform/config/index.ts";
 import { metricsReference } from "../src/platform/telemetry/index.ts";
+import { epcisReference } from "../src/services/intake/index.ts";
 import { errorsReference, eventsReference } from "../src/services/inventory/index.ts";
 
 /** The text of each page, by its path from the project's folder. */
@@ -12,6 +13,7 @@ export function referencePages(): Readonly<Record<string, string>> {
   return {
     "docs/reference/cli.md": cliReference(),
     "docs/reference/configuration.md": configurationReference(),
+    "docs/reference/epcis.md": epcisReference(),
     "docs/reference/errors.md": errorsReference(),
     "docs/reference/events.md": eventsReference(),
     "docs/reference/metrics.md": metricsReference(),

@@ -10,6 +10,7 @@ interface ImportFlags extends ServerOptions {
   readonly mapping?: string;
   readonly rejects?: string;
   readonly dryRun?: boolean;
+  readonly epcis?: boolean;
 }
 
 export function importCommand(io: Io): Command {
@@ -17,13 +18,15 @@ export function importCommand(io: Io): Command {
     .description(
       "Map the rows of a CSV or NDJSON file to facts and record them. The same file twice changes nothing. Rows that were turned down go to a file with line and reason; the exit code is 1 when any was, other than by a rule of the mapping.",
     )
-    .action((file: string, flags: ImportFlags) => runImport(file, flags, io, "facts"));
+    .option("--epcis", "the file is a GS1 EPCIS document, JSON or XML (docs/guides/import-epcis.md)")
+    .action((file: string, flags: ImportFlags) => runImport(file, flags, io, flags.epcis === true ? "epcis" : "facts"));
   withExamples(
     command,
     "larder import sales.csv --mapping examples/online-retail/mapping.json --dry-run",
     "larder import sales.csv.gz --mapping examples/online-retail/mapping.json --rejects turned-down.csv",
     "zcat sales.csv.gz | larder import - --mapping examples/online-retail/mapping.json",
     "larder import items barcodes.csv.gz --mapping examples/gtin/items.json",
+    "larder import events.xml --epcis --mapping examples/epcis/mapping.json",
   );
   return command.addCommand(
     withExamples(
@@ -45,7 +48,7 @@ function withImportOptions(command: Command): Command {
   );
 }
 
-async function runImport(file: string, flags: ImportFlags, io: Io, what: "facts" | "items"): Promise<void> {
+async function runImport(file: string, flags: ImportFlags, io: Io, what: "facts" | "items" | "epcis"): Promise<void> {
   // Not a required option of commander's: that one is asked of a command's parent too.
   const { mapping: mappingPath } = flags;
   if (mappingPath === undefined)
@@ -66,6 +69,13 @@ async function runImport(file: string, flags: ImportFlags, io: Io, what: "facts"
       const options = await around(mapping.format);
       const sink = intake.httpItemSink({ url, key, onRetry });
       await conclude(options, flags, io, (onProgress) => intake.importItems({ ...options, mapping, sink, onProgress }));
+    } else if (what === "epcis") {
+      const mapping = await intake.readEpcisMapping(mappingPath);
+      const options = await around({ type: "ndjson" });
+      const [sink, units] = [intake.httpSink({ url, key, onRetry }), intake.httpItemUnits({ url, key, onRetry })];
+      await conclude(options, flags, io, (onProgress) =>
+        intake.importEpcis({ ...options, mapping, sink, units, onProgress }),
+      );
     } else {
       const mapping = await intake.readMapping(mappingPath);
       const options = await around(mapping.format);

@@ -117,6 +117,13 @@ export const limits = {
   importBatchesInFlight: 2,
   /** Milliseconds an import goes on asking a server that is busy or out of reach before it gives up. */
   importRetryMsMax: 120_000,
+  /** Elements of an imported XML document inside one another: an event with extensions has a dozen. */
+  xmlDepthMax: 64,
+  /** Elements and characters of one EPCIS event in XML, which is held in memory: far above a pallet of serials. */
+  epcisEventElementsMax: 200_000,
+  epcisEventCharsMax: 16_777_216,
+  /** Characters of an EPCIS document in JSON, which is held in memory whole. */
+  epcisJsonCharsMax: 134_217_728,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

@@ -120,3 +120,59 @@ describe("larder import", () => {
     expect(await found.json()).toMatchObject({ items: [{ name: "Pencil" }] });
   });
 });
+
+describe("larder import --epcis", () => {
+  const examples = new URL("../../examples/epcis/", import.meta.url).pathname;
+  const args = (file: string) => [
+    "import",
+    `${examples}${file}`,
+    "--epcis",
+    "--mapping",
+    `${examples}mapping.json`,
+    "--json",
+  ];
+
+  it("records a day told in JSON once, also when it is told in XML again", async () => {
+    const rejects = join(temporaryFolder(onTestFinished), "rejects.ndjson");
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    const items = [
+      { sku: "milk", name: "Milk", unit: "each", gtins: ["9506000134307"] },
+      { sku: "beef", name: "Beef", unit: "g", gtins: ["9506000134314"] },
+    ];
+    const put = await fetch(`${server.url}/v1/items:batch`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ items }),
+    });
+    expect(put.status).toBe(200);
+
+    const first = await larder([...args("a-day.jsonld"), "--rejects", rejects], env);
+    expect(JSON.parse(first.out)).toMatchObject({ rows: 12, made: 11, accepted: 10, rejectedCount: 1 });
+    expect(first.code).toBe(1);
+    const [reject] = readFileSync(rejects, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(reject).toMatchObject({
+      line: 7,
+      reason: expect.stringContaining("unknown-item"),
+      row: { type: "TransformationEvent" },
+    });
+
+    const again = await larder([...args("a-day.xml"), "--rejects", rejects], env);
+    expect(JSON.parse(again.out)).toMatchObject({ rows: 12, made: 11, accepted: 0, duplicates: 10, rejectedCount: 1 });
+    expect(JSON.parse((await larder(["stock", "milk", "--json"], env)).out)).toMatchObject({
+      totals: { onHand: 36, unavailable: 1 },
+    });
+    expect(JSON.parse((await larder(["stock", "beef", "--json"], env)).out)).toMatchObject({
+      totals: { onHand: 7500 },
+    });
+  });
+
+  it("refuses a mapping of rows, and says what one of EPCIS holds", async () => {
+    const { map } = files(good);
+    const result = await larder(["import", `${examples}a-day.jsonld`, "--epcis", "--mapping", map], env);
+    expect(result.code).not.toBe(0);
+    expect(result.err).toContain('"places" is missing');
+  });
+});

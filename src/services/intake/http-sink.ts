@@ -1,7 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { limits } from "../../kernel/index.ts";
+import type { BaseUnit } from "./domain/epcis/lines.ts";
 import { ImportError } from "./failure.ts";
-import type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, Refusal } from "./sinks.ts";
+import type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, ItemUnits, Refusal } from "./sinks.ts";
 
 export interface HttpSinkOptions {
   /** Of the server, as http://127.0.0.1:8080. */
@@ -55,6 +56,32 @@ export function httpItemSink(options: HttpSinkOptions): ItemSink {
   };
 }
 
+/** Asks `GET /v1/items?gtin=` of a running server, with the same patience as `httpSink`. */
+export function httpItemUnits(options: HttpSinkOptions): ItemUnits {
+  const unitOf = async (gtin: string, signal: AbortSignal | undefined): Promise<BaseUnit | undefined> => {
+    const get = retrying(options, `/v1/items?gtin=${gtin}`, undefined);
+    const answer = await get(undefined, signal).catch((error: unknown) => {
+      // A key that may only write: the server will judge the facts without our help.
+      if (error instanceof ImportError && error.code === "server-refused") return undefined;
+      throw error;
+    });
+    const items = typeof answer === "object" ? answer["items"] : undefined;
+    const unit = Array.isArray(items) ? items[0]?.unit : undefined;
+    return unit === "each" || unit === "g" || unit === "ml" ? unit : undefined;
+  };
+  return async (gtins, signal) => {
+    const units = new Map<string, BaseUnit>();
+    for (let from = 0; from < gtins.length; from += questionsAtOnce) {
+      const some = gtins.slice(from, from + questionsAtOnce);
+      const found = await Promise.all(some.map((gtin) => unitOf(gtin, signal)));
+      for (const [index, unit] of found.entries()) if (unit !== undefined) units.set(some[index] ?? "", unit);
+    }
+    return units;
+  };
+}
+
+const questionsAtOnce = 8;
+
 type Json = Readonly<Record<string, unknown>>;
 /** The answer to the part of a batch that begins at `offset`. */
 interface Answer {
@@ -87,16 +114,21 @@ const oversized: Json = {
   rejected: [{ index: 0, code: "payload-too-large", detail: "The server takes no body of this size." }],
 };
 
-/** One request, repeated until the server has decided about it. */
-function retrying(options: HttpSinkOptions, path: string, contentType: string) {
+/** One request, a POST when it has a body, repeated until the server has decided about it. */
+function retrying(options: HttpSinkOptions, path: string, contentType: string | undefined) {
   const { url, key, onRetry, random = Math.random, retryMsMax = limits.importRetryMsMax } = options;
   const target = `${url.replace(/\/+$/, "")}${path}`;
-  const headers = { authorization: `Bearer ${key}`, "content-type": contentType, accept: "application/json" };
+  const type = contentType === undefined ? {} : { "content-type": contentType };
+  const headers = { authorization: `Bearer ${key}`, ...type, accept: "application/json" };
 
-  return async (body: string, signal: AbortSignal | undefined): Promise<Json | "too-large"> => {
+  return async (body: string | undefined, signal: AbortSignal | undefined): Promise<Json | "too-large"> => {
     let waitedMs = 0;
     for (let attempt = 0; ; attempt += 1) {
-      const reply = await ask(target, { method: "POST", headers, body, ...(signal && { signal }) });
+      const reply = await ask(target, {
+        ...(body === undefined ? {} : { method: "POST", body }),
+        headers,
+        ...(signal && { signal }),
+      });
       if (!("retry" in reply)) return decided(reply, target);
       const backoffMs = Math.min(10_000, 200 * 2 ** attempt) * (0.5 + random() / 2);
       const waitMs = reply.retryAfterMs ?? backoffMs;

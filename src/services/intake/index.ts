@@ -1,11 +1,22 @@
+export type { EpcisMapping } from "./domain/epcis/mapping.ts";
 export type { CloudEvent, ItemDraft } from "./domain/mapper.ts";
 export type { FactMapping, ItemMapping } from "./domain/mapping.ts";
 export { MappingError } from "./domain/mapping-error.ts";
+export { type EpcisImport, importEpcis } from "./epcis/import.ts";
+export { epcisReference } from "./epcis/reference.ts";
 export { ImportError, type ImportErrorCode } from "./failure.ts";
-export { type HttpSinkOptions, httpItemSink, httpSink } from "./http-sink.ts";
-export { type FactImport, type ImportProgress, type ItemImport, importFacts, importItems } from "./import.ts";
+export { type HttpSinkOptions, httpItemSink, httpItemUnits, httpSink } from "./http-sink.ts";
+export { type FactImport, type ItemImport, importFacts, importItems } from "./import.ts";
 export { type ImportInput, openInput } from "./input.ts";
-export { checkItemMapping, checkMapping, readItemMapping, readMapping } from "./mapping.ts";
+export {
+  checkEpcisMapping,
+  checkItemMapping,
+  checkMapping,
+  readEpcisMapping,
+  readItemMapping,
+  readMapping,
+} from "./mapping.ts";
 export { RejectsFile, type RejectsWriter } from "./rejects.ts";
-export type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, Refusal } from "./sinks.ts";
+export type { ImportProgress } from "./run.ts";
+export type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, ItemUnits, Refusal } from "./sinks.ts";
 export type { ImportSummary, Reject, Tally } from "./summary.ts";

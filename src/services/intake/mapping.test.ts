@@ -1,7 +1,7 @@
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { checkItemMapping, checkMapping, readItemMapping, readMapping } from "./mapping.ts";
+import { checkItemMapping, checkMapping, readEpcisMapping, readItemMapping, readMapping } from "./mapping.ts";
 
 const fact = { type: "larder.stock.sold.v1", data: { sku: "{sku}", location: "shop", quantity: { number: "qty" } } };
 const good = {
@@ -70,6 +70,10 @@ it("every example is right", async () => {
   const files = globSync("*/*.json", { cwd: folder });
   expect(files.length).toBeGreaterThanOrEqual(8);
   for (const file of files) {
+    if (file.startsWith("epcis")) {
+      expect((await readEpcisMapping(join(folder, file))).source).toBe("examples/epcis");
+      continue;
+    }
     const read = file.endsWith("items.json") ? readItemMapping : readMapping;
     expect((await read(join(folder, file))).rules.length).toBeGreaterThan(0);
   }

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Columns } from "./domain/columns.ts";
+import { EpcisMapping } from "./domain/epcis/mapping.ts";
+import { placeFinder } from "./domain/epcis/places.ts";
 import { factMapper, itemMapper, type Surroundings } from "./domain/mapper.ts";
 import { FactMapping, ItemMapping } from "./domain/mapping.ts";
 import { MappingError } from "./domain/mapping-error.ts";
@@ -8,6 +10,7 @@ import { MappingError } from "./domain/mapping-error.ts";
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, verbose: true, strict: false });
 const isFactMapping = ajv.compile<FactMapping>(FactMapping);
 const isItemMapping = ajv.compile<ItemMapping>(ItemMapping);
+const isEpcisMapping = ajv.compile<EpcisMapping>(EpcisMapping);
 
 /** Reads and checks a mapping of rows to facts. Throws `MappingError` with the place in it and what was expected there. */
 export async function readMapping(path: string): Promise<FactMapping> {
@@ -28,6 +31,18 @@ export function checkMapping(value: unknown): FactMapping {
 export function checkItemMapping(value: unknown): ItemMapping {
   const mapping = checkShape(isItemMapping, value);
   itemColumns(mapping);
+  return mapping;
+}
+
+/** As `readMapping`, for `larder import --epcis`. */
+export async function readEpcisMapping(path: string): Promise<EpcisMapping> {
+  return checkEpcisMapping(await readJson(path));
+}
+
+export function checkEpcisMapping(value: unknown): EpcisMapping {
+  const mapping = checkShape(isEpcisMapping, value);
+  const places = placeFinder(mapping.places);
+  if (!places.ok) throw new MappingError("places", places.rejection);
   return mapping;
 }
 

@@ -1,3 +1,4 @@
+import type { BaseUnit } from "./domain/epcis/lines.ts";
 import type { CloudEvent, ItemDraft } from "./domain/mapper.ts";
 
 /** One thing of a batch that the server turned down. */
@@ -33,3 +34,6 @@ export interface ItemSinkReceipt {
 export interface ItemSink {
   send(items: readonly ItemDraft[], signal?: AbortSignal): Promise<ItemSinkReceipt>;
 }
+
+/** Asks in which base unit items are kept. What is not registered, or may not be asked, is left out of the answer. */
+export type ItemUnits = (gtins: readonly string[], signal?: AbortSignal) => Promise<ReadonlyMap<string, BaseUnit>>;
