@@ -2,8 +2,8 @@ import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { PlatformError } from "../../../kernel/index.ts";
+import { isDamage, openDatabase, pageBytes, transaction } from "../../sqlite/index.ts";
 import type { DerivedChanges, DerivedDocument, DerivedStore, Sequence } from "../port.ts";
-import { isDamage, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */

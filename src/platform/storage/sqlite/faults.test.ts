@@ -15,9 +15,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PlatformError } from "../../../kernel/index.ts";
+import { isAtLeast } from "../../sqlite/index.ts";
 import type { Storage } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
-import { isAtLeast } from "./database.ts";
 import { openSqliteStorage } from "./index.ts";
 
 let home: string;

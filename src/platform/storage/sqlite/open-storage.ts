@@ -1,21 +1,10 @@
 import { resolve } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
+import { checkWal, type DiskSync, isDamage, lockFolder, makeFolder, WalSync } from "../../sqlite/index.ts";
 import { noTags, type Tagging } from "../port.ts";
-import { isDamage, makeFolder } from "./database.ts";
 import { DerivedDatabase } from "./derived-database.ts";
-import { lockFolder } from "./folder-lock.ts";
-import {
-  type DiskSync,
-  hasLogFile,
-  logFileOf,
-  openLog,
-  readMeta,
-  refuseLostLog,
-  WalSync,
-  walOf,
-} from "./log-database.ts";
+import { hasLogFile, logFileOf, openLog, readMeta, refuseLostLog, walOf } from "./log-database.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
-import { checkWal } from "./wal-check.ts";
 
 export interface SqliteStorageOptions {
   /** Where `log.db` and `derived.db` are; made when it is not there. */
@@ -41,7 +30,7 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
     checkWal(walOf(folder));
     const log = openLog(folder);
     opened.push(log);
-    const sync = options.sync ?? new WalSync(folder);
+    const sync = options.sync ?? new WalSync(walOf(folder));
     opened.push(sync);
     // What a crash left in the WAL may not have reached the disk; nobody may see it before it has.
     await sync.sync();

@@ -1,0 +1,14 @@
+export { Checkpointer, WalKeeper, walFramesMax } from "./checkpointer.ts";
+export {
+  firstValue,
+  isAtLeast,
+  isDamage,
+  makeFolder,
+  openDatabase,
+  pageBytes,
+  syncFolder,
+  transaction,
+} from "./database.ts";
+export { type FolderLock, lockFolder } from "./folder-lock.ts";
+export { checkWal } from "./wal-check.ts";
+export { type DiskSync, WalSync } from "./wal-sync.ts";
