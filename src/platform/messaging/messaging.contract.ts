@@ -11,6 +11,8 @@ export interface MessagingUnderTest {
   pass(ms: number): Promise<void>;
   /** Ends it as a crash does and opens what it kept. */
   reopen(): Promise<Messaging>;
+  /** Whether the messages that were leased are due as soon as it is opened again, and not when their leases run out. */
+  readonly releasesLeases?: boolean;
   /** Lets the next send fail so that nothing is sent. */
   failNextWrite(): void;
   /** Lets the next send be made and its answer be lost. */
@@ -743,16 +745,16 @@ export function messagingContract(
         expect([...(await messaging.queues())].sort()).toEqual(["other", "q"]);
         expect(await messaging.depth("q")).toMatchObject({ waiting: 3, deadLetters: 1 });
         expect(await deadIds()).toEqual(["a1"]);
-        expect(await receive()).toEqual([]);
         await send("a1", "c1");
         await engine.pass(1000);
         expect(await messaging.acknowledge(c1)).toBe(false);
-        const found = await receive();
+        const found = [...(await receive())].sort((a, b) => (a.id < b.id ? -1 : 1));
         expect(found).toMatchObject([
           { id: "b1", attempts: 2, body: "body of b1" },
           { id: "c1", attempts: 2 },
         ]);
         expect(found.every(({ token }) => [a1, b1, c1].every((before) => before.token < token))).toBe(true);
+        for (const one of found) expect(await messaging.acknowledge(one)).toBe(true);
         expect(await messaging.deadLetters.redriveQueue("q")).toBe(1);
         messaging = await engine.reopen();
         expect(await deadIds()).toEqual([]);

@@ -115,9 +115,15 @@ class Comparison {
         return;
       }
       case "crash":
-        if (this.#canCrash) this.#messaging = await this.#engine.reopen();
-        return;
+        return this.#crash();
     }
+  }
+
+  async #crash(): Promise<void> {
+    if (!this.#canCrash) return;
+    this.#messaging = await this.#engine.reopen();
+    if (!this.#engine.releasesLeases) return;
+    for (const one of this.#in("leased")) one.due = Math.min(one.due, this.#now);
   }
 
   async #send(ids: readonly number[], delayMs: number): Promise<void> {

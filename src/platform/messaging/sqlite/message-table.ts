@@ -81,6 +81,11 @@ export class MessageTable {
     return this.#sql.due.all(queue, now, max).map(messageOf);
   }
 
+  /** Those that are leased are due now; looks at what is leased or delayed, and not at what waits. */
+  releaseLeased(queue: number, now: Instant): void {
+    this.#sql.releaseLeased.run(now, queue, now);
+  }
+
   nextDue(queue: number): Instant | undefined {
     const due = this.#sql.nextDue.get(queue)?.["due"];
     return due === undefined ? undefined : Number(due);
@@ -149,6 +154,9 @@ function prepareAll(database: DatabaseSync) {
     ),
     due: prepare(
       `SELECT ${columns} FROM message INDEXED BY message_due WHERE queue = ? AND due <= ? ORDER BY due, place LIMIT ?`,
+    ),
+    releaseLeased: prepare(
+      "UPDATE message INDEXED BY message_due SET due = ? WHERE queue = ? AND due > ? AND token IS NOT NULL",
     ),
     nextDue: prepare(
       "SELECT due FROM message INDEXED BY message_due WHERE queue = ? AND due IS NOT NULL ORDER BY due LIMIT 1",

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
-import { checkWal, type DiskSync, isDamage, lockFolder, makeFolder, WalSync } from "../../sqlite/index.ts";
+import { checkWal, type DiskSync, isDamage, lockFolder, makeFolder, transaction, WalSync } from "../../sqlite/index.ts";
 import { LocalMessaging, type LocalOptions } from "../local-messaging.ts";
 import type { Messaging } from "../port.ts";
 import { GroupWriter } from "./group-writer.ts";
@@ -32,6 +32,7 @@ export async function openSqliteMessaging(options: SqliteMessagingOptions): Prom
     const database = openQueues(folder);
     opened.push(database);
     const book = new SqliteBook(database);
+    transaction(database, () => book.releaseAll(options.clock()));
     const sync = options.sync ?? new WalSync(queuesWalOf(folder));
     opened.push(sync);
     // What a crash left in the WAL may not have reached the disk, nor has the block of tokens that was just reserved.

@@ -40,6 +40,14 @@ export class SqliteBook implements QueueBook {
     this.#subscriptions = prepareSubscriptions(database);
   }
 
+  /**
+   * Ends the leases of those that had the queues open before: one process at a time has them, so nobody holds one now.
+   * To be called once, before anything else.
+   */
+  releaseAll(now: Instant): void {
+    for (const name of this.#queues.names) this.#messages.releaseLeased(this.#queues.get(name).number, now);
+  }
+
   finish(): void {
     if (this.#sent > 0) this.#messages.forget(this.#lastNow, 100 + 2 * this.#sent);
     this.#sent = 0;

@@ -15,6 +15,7 @@ messagingContract("sqlite", async (): Promise<MessagingUnderTest> => {
   let messaging = await openSqliteMessaging({ folder, ...time });
   return {
     messaging,
+    releasesLeases: true,
     pass: async (ms) => time.pass(ms),
     async reopen() {
       lives += 1;
