@@ -34,12 +34,12 @@ async function send(caller: number): Promise<never> {
 async function work(): Promise<never> {
   for (let turn = 0; ; turn += 1) {
     // Or every key would soon wait behind a dead letter.
-    if (turn % 10 === 5) await messaging.deadLetters.redriveQueue("q");
+    if (turn % 10 === 0) await messaging.deadLetters.redriveQueue("q");
     const found = await messaging.receive("q", { max: 5, leaseMs: 60_000, waitMs: 1000 });
     for (const delivery of found) {
       // Told before it is done: what was told may be there again, what was not told must be.
       print(`ending ${delivery.id}`);
-      if (turn % 10 === 0) await messaging.deadLetter(delivery, "every tenth");
+      if (turn % 10 === 5) await messaging.deadLetter(delivery, "every tenth");
       else await messaging.acknowledge(delivery);
     }
   }
