@@ -52,7 +52,8 @@ export async function modelProperty(open: () => Promise<MessagingUnderTest>, can
         await engine.remove();
       }
     }),
-    { numRuns: 25 },
+    // A failure is made smaller for at most a minute.
+    { numRuns: 25, interruptAfterTimeLimit: 60_000 },
   );
 }
 

@@ -1,10 +1,9 @@
 import { resolve } from "node:path";
-import { PlatformError } from "../../../kernel/index.ts";
 import { checkWal, type DiskSync, isDamage, lockFolder, makeFolder, transaction, WalSync } from "../../sqlite/index.ts";
 import { LocalMessaging, type LocalOptions } from "../local-messaging.ts";
 import type { Messaging } from "../port.ts";
 import { GroupWriter } from "./group-writer.ts";
-import { openQueues, queuesFileOf, queuesWalOf } from "./queues-database.ts";
+import { damagedQueues, openQueues, queuesWalOf } from "./queues-database.ts";
 import { SqliteBook } from "./sqlite-book.ts";
 
 export interface SqliteMessagingOptions extends LocalOptions {
@@ -41,11 +40,6 @@ export async function openSqliteMessaging(options: SqliteMessagingOptions): Prom
   } catch (error) {
     for (const part of opened.reverse()) part.close();
     lock.release();
-    if (!isDamage(error)) throw error;
-    throw new PlatformError(
-      "storage-unavailable",
-      `${queuesFileOf(folder)} is damaged: keep it; without it, and its -wal, the queues begin empty`,
-      { cause: error },
-    );
+    throw isDamage(error) ? damagedQueues(folder, error) : error;
   }
 }

@@ -45,6 +45,14 @@ export function queuesWalOf(folder: string): string {
   return join(folder, "queues.db-wal");
 }
 
+export function damagedQueues(folder: string, cause: unknown): PlatformError {
+  return new PlatformError(
+    "storage-unavailable",
+    `${queuesFileOf(folder)} is damaged: keep it; without it, and its -wal, the queues begin empty`,
+    { cause },
+  );
+}
+
 /** Opens `queues.db` for writing, and makes it when it is not there. What is written later is synced by `DiskSync`. */
 export function openQueues(folder: string): DatabaseSync {
   const path = queuesFileOf(folder);
