@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { InvariantError, limits, PlatformError } from "../../../kernel/index.ts";
 import { openSqliteStorage } from "../../storage/sqlite/index.ts";
@@ -173,6 +174,39 @@ describe("what waits", () => {
     expect(refused.length).toBeLessThan(10);
     expect(refused.every(({ code }) => code === "overloaded")).toBe(true);
     expect((await messaging.depth("q")).waiting).toBe(1 + count - refused.length);
+  });
+});
+
+describe("a write that the disk refuses half-way", () => {
+  it("leaves nothing of it, in the file or in memory, and later ones are made", async () => {
+    const messaging = await openWithQueue();
+    await messaging.send("q", [message("a", { key: "k" })]);
+    const other = new DatabaseSync(join(folder, "queues.db"));
+    other.exec(
+      "CREATE TRIGGER refuse BEFORE INSERT ON message WHEN NEW.id = 'c' BEGIN SELECT RAISE(FAIL, 'refused'); END",
+    );
+    const answers = await Promise.allSettled([
+      messaging.receive("q", terms),
+      messaging.send("q", [message("b", { key: "k" })]),
+      messaging.send("q", [message("c", { key: "k" })]),
+      messaging.declareQueue(queueOf("new")),
+    ]);
+    const refused = { status: "rejected", reason: { code: "storage-unavailable" } };
+    expect(answers).toMatchObject([refused, refused, refused, refused]);
+    expect(await messaging.queues()).toEqual(["q"]);
+    expect((await messaging.depth("q")).waiting).toBe(1);
+    other.exec("DROP TRIGGER refuse");
+    other.close();
+    await messaging.send("q", [message("b", { key: "k" }), message("c", { key: "k" })]);
+    await messaging.declareQueue(queueOf("new"));
+    expect((await messaging.depth("q")).waiting).toBe(3);
+    for (const id of ["a", "b", "c"]) {
+      const [found, ...more] = await messaging.receive("q", terms);
+      expect(more).toEqual([]);
+      expect(found).toMatchObject({ id, attempts: 1 });
+      if (found !== undefined) expect(await messaging.acknowledge(found)).toBe(true);
+    }
+    expect(await messaging.depth("q")).toEqual({ waiting: 0, deadLetters: 0 });
   });
 });
 
