@@ -7,7 +7,7 @@ const floors = ["kernel", "platform", "services", "cli"] as const;
  * What breaks the house's rule that imports point down (docs/architecture.md), a line each; empty when nothing does.
  *
  * Floors: kernel ← platform ← services ← cli. A service imports another one, or a folder of the platform, only by its
- * `index.ts`; `domain` folders import nothing above themselves but the kernel; only `platform/runtime` names a storage
+ * `index.ts`; `domain` folders import nothing above themselves but the kernel; only `platform/runtime` names an
  * engine, and it alone on its floor reaches up to the services, to put the house together; no service knows of it.
  * Tests may reach anything on their own floor and below. The simulator stands beside the house: it reaches anything, and
  * only tests reach it.
@@ -44,8 +44,8 @@ function whyForbidden(file: string, target: string): string | undefined {
   const sameRoom = to.floor === from.floor && to.room === from.room;
   if (!sameRoom && to.floor !== "cli" && !target.endsWith(`${sep}index.ts`))
     return "others are reached by their index.ts";
-  const isEngine = /platform\/storage\/(sqlite|memory)/.test(target);
-  if (isEngine && !/platform\/(storage|runtime)\//.test(file)) return "only platform/runtime names an engine";
+  const isEngine = /platform\/(storage|messaging)\/(sqlite|memory)/.test(target);
+  if (isEngine && !/platform\/(storage|messaging|runtime)\//.test(file)) return "only platform/runtime names an engine";
   return undefined;
 }
 

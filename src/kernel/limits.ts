@@ -124,6 +124,41 @@ export const limits = {
   epcisEventCharsMax: 16_777_216,
   /** Characters of an EPCIS document in JSON, which is held in memory whole. */
   epcisJsonCharsMax: 134_217_728,
+  /** Characters of the name of a queue or a topic. */
+  queueNameLengthMax: 100,
+  /** Queues of one server: one for each warehouse or endpoint, and room in the numbers of places (2^13). */
+  queuesMax: 8000,
+  /** Messages of one queue, dead letters among them: about 1 GB of small ones. */
+  queueDepthMax: 2_000_000,
+  /** Attempts that a queue may allow before it makes a dead letter itself. */
+  queueAttemptsMax: 1000,
+  /** Milliseconds for which ids of messages may be remembered: 14 days. */
+  deduplicationMsMax: 1_209_600_000,
+  /** Bytes of a message with its headers: what every queue service takes. */
+  messageBytesMax: 262_144,
+  messageHeadersMax: 32,
+  /** Messages, and bytes, sent in one call. */
+  messageBatchMax: 1000,
+  messageBatchBytesMax: 16_777_216,
+  /** Messages received in one call. */
+  receiveMessagesMax: 100,
+  /** Milliseconds a receiver waits for a message. */
+  receiveWaitMsMax: 60_000,
+  /** Milliseconds a message may be delayed when it is sent, and before it comes again: what queue services allow (15 min, 12 h). */
+  messageDelayMsMax: 900_000,
+  retryDelayMsMax: 43_200_000,
+  /** Milliseconds of one lease: 12 hours. */
+  leaseMsMax: 43_200_000,
+  /** Milliseconds that a `Retry-After` may make us wait: beyond that it is taken for a mistake. */
+  retryAfterMsMax: 21_600_000,
+  /** Causes of failed attempts kept with a message, the newest. */
+  attemptCausesMax: 20,
+  /** Characters of a cause; the rest is cut off. */
+  causeLengthMax: 1000,
+  /** Dead letters whose end is remembered after they were redriven or discarded. */
+  deadLetterRecordsMax: 10_000,
+  /** Bytes of requests that wait for the queues' file before more are turned away with `overloaded`. */
+  messagingWaitingBytesMax: 67_108_864,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

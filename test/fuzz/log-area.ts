@@ -5,13 +5,13 @@ import { isDeepStrictEqual } from "node:util";
 import { readAnchor } from "../../src/cli/anchor.ts";
 import { Failure } from "../../src/cli/failure.ts";
 import { InvariantError, PlatformError } from "../../src/kernel/index.ts";
+import { checkWal } from "../../src/platform/sqlite/wal-check.ts";
 import {
   checkBackup,
   openSqliteReader,
   openSqliteStorage,
   restoreStore,
 } from "../../src/platform/storage/sqlite/index.ts";
-import { checkWal } from "../../src/platform/storage/sqlite/wal-check.ts";
 import { readUnit, StoredUnit } from "../../src/platform/storage/unit.ts";
 import { inventoryTagging, isAnchor, verifyLog } from "../../src/services/inventory/index.ts";
 import { loadState } from "../../src/services/inventory/ledger/snapshots.ts";

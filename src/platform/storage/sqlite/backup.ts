@@ -18,10 +18,17 @@ import type { DatabaseSync } from "node:sqlite";
 import { pipeline } from "node:stream/promises";
 import { Worker } from "node:worker_threads";
 import { formatInstant, type Instant, PlatformError } from "../../../kernel/index.ts";
+import {
+  firstValue,
+  isDamage,
+  lockFolder,
+  makeFolder,
+  openDatabase,
+  syncFolder,
+  transaction,
+} from "../../sqlite/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import type { CopyRequest } from "./backup-worker.ts";
-import { firstValue, isDamage, makeFolder, openDatabase, syncFolder, transaction } from "./database.ts";
-import { lockFolder } from "./folder-lock.ts";
 import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, putMeta, readMeta } from "./log-database.ts";
 import { syncWal } from "./reader.ts";
 

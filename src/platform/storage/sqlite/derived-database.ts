@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { PlatformError } from "../../../kernel/index.ts";
+import { isDamage, isDiskFault, openDatabase, pageBytes, transaction } from "../../sqlite/index.ts";
 import type { DerivedChanges, DerivedDocument, DerivedStore, Sequence } from "../port.ts";
-import { isDamage, isDiskFault, openDatabase, pageBytes, transaction } from "./database.ts";
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */

@@ -16,9 +16,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { limits, PlatformError } from "../../../kernel/index.ts";
+import { isAtLeast } from "../../sqlite/index.ts";
 import type { Storage } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
-import { isAtLeast } from "./database.ts";
 import { openSqliteStorage } from "./index.ts";
 import { putMeta } from "./log-database.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { transaction } from "./database.ts";
+import { transaction } from "../../sqlite/index.ts";
 import { EntryTable } from "./entry-table.ts";
 import { KeyIndex, type Settle } from "./key-index.ts";
 import { DamagedPageError, entriesPerPage, RunStore } from "./key-run.ts";

@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, fdatasync, openSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import { type Instant, InvariantError, PlatformError } from "../../../kernel/index.ts";
+import { isDiskFault, openDatabase, pageBytes, syncFolder, transaction } from "../../sqlite/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
-import { isDiskFault, openDatabase, pageBytes, syncFolder, transaction } from "./database.ts";
 
 /** The form of `log.db`; a newer one is refused by what only knows this. */
 const format = "1";
@@ -243,32 +242,6 @@ export class LogRows {
 }
 
 const rowsMax = 2 ** 31;
-
-const fdatasyncAsync = promisify(fdatasync);
-
-/** Puts on disk what has been written to the log. */
-export interface DiskSync {
-  /** Resolves when all that was written before the call survives a loss of power. */
-  sync(): Promise<void>;
-  close(): void;
-}
-
-/** Syncs the log's WAL through a descriptor of its own, in libuv's threads. */
-export class WalSync implements DiskSync {
-  readonly #descriptor: number;
-
-  constructor(folder: string) {
-    this.#descriptor = openSync(walOf(folder), "r+");
-  }
-
-  sync(): Promise<void> {
-    return fdatasyncAsync(this.#descriptor);
-  }
-
-  close(): void {
-    closeSync(this.#descriptor);
-  }
-}
 
 export function walOf(folder: string): string {
   return join(folder, "log.db-wal");

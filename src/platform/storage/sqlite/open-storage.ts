@@ -1,19 +1,9 @@
 import { resolve } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
+import { type DiskSync, isDamage, lockFolder, makeFolder, WalSync } from "../../sqlite/index.ts";
 import { noTags, type Tagging } from "../port.ts";
-import { isDamage, makeFolder } from "./database.ts";
 import { DerivedDatabase, isDerivedMarked } from "./derived-database.ts";
-import { lockFolder } from "./folder-lock.ts";
-import {
-  type DiskSync,
-  hasLogFile,
-  logFileOf,
-  openLog,
-  readMeta,
-  refuseLostLog,
-  WalSync,
-  walOf,
-} from "./log-database.ts";
+import { hasLogFile, logFileOf, openLog, readMeta, refuseLostLog, walOf } from "./log-database.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
 import { closeWithoutCopy, readTail, writeTail } from "./wal-tail.ts";
 
@@ -53,7 +43,7 @@ async function open(folder: string, options: SqliteStorageOptions): Promise<Sqli
     const log = openLog(folder);
     // A folder that is refused stays as it is: closing would copy the WAL into the database.
     opened.push({ close: () => closeWithoutCopy(folder, () => log.close()) });
-    const sync = options.sync ?? new WalSync(folder);
+    const sync = options.sync ?? new WalSync(walOf(folder));
     opened.push(sync);
     // What a crash left at the end of the WAL may not have reached the disk; nobody may see it before it has.
     await sync.sync();

@@ -2,11 +2,9 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Instant } from "../../../kernel/index.ts";
+import { checkWal, lockFolder, openDatabase, WalSync } from "../../sqlite/index.ts";
 import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
-import { openDatabase } from "./database.ts";
-import { lockFolder } from "./folder-lock.ts";
-import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, readMeta, WalSync, walOf } from "./log-database.ts";
-import { checkWal } from "./wal-check.ts";
+import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
 
 /**
  * Opens the log of a folder for reading only, also while a server writes it: for `verify`, `export` and `backup`. It
@@ -52,7 +50,7 @@ function checkWalAtRest(folder: string): void {
 export async function syncWal(folder: string): Promise<void> {
   // Without one, everything is in the database, and was synced on its way there.
   if (!existsSync(walOf(folder))) return;
-  const sync = new WalSync(folder);
+  const sync = new WalSync(walOf(folder));
   try {
     await sync.sync();
   } finally {

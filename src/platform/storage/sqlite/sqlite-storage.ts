@@ -1,6 +1,15 @@
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
+import {
+  Checkpointer,
+  type DiskSync,
+  type FolderLock,
+  pageBytes,
+  transaction,
+  WalKeeper,
+  walFramesMax,
+} from "../../sqlite/index.ts";
 import { type Admission, admit, checkUnits } from "../admission.ts";
 import type {
   AppendOutcome,
@@ -15,11 +24,8 @@ import type {
   Tagging,
 } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
-import { Checkpointer, WalKeeper } from "./checkpointer.ts";
-import { pageBytes, transaction } from "./database.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
-import type { FolderLock } from "./folder-lock.ts";
-import { type DiskSync, LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
+import { LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
 import { LogIndex } from "./log-index.ts";
 import { RecentVersions } from "./recent-versions.ts";
 import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
@@ -444,8 +450,6 @@ export class SqliteStorage implements Storage {
 const noEvents: readonly RecordedEvent[] = [];
 const unclaimedMax = 50_000;
 
-/** Pages after which a WAL is copied into its database: 64 MB, so that copying is rare and opening after a crash quick. */
-const walFramesMax = 16_000;
 const eventsPerRead = 1000;
 
 /** A listener must not throw; when one does, neither the append nor the other listeners suffer for it. */

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PlatformError } from "../../../kernel/index.ts";
+import { checkWal } from "../../sqlite/index.ts";
 import { event, numbers, unitOf } from "../samples.ts";
 import { openSqliteStorage } from "./index.ts";
-import { checkWal } from "./wal-check.ts";
 
 const frameBytes = 24 + 4096;
 

@@ -1,8 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { openDatabase } from "./database.ts";
-import { checkWal, walFrameBytes, walHeaderBytes } from "./wal-check.ts";
+import { checkWal, openDatabase, walFrameBytes, walHeaderBytes } from "../../sqlite/index.ts";
 
 /**
  * The last transaction of a log's WAL, which may not be on disk although it can be read: as after a sync that failed, or

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { PlatformError } from "../../../kernel/index.ts";
+import { PlatformError } from "../../kernel/index.ts";
 
 /** Before 3.51.3 a WAL could lose frames when one connection checkpointed while another restarted it (sqlite.org/wal.html). */
 const oldestSqlite = "3.51.3";

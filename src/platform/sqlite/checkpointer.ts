@@ -57,6 +57,9 @@ export class Checkpointer {
   }
 }
 
+/** Pages after which a WAL is copied into its database: 64 MB, so that copying is rare and opening after a crash quick. */
+export const walFramesMax = 16_000;
+
 /**
  * Keeps one WAL from growing without bound. Once it is long, most of it is copied beside the writer; then the writer
  * waits once while the little that came meanwhile is copied, and begins the file anew with its next write. A writer that

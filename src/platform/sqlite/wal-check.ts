@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { PlatformError } from "../../../kernel/index.ts";
+import { PlatformError } from "../../kernel/index.ts";
 import { pageBytes } from "./database.ts";
 
 /*

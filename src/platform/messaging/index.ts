@@ -1,0 +1,19 @@
+export type {
+  AttemptCause,
+  DeadLetter,
+  DeadLetterOutcome,
+  DeadLetterPage,
+  DeadLetterQuery,
+  DeadLetterRecord,
+  DeadLetterSummary,
+  DeadLetters,
+  Delivery,
+  Lease,
+  Messaging,
+  OutgoingMessage,
+  QueueDeclaration,
+  QueueDepth,
+  ReceiveOptions,
+} from "./port.ts";
+export type { Timer } from "./receivers.ts";
+export { decideRetry, type FailedAttempt, parseRetryAfter, type RetryDecision, type RetryPolicy } from "./retry.ts";

@@ -1,0 +1,1 @@
+export { MemoryMessaging } from "./memory-messaging.ts";

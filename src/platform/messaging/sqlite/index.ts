@@ -1,0 +1,1 @@
+export { openSqliteMessaging, type SqliteMessagingOptions } from "./open-messaging.ts";

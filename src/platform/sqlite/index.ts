@@ -1,0 +1,15 @@
+export { Checkpointer, WalKeeper, walFramesMax } from "./checkpointer.ts";
+export {
+  firstValue,
+  isAtLeast,
+  isDamage,
+  isDiskFault,
+  makeFolder,
+  openDatabase,
+  pageBytes,
+  syncFolder,
+  transaction,
+} from "./database.ts";
+export { type FolderLock, lockFolder } from "./folder-lock.ts";
+export { checkWal, walFrameBytes, walHeaderBytes } from "./wal-check.ts";
+export { type DiskSync, WalSync } from "./wal-sync.ts";
