@@ -1,6 +1,6 @@
 /**
  * The messaging port: what Larder asks of a queue. `messaging.contract.ts` says it again as tests, which every engine
- * passes. Why it has this shape: docs/adr/0011-the-shape-of-the-messaging-port.md.
+ * passes. Why it has this shape: docs/adr/0014-the-shape-of-the-messaging-port.md.
  *
  * Delivery is at least once: a message comes again until it has been acknowledged or has become a dead letter, so its
  * handler must bear it twice. What an engine knows of leases may be lost with the power; messages that were sent, and

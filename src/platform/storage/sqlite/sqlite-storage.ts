@@ -240,9 +240,7 @@ export class SqliteStorage implements Storage {
     if (this.#isClosed) return Promise.reject(new PlatformError("storage-unavailable", "the store is closed"));
     const { promise, resolve, reject } = Promise.withResolvers<readonly AppendOutcome[]>();
     this.#waiting.push({ ...request, resolve, reject });
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writeAll();
     return promise;
   }
 
@@ -261,6 +259,8 @@ export class SqliteStorage implements Storage {
         for (const { reject } of requests) reject(error);
       }
     }
+    // Nothing is awaited between the last look and this, so nobody can ask in between and never be served.
+    this.#writing = undefined;
   }
 
   /** The requests of the next transaction: at least one, and no more units than a transaction should hold. */
