@@ -311,6 +311,19 @@ describe("lots, by example", () => {
     }
   });
 
+  it("a receipt that a count of its lot contains still tells the date, also to a hold-back that is taken back", () => {
+    const bag = [
+      told("1", "StockCounted", 0, { quantity: 0, lot }),
+      told("2", "StockReceived", 0, { quantity: 1, lot, expiresOn }, 12),
+      told("3", "StockPutBack", 0, { quantity: 1, lot }),
+      told("4", "StockAdjusted", 0, { delta: 1, lot }),
+    ];
+    for (const order of permutations<Told>(bag)) {
+      const { stock } = arriveAll(order, 0);
+      expect([stock.onHand, stock.unavailable, expiredUnits(stock)]).toEqual([0, 0, 1]);
+    }
+  });
+
   it("a receipt that a count contains still tells the date of its lot", () => {
     const arrivals = arriveAll(
       [

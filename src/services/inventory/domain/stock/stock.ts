@@ -72,7 +72,7 @@ export interface Stock {
    * never is: what depends on the lots of the past, counts of single lots, then reads the history.
    */
   disordered: boolean;
-  /** Whether a lot with a date has been used up and forgotten: what brings it back may not tell the date again. */
+  /** Whether a date was told for a lot that is not there (any more): what brings it back may not tell the date again. */
   datesForgotten: boolean;
   receipts: ReadonlyMap<string, Receipt>;
   receiptsForgotten: boolean;
@@ -213,10 +213,16 @@ export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void 
       if (isFactEvent(event)) {
         applyChange(stock, event.data.change, event.data.at);
         if (isOutOfOrder(event.data)) stock.disordered = true;
+        if (tellsDateOfNone(stock, event.data)) stock.datesForgotten = true;
         return;
       }
       event satisfies never;
   }
+}
+
+/** Whether a fact told the date of a lot that nothing is left of, as a later count of it says. */
+function tellsDateOfNone(stock: Stock, { fact: { lot, expiresOn } }: FactData): boolean {
+  return expiresOn !== undefined && lot !== undefined && !stock.lots.has(lot);
 }
 
 /** Whether a fact left the lots as they are though it belongs before what made them so. */
