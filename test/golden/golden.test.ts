@@ -91,7 +91,9 @@ describe("golden logs", () => {
   it("know of every type of event that stands anywhere in the code", () => {
     const home = fileURLToPath(new URL("../../src/services/", import.meta.url));
     const found = new Set<string>();
-    for (const file of globSync("**/*.ts", { cwd: home }).filter((one) => !/\.test\.ts$|fixture\.ts$/.test(one))) {
+    // EPCIS has events of its own, which Larder reads and never records.
+    const isOurs = (file: string) => !/\.test\.ts$|fixture\.ts$|\bepcis\//.test(file);
+    for (const file of globSync("**/*.ts", { cwd: home }).filter(isOurs)) {
       for (const [, type] of readFileSync(`${home}${file}`, "utf8").matchAll(
         /\b(?:type: |eventOf\(\w+, )"([A-Z]\w+)"/g,
       ))
