@@ -1,5 +1,5 @@
 import { type Instant, invariant } from "../../kernel/index.ts";
-import type { AppendOutcome, AppendUnit, ClaimRecord, Sequence } from "./port.ts";
+import type { AppendOutcome, AppendUnit, Sequence } from "./port.ts";
 import { recordUnit, type StoredUnit } from "./unit.ts";
 
 /** What the log says so far; engines with one writer answer it from memory and their own index. */
@@ -15,11 +15,10 @@ export interface Books {
 export interface Admission {
   readonly outcomes: readonly AppendOutcome[];
   readonly units: readonly StoredUnit[];
-  /** The head, versions and claims once these units are durable. */
+  /** The head and versions once these units are durable. */
   readonly head: Sequence;
   readonly lastRecordedAt: Instant;
   readonly versions: ReadonlyMap<string, number>;
-  readonly claims: ReadonlyMap<string, ClaimRecord>;
 }
 
 /**
@@ -30,7 +29,7 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
   const outcomes: AppendOutcome[] = [];
   const units: StoredUnit[] = [];
   const versions = new Map<string, number>();
-  const claims = new Map<string, ClaimRecord>();
+  const claims = new Set<string>();
   let head = books.head;
   let lastRecordedAt = books.lastRecordedAt;
 
@@ -50,13 +49,13 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
       versions.set(stream, version);
       return version;
     });
-    for (const { key, print } of stored.claims) claims.set(key, { print, seq });
+    for (const { key } of stored.claims) claims.add(key);
     head = stored.lastSeq;
     lastRecordedAt = meta.recordedAt;
     units.push(stored);
     outcomes.push({ ok: true, seq });
   }
-  return { outcomes, units, head, lastRecordedAt, versions, claims };
+  return { outcomes, units, head, lastRecordedAt, versions };
 }
 
 function findConflict(

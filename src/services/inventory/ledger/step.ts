@@ -2,7 +2,7 @@
 import type { Instant } from "../../../kernel/index.ts";
 import type { AppendUnit, Claim, ClaimRecord, NewEvent, UnitMeta } from "../../../platform/storage/index.ts";
 import { type EffectivePolicy, effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
-import { balanceOf, evolve, type PastEvent, type Stock, type StockEventDraft } from "../domain/stock/index.ts";
+import { evolve, evolveAndBalance, type PastEvent, type Stock, type StockEventDraft } from "../domain/stock/index.ts";
 import type { CacheEntry } from "./cache.ts";
 import { familyOf, type LooseEvent, type States } from "./families.ts";
 import type { Draft, Round, Waiting } from "./round.ts";
@@ -139,9 +139,7 @@ export class Step implements Transaction {
     if (all.length === 0) return;
     this.#expect(stream, entry);
     for (const draft of all) {
-      evolve(stock, draft);
-      const data = { ...draft.data, balance: balanceOf(stock) };
-      this.#record(entry, { stream, type: draft.type, schema: 1, data });
+      this.#record(entry, { stream, type: draft.type, schema: 1, data: evolveAndBalance(stock, draft) });
     }
   }
 

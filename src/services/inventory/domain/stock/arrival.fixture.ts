@@ -5,12 +5,14 @@ import {
   decideVoid,
   emptyStock,
   evolve,
+  evolveAndBalance,
   type FactEventType,
   type HoldLine,
   lapses,
   needsHistory,
   type PastEvent,
   type Stock,
+  type StockEvent,
   type StockEventDraft,
   type StockFact,
   stockFromSnapshot,
@@ -18,7 +20,6 @@ import {
   type ToldFact,
   totalsOf,
   totalsOfBalance,
-  withBalances,
 } from "./index.ts";
 
 export type Told =
@@ -54,8 +55,8 @@ export class Arrivals {
   }
 
   record(drafts: readonly StockEventDraft[], now: number, id?: string): void {
-    for (const event of withBalances(this.stock, drafts)) {
-      evolve(this.stock, event);
+    for (const draft of drafts) {
+      const event = { type: draft.type, data: evolveAndBalance(this.stock, draft) } as StockEvent;
       this.history.push({ event, recordedAt: now, ...(id !== undefined && { fact: { source: "s", id } }) });
       expect(totalsOf(totalsOfBalance(event.data.balance))).toEqual(totalsOf(this.stock));
     }

@@ -27,6 +27,7 @@ export {
   balanceOf,
   emptyStock,
   evolve,
+  evolveAndBalance,
   type Holding,
   type Lot,
   noLot,
@@ -35,6 +36,5 @@ export {
   sellable,
   totalsOf,
   totalsOfBalance,
-  withBalances,
 } from "./stock.ts";
 export { type Supply, supplyOf } from "./supply.ts";

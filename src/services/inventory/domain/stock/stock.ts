@@ -140,13 +140,13 @@ export function totalsOf(stock: Totals): MutableTotals {
   return { onHand, unavailable, reserved, committed, safetyStock, incoming };
 }
 
-/** Gives each event the balance after it. */
-export function withBalances(stock: Totals, drafts: readonly StockEventDraft[]): StockEvent[] {
-  const totals = totalsOf(stock);
-  return drafts.map((draft) => {
-    addTotals(totals, draft);
-    return { type: draft.type, data: { ...draft.data, balance: balanceOf(totals) } } as StockEvent;
-  });
+/** Adds an event that is about to be recorded, in place, and gives its data with the balance after it. */
+export function evolveAndBalance<D extends StockEventDraft>(
+  stock: Stock,
+  draft: D,
+): D["data"] & { readonly balance: Balance } {
+  evolve(stock, draft);
+  return { ...draft.data, balance: balanceOf(stock) };
 }
 
 export function balanceOf(totals: Totals): Balance {
