@@ -6,6 +6,7 @@ import type {
   DeadLetterQuery,
   DeadLetterRecord,
   Delivery,
+  Failure,
   Lease,
   OutgoingMessage,
   QueueDeclaration,
@@ -27,6 +28,8 @@ export interface QueueBook {
   isKnown(queue: string, id: string, now: Instant): boolean;
   /** Does nothing for an id that is known. */
   send(queue: string, message: OutgoingMessage, now: Instant): void;
+  /** Does nothing for an id that is known. */
+  sendDead(queue: string, message: OutgoingMessage, failure: Failure, now: Instant): void;
   receive(queue: string, max: number, leaseMs: number, now: Instant): readonly Delivery[];
   /** When the next message is due or the next lease runs out. */
   nextDue(queue: string): Instant | undefined;

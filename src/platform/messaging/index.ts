@@ -8,6 +8,7 @@ export type {
   DeadLetterSummary,
   DeadLetters,
   Delivery,
+  Failure,
   Lease,
   Messaging,
   OutgoingMessage,
@@ -17,3 +18,4 @@ export type {
 } from "./port.ts";
 export type { Timer } from "./receivers.ts";
 export { decideRetry, type FailedAttempt, parseRetryAfter, type RetryDecision, type RetryPolicy } from "./retry.ts";
+export { done, type Handled, QueueWorker, type Settled, type WorkerOptions } from "./worker.ts";

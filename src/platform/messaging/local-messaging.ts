@@ -18,6 +18,7 @@ import type {
   DeadLetterRecord,
   DeadLetters,
   Delivery,
+  Failure,
   Lease,
   Messaging,
   OutgoingMessage,
@@ -94,6 +95,20 @@ export class LocalMessaging implements Messaging {
   async publish(topic: string, messages: readonly OutgoingMessage[]): Promise<void> {
     checkName("topic", topic);
     await this.#sendTo((book) => book.subscribers(topic), messages);
+  }
+
+  async sendDead(queue: string, message: OutgoingMessage, failure: Failure): Promise<void> {
+    const bytes = checkMessages([message]);
+    const cause = cut(failure.cause);
+    await this.#writer.run(
+      (book) => {
+        const now = this.#clock();
+        refuseWhenNoRoom(book, queue, [message], now);
+        book.sendDead(queue, message, { ...failure, cause }, now);
+      },
+      "durable",
+      requestBytes + bytes,
+    );
   }
 
   async receive(queue: string, options: ReceiveOptions): Promise<readonly Delivery[]> {

@@ -460,6 +460,27 @@ export function messagingContract(
     });
 
     describe("dead letters", () => {
+      it("takes in what was given up elsewhere, once, with its causes, and gives it out after a redrive", async () => {
+        const failure = { cause: "not JSON", attempts: 7, firstAttemptAt: 5 };
+        await messaging.sendDead("q", keyed("a1"), failure);
+        await messaging.sendDead("q", keyed("a1"), failure);
+        await send("a1", "a2", "b1");
+        expect(idsOf(await receive())).toEqual(["b1"]);
+        const [dead, ...more] = (await messaging.deadLetters.list({ order: "newest-first", limit: 10 })).items;
+        expect(more).toEqual([]);
+        expect(dead).toMatchObject({ messageId: "a1", cause: "not JSON", attempts: 7, redrives: 0, firstAttemptAt: 5 });
+        expect(await messaging.deadLetters.read(dead?.id ?? "")).toMatchObject({
+          body: keyed("a1").body,
+          causes: [{ attempt: 7, cause: "not JSON" }],
+        });
+        expect(await messaging.depth("q")).toMatchObject({ waiting: 2, deadLetters: 1 });
+        expect(await messaging.deadLetters.redrive(dead?.id ?? "")).toBe("done");
+        await engine.pass(1001);
+        const again = await receive();
+        expect(idsOf(again).sort()).toEqual(["a1", "b1"]);
+        expect(again.find(({ id }) => id === "a1")).toMatchObject({ attempts: 1 });
+      });
+
       it("tell the message, the cause, the attempts, the times and the trace", async () => {
         const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", other: "1" };
         await messaging.send("q", [message("a1", { key: "a", headers })]);

@@ -60,6 +60,15 @@ export interface Delivery extends Lease {
   readonly leasedUntil: Instant;
 }
 
+/** How a message failed that is sent as a dead letter. */
+export interface Failure {
+  readonly cause: string;
+  /** Attempts that were made elsewhere; 0 when it could not be read at all. */
+  readonly attempts: number;
+  /** When the first of them was made; the time of sending when not said. */
+  readonly firstAttemptAt?: Instant;
+}
+
 export interface ReceiveOptions {
   /** At most so many; there may be fewer although more are waiting. */
   readonly max: number;
@@ -178,6 +187,12 @@ export interface Messaging {
   send(queue: string, messages: readonly OutgoingMessage[]): Promise<void>;
   /** Sends each message to every queue that subscribes to the topic, in one durable write; to none when one is full. */
   publish(topic: string, messages: readonly OutgoingMessage[]): Promise<void>;
+
+  /**
+   * Sends a message that is a dead letter from the beginning: what could not be read, or was given up by whoever made the
+   * attempts. Redriven it is given out as any other. The rest is as with `send`.
+   */
+  sendDead(queue: string, message: OutgoingMessage, failure: Failure): Promise<void>;
 
   /**
    * Leases messages, those first that have been due for longest. Never one while an earlier one of its key is there, be

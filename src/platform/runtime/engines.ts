@@ -1,5 +1,8 @@
 /** The one place that names storage engines: for servers, and for tools that work on a folder. */
 import { inventoryTagging as tagging } from "../../services/inventory/index.ts";
+import type { Messaging } from "../messaging/index.ts";
+import { MemoryMessaging } from "../messaging/memory/index.ts";
+import { openSqliteMessaging } from "../messaging/sqlite/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
 import { openSqliteReader, openSqliteStorage } from "../storage/sqlite/index.ts";
@@ -15,6 +18,11 @@ export {
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
   return store === "memory:" ? new MemoryStorage({ tagging }) : await openSqliteStorage({ folder, tagging });
+}
+
+/** Opens the queues that belong to a store. */
+export async function openMessaging(store: string, folder: string, clock: () => number): Promise<Messaging> {
+  return store === "memory:" ? new MemoryMessaging({ clock }) : await openSqliteMessaging({ folder, clock });
 }
 
 /** Opens the log of a data folder or a backup for reading, also beside a running server. */

@@ -5,6 +5,7 @@ import { factSchemas, type RunningInventory, startInventory } from "../../servic
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
+import type { Messaging } from "../messaging/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
@@ -14,6 +15,7 @@ import { randomIds } from "./random-ids.ts";
 /** Parts of the platform that modules stand on, opened once for a process. */
 export interface Resources {
   readonly storage: Storage;
+  readonly messaging: Messaging;
   readonly settings: Settings;
   readonly logger: Logger;
   readonly registry: MetricsRegistry;

@@ -10,9 +10,10 @@ import {
   watchMemory,
   watchProcess,
 } from "../telemetry/index.ts";
-import { openStorage } from "./engines.ts";
+import { openMessaging, openStorage } from "./engines.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
 import { modules, type Offers, type Resources } from "./modules.ts";
+import { queueChecks, watchQueues } from "./observe-queues.ts";
 import { storeChecks } from "./readiness.ts";
 
 export interface ServerOptions {
@@ -50,19 +51,26 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   if ("problem" in chosen) throw new TargetError(chosen.problem);
 
   const storage = await openStorage(settings.store, settings.data);
+  const messaging = await openMessaging(settings.store, settings.data, Date.now).catch(async (error) => {
+    await storage.close();
+    throw error;
+  });
   const registry = createMetrics();
   const unwatch = watchStore(storage, registry, version);
+  watchQueues(messaging, registry, logger);
   const memory = watchMemory();
   const store = storeChecks(storage, logger);
   let moduleChecks = (): Checks => ({ modules: { ok: false, detail: "still starting" } });
 
   const readiness = async (): Promise<Checks> => {
-    const checks = { ...(await store()), memory: memoryCheck(memory), ...moduleChecks() };
+    const [stored, queued] = await Promise.all([store(), queueChecks(messaging)]);
+    const checks = { ...stored, ...queued, memory: memoryCheck(memory), ...moduleChecks() };
     registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
     return checks;
   };
   const resources: Resources = {
     storage,
+    messaging,
     settings,
     logger,
     registry,
@@ -74,7 +82,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   const close = async () => {
     unwatch();
     memory.stop();
-    await storage.close();
+    await messaging.close().finally(() => storage.close());
   };
 
   try {

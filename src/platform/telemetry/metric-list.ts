@@ -177,6 +177,36 @@ export const metricList = {
     help: "Events in the log.",
     labels: [],
   },
+  queueWaiting: {
+    name: "larder_queue_messages",
+    kind: "gauge",
+    help: "Messages of a queue that have not come to an end, dead letters left out.",
+    labels: ["queue"],
+  },
+  queueOldestSeconds: {
+    name: "larder_queue_oldest_seconds",
+    kind: "gauge",
+    help: "Seconds since the oldest of these messages was sent; 0 when there is none.",
+    labels: ["queue"],
+  },
+  messagesSettled: {
+    name: "larder_queue_settled_total",
+    kind: "counter",
+    help: "Messages that a worker let go, by outcome: done, retried, dead, or lost (its lease had run out).",
+    labels: ["queue", "outcome"],
+  },
+  deadLetters: {
+    name: "larder_queue_dead_letters",
+    kind: "gauge",
+    help: "Messages of a queue that could not be handled and wait for someone to redrive or discard them.",
+    labels: ["queue"],
+  },
+  deadLetterOldestSeconds: {
+    name: "larder_queue_dead_letter_oldest_seconds",
+    kind: "gauge",
+    help: "Seconds since the oldest dead letter became one; 0 when there is none.",
+    labels: ["queue"],
+  },
   outgoingPaused: {
     name: "larder_storage_outgoing_paused",
     kind: "gauge",

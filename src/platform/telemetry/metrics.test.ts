@@ -20,7 +20,9 @@ describe("metrics", () => {
     const names = Object.values(metricList).map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const { name, kind, help, labels } of Object.values(metricList)) {
-      expect(name).toMatch(/^(larder_(gateway|inventory|storage|runtime|build)|process)_[a-z_]+$/);
+      expect(name).toMatch(
+        /^(larder_(gateway|inventory|intake|relay|sync|queue|storage|runtime|build)|process)_[a-z_]+$/,
+      );
       expect(name.endsWith("_total"), name).toBe(kind === "counter");
       expect(help, name).toMatch(/^[A-Z0-9].*\.$/);
       for (const label of labels) expect(["sku", "location", "actor", "owner", "key"]).not.toContain(label);

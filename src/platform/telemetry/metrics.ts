@@ -31,7 +31,7 @@ export interface MetricsRegistry {
   readonly metrics: Metrics;
   readonly contentType: string;
   /** Has `read` called before each scrape, to set gauges that nobody keeps up otherwise. It must be quick. */
-  beforeScrape(read: () => void): void;
+  beforeScrape(read: () => void | Promise<void>): void;
   /** The text of a scrape. */
   scrape(): Promise<string>;
 }
@@ -39,13 +39,13 @@ export interface MetricsRegistry {
 export function createMetrics(): MetricsRegistry {
   const registry = new prometheus.Registry<prometheus.OpenMetricsContentType>();
   registry.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE);
-  const readers: (() => void)[] = [];
+  const readers: (() => void | Promise<void>)[] = [];
   return {
     metrics: instruments((name) => register(name, registry)),
     contentType: prometheus.Registry.OPENMETRICS_CONTENT_TYPE,
     beforeScrape: (read) => void readers.push(read),
     scrape: async () => {
-      for (const read of readers) read();
+      await Promise.all(readers.map((read) => read()));
       return await registry.metrics();
     },
   };

@@ -9,6 +9,7 @@ import type {
   DeadLetterRecord,
   DeadLetterSummary,
   Delivery,
+  Failure,
   Lease,
   OutgoingMessage,
   QueueDeclaration,
@@ -89,6 +90,17 @@ export class MemoryBook implements QueueBook {
     this.#count += 1;
     const due = now + delayMs;
     messages.set(id, { id, key, body, headers: { ...headers }, sentAt: now, place: this.#count, due, ...fresh });
+  }
+
+  sendDead(queue: string, message: OutgoingMessage, failure: Failure, now: Instant): void {
+    if (this.isKnown(queue, message.id, now)) return;
+    this.send(queue, message, now);
+    const sent = this.#get(queue).messages.get(message.id);
+    if (sent === undefined) return;
+    const { cause, attempts, firstAttemptAt = now } = failure;
+    Object.assign(sent, { attempts, firstAt: firstAttemptAt, due: now });
+    addCause(sent, cause, now);
+    this.#bury(queue, sent, cause, now);
   }
 
   receive(queue: string, max: number, leaseMs: number, now: Instant): readonly Delivery[] {

@@ -9,6 +9,7 @@ import type {
   DeadLetterQuery,
   DeadLetterRecord,
   Delivery,
+  Failure,
   Lease,
   OutgoingMessage,
   QueueDeclaration,
@@ -104,6 +105,17 @@ export class SqliteBook implements QueueBook {
     this.#queues.changed(row);
     this.#sent += 1;
     this.#lastNow = now;
+  }
+
+  sendDead(queue: string, message: OutgoingMessage, failure: Failure, now: Instant): void {
+    if (this.isKnown(queue, message.id, now)) return;
+    this.send(queue, message, now);
+    const row = this.#queues.get(queue);
+    const sent = this.#messages.find(row.number, message.id);
+    if (sent === undefined) return;
+    const { cause, attempts, firstAttemptAt = now } = failure;
+    const failed = { ...sent, attempts, firstAt: firstAttemptAt, causes: [{ attempt: attempts, at: now, cause }] };
+    this.#bury(row, failed, this.#tokens.take(), cause, now);
   }
 
   receive(queue: string, max: number, leaseMs: number, now: Instant): readonly Delivery[] {
