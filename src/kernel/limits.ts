@@ -159,6 +159,29 @@ export const limits = {
   deadLetterRecordsMax: 10_000,
   /** Bytes of requests that wait for the queues' file before more are turned away with `overloaded`. */
   messagingWaitingBytesMax: 67_108_864,
+  /** Characters of a URL that a user configures for outgoing calls. */
+  outboundUrlLengthMax: 2048,
+  /** Connections to one host at once, of all that call it: enough for a busy receiver, few enough not to flood one. */
+  outboundSocketsPerHostMax: 16,
+  /** Milliseconds an unused connection is kept: below the 60 s after which common receivers end them. */
+  outboundIdleMs: 15_000,
+  /** Milliseconds to a connection, and to a whole answer: what Standard Webhooks advises (15 to 30 s). */
+  outboundConnectMs: 10_000,
+  outboundTotalMs: 30_000,
+  /** Bytes read of an answer of which only the status counts: what is left lets its connection be used again. */
+  outboundAnswerBytesMax: 65_536,
+  /** Bytes of the key of a webhook's secret (Standard Webhooks: 192 to 512 bits). */
+  webhookKeyBytesMin: 24,
+  webhookKeyBytesMax: 64,
+  /** Milliseconds that the clock of a signed message may differ from the receiver's (Standard Webhooks). */
+  webhookClockSkewMsMax: 300_000,
+  /** Attempts of one delivery that may be configured: a queue makes a dead letter after a few more. */
+  deliveryAttemptsMax: 900,
+  /** Milliseconds of the first delay that may be configured. */
+  deliveryBackoffMsMax: 3_600_000,
+  /** Milliseconds between two attempts of one delivery at most, and from the first to the last: 1 hour, 3 days. */
+  deliveryDelayMsMax: 3_600_000,
+  deliveryElapsedMsMax: 259_200_000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

@@ -131,3 +131,11 @@ function formatDay(days: number): string {
 function pad(value: number, width: number): string {
   return String(value).padStart(width, "0");
 }
+
+const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/** The milliseconds that a text such as `500ms`, `30s`, `5m` or `2h` names; undefined when it is none. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,9})(ms|s|m|h)$/.exec(text);
+  return match === null ? undefined : Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
+}

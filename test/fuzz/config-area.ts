@@ -25,6 +25,9 @@ const right = {
   logLevel: "info",
   target: "all",
   cachedStates: 1000,
+  outboundAllow: "127.0.0.1,10.0.0.0/8",
+  deliveryMaxAttempts: 5,
+  deliveryBackoff: "500ms",
 };
 
 export const configArea: Area = {

@@ -46,6 +46,9 @@ describe("settings", () => {
       ["logFormat", "LARDER_LOG_FORMAT", "--log-format"],
       ["target", "LARDER_TARGET", "--target"],
       ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
+      ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
+      ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],
+      ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
     ]);
   });
 
@@ -56,6 +59,17 @@ describe("settings", () => {
     expect(problemsOf({ flags: { port: "-1" } })).toHaveLength(1);
     expect(problemsOf({ env: { LARDER_LOG_LEVEL: "loud" } })[0]).toContain("one of trace, debug, info");
     expect(problemsOf({ file: file({ port: "8080" }) })[0]).toContain("larder.json: port");
+  });
+
+  it("refuse lists of addresses and delays that can't be read", () => {
+    expect(problemsOf({ env: { LARDER_OUTBOUND_ALLOW: "10.0.0.0/8, ten" } })[0]).toContain('"ten" is none');
+    expect(problemsOf({ env: { LARDER_OUTBOUND_ALLOW: "10.0.0.0/33" } })).toHaveLength(1);
+    expect(settingsOf({ env: { LARDER_OUTBOUND_ALLOW: "::1, 10.0.0.0/8" } }).settings.outboundAllow).toBe(
+      "::1, 10.0.0.0/8",
+    );
+    for (const wrong of ["500", "0ms", "2h", "soon", "-1s"])
+      expect(problemsOf({ env: { LARDER_DELIVERY_BACKOFF: wrong } })[0], wrong).toContain("a time such as");
+    expect(settingsOf({ env: { LARDER_DELIVERY_BACKOFF: "10ms" } }).settings.deliveryBackoff).toBe("10ms");
   });
 
   it("show as much of a wrong value as it takes to find it", () => {

@@ -4,7 +4,8 @@
  * reused; `docs/reference/configuration.md` is written from here.
  */
 import Type, { type Static, type TSchema } from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, parseDuration } from "../../kernel/index.ts";
+import { addressListProblem } from "../outbound/index.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export const logFormats = ["auto", "json", "pretty"] as const;
@@ -79,6 +80,28 @@ export const schema = {
     description:
       "Stocks and reservations kept in memory to decide on. More costs memory (about 1 kB each), fewer more reads of the log.",
   },
+  outboundAllow: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Addresses that outgoing calls (webhooks, pushes to warehouses) may reach beside public ones. Everyone who may configure such a call reaches them.",
+    allowed: "addresses and CIDRs by comma, as `127.0.0.1,10.0.0.0/8,fd00::/8`",
+    check: (list) => (list === null ? undefined : addressListProblem(String(list))),
+  },
+  deliveryMaxAttempts: {
+    type: Type.Integer({ minimum: 1, maximum: limits.deliveryAttemptsMax }),
+    default: 25,
+    description:
+      "Attempts of one delivery to others before it becomes a dead letter: with the defaults after 6 hours on average, 12 at most.",
+  },
+  deliveryBackoff: {
+    type: Type.String(),
+    default: "500ms",
+    description:
+      "Longest wait before the second attempt of a delivery; doubled for each one after it, up to an hour. Each wait is drawn from nothing up to it.",
+    allowed: "a time such as `500ms`, `2s` or `1m`, from 1 ms to 1 hour",
+    check: backoffProblem,
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof schema;
@@ -114,4 +137,9 @@ function storeProblem(store: unknown): string | undefined {
   if (store === "sqlite:" || store === "memory:") return undefined;
   const comesLater = /^(postgres|postgresql|dynamodb):/.test(String(store));
   return `\`sqlite:\` or \`memory:\`${comesLater ? "; that engine comes later" : ""}`;
+}
+
+function backoffProblem(text: unknown): string | undefined {
+  const ms = parseDuration(String(text)) ?? 0;
+  return ms >= 1 && ms <= limits.deliveryBackoffMsMax ? undefined : schema.deliveryBackoff.allowed;
 }
