@@ -19,6 +19,8 @@ import type {
  */
 export interface QueueBook {
   declareQueue(queue: QueueDeclaration): void;
+  /** Does nothing for one that is not there. */
+  removeQueue(queue: string): void;
   queues(): readonly string[];
   subscribe(topic: string, queue: string): void;
   unsubscribe(topic: string, queue: string): void;

@@ -68,6 +68,11 @@ export class LocalMessaging implements Messaging {
     });
   }
 
+  async removeQueue(queue: string): Promise<void> {
+    await this.#durable((book) => book.removeQueue(queue));
+    this.#receivers.wake(queue);
+  }
+
   queues(): Promise<readonly string[]> {
     return this.#soon((book) => book.queues());
   }

@@ -106,6 +106,72 @@ export function messagingContract(
       });
     });
 
+    describe("a queue that is removed", () => {
+      const removed = "a removed one";
+      beforeEach(async () => {
+        await messaging.declareQueue(queueOf(removed));
+        await messaging.subscribe("t", removed);
+        await messaging.send(removed, ["a1", "a2", "b1", "c1"].map(keyed));
+        const [a1, b1] = (await receive({ max: 2 }, removed)) as [Delivery, Delivery];
+        await messaging.deadLetter(a1, "broken");
+        await messaging.retry(b1, 500, "busy");
+        await send("a1", "z1");
+      });
+
+      it("takes with it what it held, and nothing of others", async () => {
+        const [dead] = (await messaging.deadLetters.list({ order: "oldest-first", limit: 1 })).items;
+        await messaging.removeQueue(removed);
+        await messaging.removeQueue(removed);
+        expect(await messaging.queues()).toEqual(["q"]);
+        await expect(messaging.send(removed, [message("x")])).rejects.toThrow(InvariantError);
+        await messaging.publish("t", [message("x")]);
+        expect(await deadIds()).toEqual([]);
+        expect(await messaging.deadLetters.redrive(dead?.id ?? "")).toBe("unknown");
+        expect(idsOf(await receive()).sort()).toEqual(["a1", "z1"]);
+      });
+
+      it("begins empty when it is declared again, and knows no id of before", async () => {
+        await messaging.removeQueue(removed);
+        await messaging.declareQueue(queueOf(removed));
+        expect(await messaging.depth(removed)).toEqual({ waiting: 0, deadLetters: 0 });
+        await messaging.publish("t", [message("x")]);
+        await messaging.send(removed, ["a1", "c1"].map(keyed));
+        expect(idsOf(await receive({}, removed)).sort()).toEqual(["a1", "c1"]);
+      });
+
+      it("leaves its place to others without mixing anything up", async () => {
+        await messaging.declareQueue(queueOf("last"));
+        await messaging.send("last", [keyed("a1")]);
+        await messaging.removeQueue(removed);
+        await messaging.declareQueue(queueOf("next"));
+        await messaging.send("next", [message("a1", { body: "of the next" })]);
+        await messaging.declareQueue(queueOf(removed));
+        expect((await receive({}, "next")).map(({ body }) => body)).toEqual(["of the next"]);
+        expect((await receive({}, "last")).map(({ body }) => body)).toEqual(["body of a1"]);
+        expect(await receive({}, removed)).toEqual([]);
+        expect(idsOf(await receive()).sort()).toEqual(["a1", "z1"]);
+      });
+
+      unless(skip.reopen)("is gone for good", async () => {
+        await messaging.removeQueue(removed);
+        messaging = await engine.reopen();
+        expect(await messaging.queues()).toEqual(["q"]);
+        await messaging.declareQueue(queueOf(removed));
+        expect(await messaging.depth(removed)).toEqual({ waiting: 0, deadLetters: 0 });
+        expect((await messaging.depth("q")).waiting).toBe(2);
+      });
+
+      it("lets go who waits for its messages", async () => {
+        await messaging.removeQueue(removed);
+        await messaging.declareQueue(queueOf(removed));
+        const waiting = receive({ waitMs: 60_000 }, removed);
+        const failure = expect(waiting).rejects.toThrow(InvariantError);
+        await settled();
+        await messaging.removeQueue(removed);
+        await failure;
+      });
+    });
+
     describe("send and receive", () => {
       it("give back what was sent, whole", async () => {
         const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "x-é": "ü 🥛" };

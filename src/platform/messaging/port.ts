@@ -174,6 +174,11 @@ export interface QueueDepth {
 export interface Messaging {
   /** Makes a queue, or gives one that is there other settings. Durable. */
   declareQueue(queue: QueueDeclaration): Promise<void>;
+  /**
+   * Removes a queue for good, with all that it holds and knows: nobody wants it any more. Durable; twice is once. Whoever
+   * still asks for it is told that it was not declared; declared again it begins empty.
+   */
+  removeQueue(queue: string): Promise<void>;
   /** The names of all queues. */
   queues(): Promise<readonly string[]>;
   /** From now on a queue gets what is published to a topic. Durable; twice is once. */

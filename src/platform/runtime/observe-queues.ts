@@ -34,5 +34,15 @@ export async function queueChecks(messaging: Messaging): Promise<Checks> {
 
 async function depths(messaging: Messaging): Promise<readonly (readonly [string, QueueDepth])[]> {
   const queues = await messaging.queues();
-  return await Promise.all(queues.map(async (queue) => [queue, await messaging.depth(queue)] as const));
+  const found = await Promise.all(
+    queues.map(async (queue) => {
+      const depth = await messaging.depth(queue).catch(async (error: unknown) => {
+        // A queue may be removed while others are being looked at.
+        if ((await messaging.queues()).includes(queue)) throw error;
+        return undefined;
+      });
+      return depth && ([queue, depth] as const);
+    }),
+  );
+  return found.filter((each) => each !== undefined);
 }

@@ -55,6 +55,12 @@ export class MemoryBook implements QueueBook {
     else this.#queues.set(settings.name, { settings, messages: new Map(), known: new Map() });
   }
 
+  removeQueue(queue: string): void {
+    this.#queues.delete(queue);
+    for (const subscribers of this.#topics.values()) subscribers.delete(queue);
+    for (const [id, dead] of this.#dead) if (dead.queue === queue) this.#dead.delete(id);
+  }
+
   queues(): readonly string[] {
     return [...this.#queues.keys()];
   }

@@ -54,6 +54,10 @@ export class DeadTable {
     );
   }
 
+  removeAll(queue: number): void {
+    this.#sql.removeAll.run(queue);
+  }
+
   /** Of one queue, or of all. */
   list(queue: number | undefined, order: DeadLetterQuery["order"], limit: number, cursor?: string): DeadRow[] {
     const isNewest = order === "newest-first";
@@ -145,6 +149,7 @@ function prepareAll(database: DatabaseSync) {
     headers: prepare("SELECT headers FROM content WHERE place = ?"),
     content: prepare("SELECT headers, body FROM content WHERE place = ?"),
     remove: prepare("DELETE FROM dead WHERE number = ?"),
+    removeAll: prepare("DELETE FROM dead WHERE queue = ?"),
     countRecords: prepare("SELECT COUNT(*) AS n FROM record"),
     addRecord: prepare("INSERT INTO record (number, body) VALUES (?, ?)"),
     removeRecord: prepare("DELETE FROM record WHERE position = (SELECT MIN(position) FROM record)"),

@@ -63,6 +63,13 @@ export class MessageTable {
     }
   }
 
+  /** All of a queue, whose places lie from the first up to, not including, the second. */
+  removeAll(queue: number, first: number, beyond: number): void {
+    this.#sql.removeAllMessages.run(first, beyond);
+    this.#sql.removeAllContent.run(first, beyond);
+    this.#sql.forgetAll.run(queue);
+  }
+
   hasKey(queue: number, key: string): boolean {
     return this.#sql.hasKey.get(queue, key) !== undefined;
   }
@@ -167,6 +174,9 @@ function prepareAll(database: DatabaseSync) {
     delayWithCauses: prepare("UPDATE message SET due = ?, token = ?, causes = ? WHERE place = ?"),
     find: prepare(`SELECT ${columns} FROM message WHERE place = (SELECT place FROM known WHERE queue = ? AND id = ?)`),
     remove: prepare("DELETE FROM message WHERE place = ?"),
+    removeAllMessages: prepare("DELETE FROM message WHERE place >= ? AND place < ?"),
+    removeAllContent: prepare("DELETE FROM content WHERE place >= ? AND place < ?"),
+    forgetAll: prepare("DELETE FROM known WHERE queue = ?"),
     removeContent: prepare("DELETE FROM content WHERE place = ?"),
     firstOfKey: prepare(
       "SELECT place FROM message INDEXED BY message_key WHERE queue = ? AND key = ? ORDER BY place LIMIT 1",

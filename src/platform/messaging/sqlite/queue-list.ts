@@ -56,11 +56,19 @@ export class QueueList {
       this.changed(found);
       return;
     }
-    const number = this.#byName.size + 1;
+    const number = this.#freeNumber();
     const row = { number, settings, next: number * placesOfQueue, waiting: 0, dead: 0 };
     this.#database.prepare("INSERT INTO queue VALUES (?, ?, '', 0, 0, 0)").run(number, settings.name);
     this.#add(row);
     this.changed(row);
+  }
+
+  /** The caller has removed all that belongs to the queue's number, which the next queue may get. */
+  remove(row: QueueRow): void {
+    this.#database.prepare("DELETE FROM queue WHERE number = ?").run(row.number);
+    this.#changed.delete(row);
+    this.#byName.delete(row.settings.name);
+    this.#byNumber.delete(row.number);
   }
 
   changed(row: QueueRow): void {
@@ -91,6 +99,13 @@ export class QueueList {
         dead: Number(dead),
       });
     }
+  }
+
+  /** The least one: places have room for no more numbers than there may be queues. */
+  #freeNumber(): number {
+    let number = 1;
+    while (this.#byNumber.has(number)) number += 1;
+    return number;
   }
 
   #add(row: QueueRow): void {

@@ -66,6 +66,15 @@ export class SqliteBook implements QueueBook {
     this.#queues.declare(queue);
   }
 
+  removeQueue(queue: string): void {
+    const row = this.#queues.find(queue);
+    if (row === undefined) return;
+    this.#messages.removeAll(row.number, ...placesOf(row));
+    this.#dead.removeAll(row.number);
+    this.#subscriptions.removeQueue(queue);
+    this.#queues.remove(row);
+  }
+
   queues(): readonly string[] {
     return this.#queues.names;
   }
@@ -297,16 +306,19 @@ function withCause({ causes, attempts }: MessageRow, cause: string, at: Instant)
 interface Subscriptions {
   add(topic: string, queue: string): void;
   remove(topic: string, queue: string): void;
+  removeQueue(queue: string): void;
   list(topic: string): readonly string[];
 }
 
 function prepareSubscriptions(database: DatabaseSync): Subscriptions {
   const add = database.prepare("INSERT OR IGNORE INTO subscription (topic, queue) VALUES (?, ?)");
   const remove = database.prepare("DELETE FROM subscription WHERE topic = ? AND queue = ?");
+  const removeQueue = database.prepare("DELETE FROM subscription WHERE queue = ?");
   const list = database.prepare("SELECT queue FROM subscription WHERE topic = ?");
   return {
     add: (topic, queue) => void add.run(topic, queue),
     remove: (topic, queue) => void remove.run(topic, queue),
+    removeQueue: (queue) => void removeQueue.run(queue),
     list: (topic) => list.all(topic).map((row) => String(row["queue"])),
   };
 }
