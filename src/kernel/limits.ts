@@ -140,8 +140,8 @@ export const limits = {
   /** Messages, and bytes, sent in one call. */
   messageBatchMax: 1000,
   messageBatchBytesMax: 16_777_216,
-  /** Messages received in one call. */
-  receiveMessagesMax: 100,
+  /** Messages received in one call: a batch of facts. */
+  receiveMessagesMax: 1000,
   /** Milliseconds a receiver waits for a message. */
   receiveWaitMsMax: 60_000,
   /** Milliseconds a message may be delayed when it is sent, and before it comes again: what queue services allow (15 min, 12 h). */
