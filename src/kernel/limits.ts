@@ -159,6 +159,19 @@ export const limits = {
   deadLetterRecordsMax: 10_000,
   /** Bytes of requests that wait for the queues' file before more are turned away with `overloaded`. */
   messagingWaitingBytesMax: 67_108_864,
+  /** Milliseconds for which a fact that was sent to the queue is known there; the inventory knows it for ever. */
+  intakeDeduplicationMs: 600_000,
+  /** Times a waiting fact is given out: more than restarts during an outage, fewer than a fact that kills the server needs. */
+  intakeAttemptsMax: 100,
+  /** Milliseconds a waiting fact is leased for; extended while the inventory takes none. */
+  intakeLeaseMs: 60_000,
+  /** Batches of waiting facts being recorded at one time: one is fetched while another is written. */
+  intakeBatchesInFlight: 2,
+  /** Milliseconds before the inventory is asked again after it took no facts: the first time, and at most. */
+  intakeHoldMsFirst: 50,
+  intakeHoldMsMax: 5000,
+  /** Milliseconds that batches under way get at a stop. */
+  intakeStopMs: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;
