@@ -4,6 +4,7 @@
  */
 
 import type { CreatedKey, KeyRequest, KeysPage } from "../services/identity/index.ts";
+import type { DeadLetterDetail, DeadLetterEnd, DeadLettersPage, RedriveAnswer } from "../services/intake/index.ts";
 import type {
   Availability,
   FactsReceipt,
@@ -118,6 +119,26 @@ export class Client {
   }
   revokeKey(id: string): Promise<unknown> {
     return this.json("DELETE", `/v1/keys/${encodeURIComponent(id)}`);
+  }
+
+  deadLetters(query: {
+    queue?: string | undefined;
+    cursor?: string | undefined;
+    limit: number;
+  }): Promise<DeadLettersPage> {
+    return this.json("GET", "/v1/dead-letters", { query });
+  }
+  deadLetter(id: string): Promise<DeadLetterDetail> {
+    return this.json("GET", `/v1/dead-letters/${encodeURIComponent(id)}`);
+  }
+  redriveDeadLetter(id: string): Promise<DeadLetterEnd> {
+    return this.json("POST", `/v1/dead-letters/${encodeURIComponent(id)}/redrive`);
+  }
+  redriveQueue(queue: string): Promise<RedriveAnswer> {
+    return this.json("POST", "/v1/dead-letters:redrive", { body: { queue } });
+  }
+  discardDeadLetter(id: string, reason: string): Promise<DeadLetterEnd> {
+    return this.json("DELETE", `/v1/dead-letters/${encodeURIComponent(id)}`, { query: { reason } });
   }
 
   /** What `/readyz` says, whether ready or not. */

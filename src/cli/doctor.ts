@@ -166,7 +166,7 @@ function syncTime(place: string): Finding {
 async function serverFindings(client: Client): Promise<readonly Finding[]> {
   try {
     const { ready, body } = await client.readiness();
-    const { checks = {} } = (body ?? {}) as { checks?: Record<string, { ok: boolean; detail?: string }> };
+    const { checks = {} } = (body ?? {}) as { checks?: Record<string, Check> };
     const reached: Finding = ready
       ? { about: "server", status: "ok", detail: `${client.url} is ready` }
       : { about: "server", status: "trouble", detail: `${client.url} is not ready` };
@@ -180,8 +180,16 @@ async function serverFindings(client: Client): Promise<readonly Finding[]> {
   }
 }
 
-function checkFinding(name: string, { ok, detail = "" }: { readonly ok: boolean; readonly detail?: string }): Finding {
-  const status = !ok ? "trouble" : name === "outgoing" ? "warning" : "ok";
+/** What `/readyz` says of one part. */
+interface Check {
+  readonly ok: boolean;
+  /** Someone has to do something, although the server does its work. */
+  readonly needsSomeone?: boolean;
+  readonly detail?: string;
+}
+
+function checkFinding(name: string, { ok, needsSomeone = false, detail = "" }: Check): Finding {
+  const status = !ok || needsSomeone ? "trouble" : name === "outgoing" ? "warning" : "ok";
   return { about: name, status, detail: detail || (ok ? "fine" : "in trouble; the server's log says why") };
 }
 

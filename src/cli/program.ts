@@ -4,6 +4,7 @@ import { backupCommand } from "./backup.ts";
 import { benchCommand } from "./bench.ts";
 import { completionCommand } from "./completion.ts";
 import { demoCommand } from "./demo.ts";
+import { dlqCommand } from "./dlq.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exportCommand } from "./export.ts";
 import { Failure, messageOf } from "./failure.ts";
@@ -40,7 +41,7 @@ export function larderProgram(io: Io): Command {
   program.commandsGroup("In and out:");
   program.addCommand(importCommand(io)).addCommand(exportCommand(io));
   program.commandsGroup("Looking after it:");
-  program.addCommand(keysCommand(io)).addCommand(verifyCommand(io));
+  program.addCommand(keysCommand(io)).addCommand(dlqCommand(io)).addCommand(verifyCommand(io));
   program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));
   program.commandsGroup("This program:");
   program.addCommand(completionCommand(io, () => program)).addCommand(versionCommand(io));

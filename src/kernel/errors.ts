@@ -67,6 +67,12 @@ export const catalogue = {
     title: "More than the reservation still holds",
   },
   "version-conflict": { http: 409, grpc: "ABORTED", retryable: true, title: "Others changed the same stock meanwhile" },
+  "dead-letter-ended": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The dead letter was redriven or discarded before",
+  },
   "gtin-in-use": {
     http: 409,
     grpc: "FAILED_PRECONDITION",

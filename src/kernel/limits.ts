@@ -140,8 +140,8 @@ export const limits = {
   /** Messages, and bytes, sent in one call. */
   messageBatchMax: 1000,
   messageBatchBytesMax: 16_777_216,
-  /** Messages received in one call. */
-  receiveMessagesMax: 100,
+  /** Messages received in one call: a batch of facts. */
+  receiveMessagesMax: 1000,
   /** Milliseconds a receiver waits for a message. */
   receiveWaitMsMax: 60_000,
   /** Milliseconds a message may be delayed when it is sent, and before it comes again: what queue services allow (15 min, 12 h). */
@@ -182,6 +182,19 @@ export const limits = {
   /** Milliseconds between two attempts of one delivery at most, and from the first to the last: 1 hour, 3 days. */
   deliveryDelayMsMax: 3_600_000,
   deliveryElapsedMsMax: 259_200_000,
+  /** Milliseconds for which a fact that was sent to the queue is known there; the inventory knows it for ever. */
+  intakeDeduplicationMs: 600_000,
+  /** Times a waiting fact is given out: more than restarts during an outage, fewer than a fact that kills the server needs. */
+  intakeAttemptsMax: 100,
+  /** Milliseconds a waiting fact is leased for; extended while the inventory takes none. */
+  intakeLeaseMs: 60_000,
+  /** Batches of waiting facts being recorded at one time: one is fetched while another is written. */
+  intakeBatchesInFlight: 2,
+  /** Milliseconds before the inventory is asked again after it took no facts: the first time, and at most. */
+  intakeHoldMsFirst: 50,
+  intakeHoldMsMax: 5000,
+  /** Milliseconds that batches under way get at a stop. */
+  intakeStopMs: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

@@ -29,6 +29,7 @@ const codes = {
   "unsupported-media-type": atTheEdge,
   "idempotency-key-reused": true,
   "too-many-allocations": true,
+  "dead-letter-ended": "the simulator has no queues",
   "headers-too-large": atTheEdge,
   "too-many-requests": atTheEdge,
   overloaded: "needs 50,000 commands that wait at once; tests of the ledger have them",

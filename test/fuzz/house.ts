@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
+import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
 import { createGateway, type Gateway } from "../../src/services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../src/services/identity/index.ts";
+import { type RunningIntake, startIntake } from "../../src/services/intake/index.ts";
 import {
   factSchemas,
   inventoryTagging,
@@ -39,6 +41,7 @@ export class House {
   /** What the server logged as an error: nothing a client sends may do that. */
   readonly errors: unknown[];
   readonly #storage: Storage;
+  readonly #intake: RunningIntake;
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
   readonly #clock: { now: number };
@@ -46,6 +49,7 @@ export class House {
 
   private constructor(parts: {
     gateway: Gateway;
+    intake: RunningIntake;
     inventory: RunningInventory;
     keys: Keys;
     errors: unknown[];
@@ -60,6 +64,7 @@ export class House {
     this.keys = parts.keys;
     this.errors = parts.errors;
     this.#storage = parts.storage;
+    this.#intake = parts.intake;
     this.#identity = parts.identity;
     this.#host = parts.host;
     this.#clock = parts.clock;
@@ -93,7 +98,14 @@ export class House {
       silent,
       child: () => logger,
     };
+    const intake = await startIntake({
+      messaging: new MemoryMessaging({ clock: now }),
+      inventory,
+      clock: now,
+      random: Math.random,
+    });
     const gateway = await createGateway({
+      intake,
       inventory: planted(inventory, process.env["LARDER_FUZZ_PLANT"]),
       identity,
       logger,
@@ -104,7 +116,7 @@ export class House {
       drainMs: 100,
     });
     const keys = { admin: adminKey, reader: await keyOf(identity, reading), till: await keyOf(identity, tillOnly) };
-    const house = new House({ gateway, inventory, keys, errors, storage, identity, host, clock, folder });
+    const house = new House({ gateway, intake, inventory, keys, errors, storage, identity, host, clock, folder });
     await house.#stockUp();
     return house;
   }
@@ -131,6 +143,7 @@ export class House {
   async close(): Promise<readonly string[]> {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();
+    await this.#intake.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));

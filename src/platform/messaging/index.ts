@@ -1,6 +1,7 @@
 export type {
   AttemptCause,
   DeadLetter,
+  DeadLetterOptions,
   DeadLetterOutcome,
   DeadLetterPage,
   DeadLetterQuery,

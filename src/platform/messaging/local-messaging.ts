@@ -12,6 +12,7 @@ import {
 } from "./checks.ts";
 import type {
   DeadLetter,
+  DeadLetterOptions,
   DeadLetterOutcome,
   DeadLetterPage,
   DeadLetterQuery,
@@ -147,8 +148,8 @@ export class LocalMessaging implements Messaging {
     return this.#settle(lease, (book) => book.retry(lease, delayMs, cut(cause), this.#clock()));
   }
 
-  deadLetter(lease: Lease, cause: string): Promise<boolean> {
-    return this.#soon((book) => book.deadLetter(lease, cut(cause), this.#clock()));
+  deadLetter(lease: Lease, cause: string, { freesKey = false }: DeadLetterOptions = {}): Promise<boolean> {
+    return this.#settle(lease, (book) => book.deadLetter(lease, cut(cause), freesKey, this.#clock()));
   }
 
   isCurrent(lease: Lease): Promise<boolean> {

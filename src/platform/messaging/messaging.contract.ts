@@ -464,6 +464,23 @@ export function messagingContract(
         expect(order.filter((id) => id.startsWith("a"))).toEqual(["a1", "a2", "a3"]);
       });
 
+      it("goes on with the next when a dead letter gives up its key, for good", async () => {
+        await send("a1", "a2");
+        const a1 = await receiveOne();
+        expect(await messaging.deadLetter(a1, "broken", { freesKey: true })).toBe(true);
+        const a2 = await receiveOne();
+        expect(a2).toMatchObject({ id: "a2", key: "a" });
+        const id = await newestDead();
+        expect((await messaging.deadLetters.read(id))?.key).toBeUndefined();
+        expect(await messaging.deadLetters.redrive(id)).toBe("done");
+        await send("a3");
+        const again = await receiveOne();
+        expect(again).toMatchObject({ id: "a1", attempts: 1 });
+        expect(again.key).toBeUndefined();
+        await messaging.acknowledge(a2);
+        expect(await receiveOne()).toMatchObject({ id: "a3" });
+      });
+
       it("goes on with the next when a dead letter is discarded", async () => {
         await send("a1", "a2");
         const id = await killOne();

@@ -11,7 +11,11 @@ const leaseMs = 1000;
 type Step =
   | { readonly do: "send"; readonly ids: readonly number[]; readonly delayMs: number }
   | { readonly do: "receive"; readonly max: number }
-  | { readonly do: "answer"; readonly which: number; readonly with: "acknowledge" | "retry" | "deadLetter" | "extend" }
+  | {
+      readonly do: "answer";
+      readonly which: number;
+      readonly with: "acknowledge" | "retry" | "deadLetter" | "freeKey" | "extend";
+    }
   | { readonly do: "pass"; readonly ms: number }
   | { readonly do: "redrive" | "discard"; readonly which: number }
   | { readonly do: "redriveQueue" | "crash" };
@@ -31,7 +35,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("answer" as const),
       which: fc.nat(1000),
-      with: fc.constantFrom("acknowledge", "acknowledge", "retry", "retry", "deadLetter", "extend"),
+      with: fc.constantFrom("acknowledge", "acknowledge", "retry", "retry", "deadLetter", "freeKey", "extend"),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(1, 299, 500, 1000) }) },
@@ -60,7 +64,7 @@ export async function modelProperty(open: () => Promise<MessagingUnderTest>, can
 interface Known {
   readonly id: string;
   /** Undefined: in no order. */
-  readonly key: string | undefined;
+  key: string | undefined;
   state: "waiting" | "leased" | "dead" | "acknowledged" | "discarded";
   /** When it may be given out, or its lease ends. */
   due: number;
@@ -167,7 +171,7 @@ class Comparison {
     return found;
   }
 
-  async #answer(which: number, how: "acknowledge" | "retry" | "deadLetter" | "extend"): Promise<void> {
+  async #answer(which: number, how: Extract<Step, { do: "answer" }>["with"]): Promise<void> {
     const delivery = this.#given[this.#given.length - 1 - (which % Math.max(1, Math.min(12, this.#given.length)))];
     if (delivery === undefined) return;
     const one = this.#get(delivery.id);
@@ -177,12 +181,14 @@ class Comparison {
       acknowledge: () => this.#messaging.acknowledge(delivery),
       retry: () => this.#messaging.retry(delivery, 300, "busy"),
       deadLetter: () => this.#messaging.deadLetter(delivery, "broken"),
+      freeKey: () => this.#messaging.deadLetter(delivery, "broken", { freesKey: true }),
       extend: () => this.#messaging.extend(delivery, 700),
     };
     expect(await answers[how]()).toBe(holds);
     if (!holds) return;
     if (how === "extend") one.due = this.#now + 700;
     else if (how === "acknowledge") one.state = "acknowledged";
+    else if (how === "freeKey") Object.assign(one, { state: "dead", key: undefined });
     else if (how === "deadLetter" || one.attempts >= attemptsMax) one.state = "dead";
     else Object.assign(one, { state: "waiting", due: this.#now + 300 });
   }

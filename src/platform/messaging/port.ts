@@ -139,10 +139,18 @@ export interface DeadLetterQuery {
   readonly cursor?: string;
 }
 
+export interface DeadLetterOptions {
+  /**
+   * It gives up its key: those behind it go on, and it has no key any more, also after a redrive. For messages that bear
+   * being handled late and out of order.
+   */
+  readonly freesKey?: boolean;
+}
+
 /** `ended-before`: it was redriven or discarded before, and nothing has changed now. */
 export type DeadLetterOutcome = "done" | "ended-before" | "unknown";
 
-/** Messages that could not be handled. Those of its key behind one wait until it is redriven or discarded. */
+/** Messages that could not be handled. Those of its key behind one wait until it is redriven or discarded; one may have given up its key. */
 export interface DeadLetters {
   list(query: DeadLetterQuery): Promise<DeadLetterPage>;
   read(id: string): Promise<DeadLetter | undefined>;
@@ -214,8 +222,8 @@ export interface Messaging {
   extend(lease: Lease, leaseMs: number): Promise<boolean>;
   /** The message comes again after a while; it becomes a dead letter when it has had all attempts of its queue. */
   retry(lease: Lease, delayMs: number, cause: string): Promise<boolean>;
-  /** The message can't be handled. */
-  deadLetter(lease: Lease, cause: string): Promise<boolean>;
+  /** The message can't be handled. Those of its key behind it wait for it, unless it gives the key up. */
+  deadLetter(lease: Lease, cause: string, options?: DeadLetterOptions): Promise<boolean>;
   /** Whether the lease still holds: for a handler to ask before it does what can't be fenced. */
   isCurrent(lease: Lease): Promise<boolean>;
 

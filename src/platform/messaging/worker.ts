@@ -7,7 +7,7 @@ import { decideRetry, type RetryPolicy } from "./retry.ts";
 export type Handled =
   | { readonly outcome: "done" }
   | { readonly outcome: "retry"; readonly cause: string; readonly retryAfterMs?: number }
-  | { readonly outcome: "dead"; readonly cause: string };
+  | { readonly outcome: "dead"; readonly cause: string; readonly freesKey?: boolean };
 
 export const done: Handled = { outcome: "done" };
 
@@ -114,7 +114,10 @@ export class QueueWorker {
   async #answer(delivery: Delivery, handled: Handled): Promise<Settled> {
     const { messaging, policy, clock, random } = this.#options;
     if (handled.outcome === "done") return (await messaging.acknowledge(delivery)) ? "done" : "lost";
-    if (handled.outcome === "dead") return (await messaging.deadLetter(delivery, handled.cause)) ? "dead" : "lost";
+    if (handled.outcome === "dead") {
+      const { cause, freesKey = false } = handled;
+      return (await messaging.deadLetter(delivery, cause, { freesKey })) ? "dead" : "lost";
+    }
     const decision = decideRetry(policy, { ...delivery, ...handled }, clock(), random);
     if (decision.action === "retry")
       return (await messaging.retry(delivery, decision.delayMs, handled.cause)) ? "retried" : "lost";

@@ -5,8 +5,16 @@
 import { didYouMean } from "../config/index.ts";
 import type { Logger } from "../telemetry/index.ts";
 
-/** Things that have to hold before a server takes work, by name; what is `ok` may still have something to say. */
-export type Checks = Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
+/** Something that has to hold before a server takes work; what is `ok` may still have something to say. */
+export interface Check {
+  readonly ok: boolean;
+  /** Someone has to do something, although the server does its work: `larder doctor` calls it trouble. */
+  readonly needsSomeone?: boolean;
+  readonly detail?: string;
+}
+
+/** By name. */
+export type Checks = Readonly<Record<string, Check>>;
 
 /** A started module: what it offers to others, and how it ends. */
 export interface Running<Offer> {

@@ -1,6 +1,7 @@
 import { limits } from "../../kernel/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
+import { type RunningIntake, startIntake } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
@@ -9,6 +10,7 @@ import type { Messaging } from "../messaging/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
+import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
 import { randomIds } from "./random-ids.ts";
 
@@ -33,6 +35,7 @@ export interface Resources {
 export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
+  readonly intake: RunningIntake;
   readonly gateway: Gateway;
 }
 
@@ -85,11 +88,22 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  intake: {
+    about: "records what comes by its queue, and keeps the dead letters",
+    needs: ["storage", "messaging"],
+    uses: ["inventory"],
+    async start({ messaging, logger, registry, clock }, { inventory }) {
+      const observer = intakeObserver(registry.metrics, logger);
+      const intake = await startIntake({ messaging, inventory, clock, random: Math.random, observer });
+      return { offer: intake, stop: () => intake.stop() };
+    },
+  },
+
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity"],
-    async start({ logger, registry, readiness }, { inventory, identity }) {
+    uses: ["inventory", "identity", "intake"],
+    async start({ logger, registry, readiness }, { inventory, identity, intake }) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -106,6 +120,7 @@ export const modules: ModuleTable<Resources, Offers> = {
       const gateway = await createGateway({
         inventory,
         identity,
+        intake,
         logger,
         readiness,
         factSchemas,

@@ -20,13 +20,14 @@ export function watchQueues(messaging: Messaging, { metrics, beforeScrape }: Met
   });
 }
 
-/** Whether the queues can be read. Dead letters are a warning: work goes on beside them. */
+/** Whether the queues can be read. Dead letters need someone, but work goes on beside them. */
 export async function queueChecks(messaging: Messaging): Promise<Checks> {
   try {
     const dead = (await depths(messaging)).filter(([, { deadLetters }]) => deadLetters > 0);
     const counts = dead.map(([queue, { deadLetters }]) => `${deadLetters} in ${queue}`);
-    const detail = counts.length === 0 ? "no dead letters" : `dead letters: ${counts.join(", ")}; see \`larder dlq\``;
-    return { queues: { ok: true, detail } };
+    if (counts.length === 0) return { queues: { ok: true, detail: "no dead letters" } };
+    const detail = `dead letters: ${counts.join(", ")}; see \`larder dlq list\``;
+    return { queues: { ok: true, needsSomeone: true, detail } };
   } catch {
     return { queues: { ok: false, detail: "they can't be read: the server's log says why" } };
   }

@@ -195,6 +195,19 @@ export const metricList = {
     help: "Messages that a worker let go, by outcome: done, retried, dead, or lost (its lease had run out).",
     labels: ["queue", "outcome"],
   },
+  intakeSeconds: {
+    name: "larder_intake_seconds",
+    kind: "histogram",
+    help: "Seconds from the receipt of a fact by the queue to its being recorded, or turned down as a dead letter.",
+    labels: [],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600],
+  },
+  intakeHeld: {
+    name: "larder_intake_held_total",
+    kind: "counter",
+    help: "Times that the inventory took no facts from the queue, which waits then: its store is down or full, or too much waits.",
+    labels: [],
+  },
   deadLetters: {
     name: "larder_queue_dead_letters",
     kind: "gauge",

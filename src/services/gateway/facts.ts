@@ -2,9 +2,11 @@ import type { FastifyRequest } from "fastify";
 import Type, { type TSchema } from "typebox";
 import { invariant, limits } from "../../kernel/index.ts";
 import { acceptJson, type HttpServer, RequestError, sendProblem } from "../../platform/http/index.ts";
+import type { Intake } from "../intake/index.ts";
 import { type Inventory, wire } from "../inventory/index.ts";
 import { sendJson } from "./answer.ts";
 import { named, operation } from "./docs.ts";
+import { prefers } from "./prefer.ts";
 
 const single = "application/cloudevents+json";
 const batch = "application/cloudevents-batch+json";
@@ -12,9 +14,10 @@ const batch = "application/cloudevents-batch+json";
 /**
  * `POST /v1/events`: facts, as one CloudEvent or a batch (structured mode), or one in binary mode (`ce-…` headers around
  * its data). Plain `application/json` is taken as what it holds, an event or a list of them. Facts are not validated
- * here: the inventory judges each by itself, so that one bad fact spoils no other.
+ * here: the inventory judges each by itself, so that one bad fact spoils no other. With `Prefer: respond-async` they are
+ * put into the queue of intake, and judged later.
  */
-export function factRoutes(server: HttpServer, inventory: Inventory): void {
+export function factRoutes(server: HttpServer, inventory: Inventory, intake: Intake): void {
   server.register(async (scope: HttpServer) => {
     acceptJson(scope, [single, batch]);
     const { validatorCompiler: compile } = server;
@@ -28,6 +31,11 @@ export function factRoutes(server: HttpServer, inventory: Inventory): void {
         const facts = factsOf(request);
         if (facts.length > limits.batchItemsMax)
           throw new RequestError("payload-too-large", `At most ${limits.batchItemsMax} facts at once.`);
+        if (prefers(request, "respond-async")) {
+          const outcome = await intake.enqueueFacts(facts, request.credential, traceparent(request));
+          if (!outcome.ok) return sendProblem(reply, outcome.rejection);
+          return sendJson(reply.code(202).header("preference-applied", "respond-async"), outcome.value);
+        }
         const receipt = await inventory.recordFacts(facts, request.credential);
         const { accepted, duplicates, rejected } = receipt;
         if (accepted > 0 || duplicates > 0 || rejected.length === 0) return sendJson(reply.code(202), receipt);
@@ -49,6 +57,14 @@ function factsOf(request: FastifyRequest): readonly unknown[] {
     "invalid-request",
     `The body must be a CloudEvent (${single}) or a list of up to ${limits.batchItemsMax} (${batch}).`,
   );
+}
+
+/** The W3C trace context of a request, when it has one that can be read. */
+function traceparent({ headers }: FastifyRequest): string | undefined {
+  const { traceparent } = headers;
+  const isReadable =
+    typeof traceparent === "string" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(traceparent);
+  return isReadable ? traceparent : undefined;
 }
 
 /** CloudEvents' HTTP binding, binary mode: attributes in percent-encoded `ce-…` headers, the data in the body. */
@@ -107,12 +123,20 @@ const envelope = {
   time: Type.Optional(Type.String({ description: "RFC 3339: when it happened; the time of receipt when absent." })),
 };
 
+const Queued = Type.Object({ queued: Type.Integer({ description: "Facts that wait to be judged." }) });
+
 const documentation = operation({
   operationId: "recordFacts",
   tag: "Facts",
   summary: "Record what has happened",
   description:
-    "A well-formed fact is never refused, however late or surprising. `source` and `id` identify it for ever: the same one again has no effect and is counted in `duplicates`. Each item of a batch is judged by itself; 400 means that all were rejected, and its `rejected` says why.",
-  answers: { 202: { description: "Every valid fact is durable.", schema: named("FactsReceipt", wire.FactsReceipt) } },
+    'A well-formed fact is never refused, however late or surprising. `source` and `id` identify it for ever: the same one again has no effect and is counted in `duplicates`. Each item of a batch is judged by itself; 400 means that all were rejected, and its `rejected` says why. With `Prefer: respond-async` the facts are taken into a queue, whatever they hold, and answered with `{"queued": n}` once they are durable there; each counts as of its receipt, and one that is rejected becomes a dead letter.',
+  headers: { prefer: "`respond-async` (RFC 7240): take the facts in now, judge them later." },
+  answers: {
+    202: {
+      description: "Every valid fact is durable; with `Preference-Applied: respond-async`, every fact in the queue.",
+      schema: Type.Unsafe({ anyOf: [named("FactsReceipt", wire.FactsReceipt), Queued] }),
+    },
+  },
   problems: ["all-rejected"],
 });

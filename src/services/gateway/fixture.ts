@@ -3,6 +3,7 @@ import type { Outcome, Rejection } from "../../kernel/index.ts";
 import { accept, reject } from "../../kernel/index.ts";
 import type { Credential, Scope } from "../../platform/auth/index.ts";
 import type { Identity } from "../identity/index.ts";
+import type { Intake } from "../intake/index.ts";
 import {
   type ChangesStep,
   factSchemas,
@@ -83,14 +84,12 @@ export class FakeInventory {
   steps: (after: string | undefined, signal: AbortSignal) => AsyncIterable<ChangesStep> = async function* () {};
 
   /** The interface, backed by the fields above. */
-  readonly inventory: Inventory = new Proxy({} as Inventory, {
-    get: (_target, name) => {
-      const method = String(name);
-      // Not a promise, though it is awaited.
-      if (method === "then") return undefined;
-      return (...args: unknown[]) => this.#answer(method, args);
-    },
-  });
+  readonly inventory = this.#asking<Inventory>("");
+  /** Intake answers in the same way; methods of its dead letters are `deadLetters.…`. */
+  readonly intake: Intake = {
+    enqueueFacts: this.#asking<Intake>("").enqueueFacts,
+    deadLetters: this.#asking<Intake["deadLetters"]>("deadLetters."),
+  };
 
   reset(): void {
     this.calls = [];
@@ -105,6 +104,16 @@ export class FakeInventory {
     if (call === undefined || others.length > 0)
       throw new Error(`${method} was asked ${others.length + (call ? 1 : 0)} times`);
     return call.args;
+  }
+
+  #asking<T extends object>(prefix: string): T {
+    return new Proxy({} as T, {
+      get: (_target, name) => {
+        // Not a promise, though it is awaited.
+        if (name === "then") return undefined;
+        return (...args: unknown[]) => this.#answer(`${prefix}${String(name)}`, args);
+      },
+    });
   }
 
   #answer(method: string, args: readonly unknown[]): unknown {
@@ -138,10 +147,10 @@ export function recorded(position: string, data: Record<string, unknown> = { sku
 }
 
 const everyone = [
-  ...(["stock:read", "stock:write", "reservations:write", "sync:admin", "admin"] as const).map((scope) =>
+  ...(["stock:read", "stock:write", "reservations:write", "sync:admin", "dlq:admin", "admin"] as const).map((scope) =>
     credential(scope, [scope]),
   ),
-  credential("nobody", ["dlq:admin"]),
+  credential("nobody", []),
 ];
 
 export interface Fixture {
@@ -173,6 +182,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
   const gateway = await createGateway({
     inventory: fake.inventory,
     identity,
+    intake: fake.intake,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
     factSchemas,

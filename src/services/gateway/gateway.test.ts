@@ -55,6 +55,11 @@ const routes: readonly Route[] = [
   ["GET", "/v1/items/a", ["stock:read"], undefined, "item"],
   ["PUT", "/v1/items/a", ["stock:write"], { name: "A", unit: "each" }, "putItem"],
   ["POST", "/v1/items:batch", ["stock:write"], { items: [1] }, "putItems"],
+  ["GET", "/v1/dead-letters?queue=q", ["dlq:admin"], undefined, "deadLetters.list"],
+  ["GET", "/v1/dead-letters/d", ["dlq:admin"], undefined, "deadLetters.read"],
+  ["POST", "/v1/dead-letters/d/redrive", ["dlq:admin"], undefined, "deadLetters.redrive"],
+  ["POST", "/v1/dead-letters:redrive", ["dlq:admin"], { queue: "q" }, "deadLetters.redriveQueue"],
+  ["DELETE", "/v1/dead-letters/d?reason=old", ["dlq:admin"], undefined, "deadLetters.discard"],
   ["GET", "/v1/locations", ["stock:read"], undefined, "locations"],
   ["GET", "/v1/locations/s1", ["stock:read"], undefined, "location"],
   ["PUT", "/v1/locations/s1", ["sync:admin"], { name: "S", kind: "store" }, "putLocation"],
@@ -215,6 +220,23 @@ describe("facts", () => {
     const answer = await post(type, body);
     expect([answer.statusCode, answer.json()]).toEqual([202, receipt]);
     expect(fixture.fake.asked("recordFacts")[0]).toEqual(items);
+  });
+
+  it("are put into the queue when the client does not wait for their judgement", async () => {
+    fixture.fake.answers["enqueueFacts"] = { queued: 2 };
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const headers = { prefer: "respond-async, wait=10", traceparent: trace };
+    const answer = await post("application/cloudevents-batch+json", [fact, 5], headers);
+    expect([answer.statusCode, answer.json()]).toEqual([202, { queued: 2 }]);
+    expect(answer.headers["preference-applied"]).toBe("respond-async");
+    const [facts, by, traceparent] = fixture.fake.asked("enqueueFacts");
+    expect([facts, (by as { id: string }).id, traceparent]).toEqual([[fact, 5], "stock:write", trace]);
+    expect(fixture.fake.calls.some(({ method }) => method === "recordFacts")).toBe(false);
+    // What can't be parsed or is too much is refused at once.
+    expect((await post("application/cloudevents-batch+json", "[", headers)).statusCode).toBe(400);
+    expect((await post("application/cloudevents-batch+json", Array(1001).fill(1), headers)).statusCode).toBe(413);
+    const waited = await post("application/cloudevents-batch+json", [fact]);
+    expect(waited.headers["preference-applied"]).toBeUndefined();
   });
 
   it("come in binary mode", async () => {

@@ -3,6 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { TSchema } from "typebox";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
+import { intakeWire } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
 import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
@@ -11,6 +12,9 @@ export const namedSchemas = {
   Availability: wire.Availability,
   AvailabilityBatchRequest: wire.AvailabilityBatchRequest,
   CreatedKey,
+  DeadLetterDetail: intakeWire.DeadLetterDetail,
+  DeadLetterEnd: intakeWire.DeadLetterEnd,
+  DeadLettersPage: intakeWire.DeadLettersPage,
   FactsReceipt: wire.FactsReceipt,
   Item: wire.Item,
   ItemBody: wire.ItemBody,
@@ -78,6 +82,7 @@ const tags = [
   ["Items", "What a sku is, and its barcodes."],
   ["Locations", "The places that hold stock."],
   ["Changes", "Every recorded event, as it happens."],
+  ["Dead letters", "Messages that could not be handled."],
   ["Keys", "Who may speak to this server."],
   ["Operations", "For whoever runs the server."],
 ] as const;

@@ -6,6 +6,8 @@ import { operation } from "./docs.ts";
 
 export interface Check {
   readonly ok: boolean;
+  /** Someone has to do something, although the server does its work. */
+  readonly needsSomeone?: boolean;
   /** For operators; no secrets. */
   readonly detail?: string;
 }
@@ -75,7 +77,16 @@ ${items.join("\n")}
 const tag = "Operations";
 const checks = Type.Object({
   ok: Type.Boolean(),
-  checks: Type.Record(Type.String(), Type.Object({ ok: Type.Boolean(), detail: Type.Optional(Type.String()) })),
+  checks: Type.Record(
+    Type.String(),
+    Type.Object({
+      ok: Type.Boolean(),
+      needsSomeone: Type.Optional(
+        Type.Boolean({ description: "Someone has to do something, although the server does its work." }),
+      ),
+      detail: Type.Optional(Type.String()),
+    }),
+  ),
 });
 
 const docs = {

@@ -8,6 +8,7 @@ export { ImportError, type ImportErrorCode } from "./failure.ts";
 export { type HttpSinkOptions, httpItemSink, httpItemUnits, httpSink } from "./http-sink.ts";
 export { type FactImport, type ItemImport, importFacts, importItems } from "./import.ts";
 export { type ImportInput, openInput } from "./input.ts";
+export { type Intake, type IntakeObserver, type IntakeOptions, type RunningIntake, startIntake } from "./intake.ts";
 export {
   checkEpcisMapping,
   checkItemMapping,
@@ -20,3 +21,5 @@ export { RejectsFile, type RejectsWriter } from "./rejects.ts";
 export type { ImportProgress } from "./run.ts";
 export type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, ItemUnits, Refusal } from "./sinks.ts";
 export type { ImportSummary, Reject, Tally } from "./summary.ts";
+export type { DeadLetterDetail, DeadLetterEnd, DeadLettersPage, DeadLetterView, RedriveAnswer } from "./wire.ts";
+export * as intakeWire from "./wire.ts";

@@ -3,7 +3,7 @@
  * gRPC. Every method may throw `PlatformError` (storage unavailable, overloaded); what a caller did wrong or asks too
  * much comes back as a rejection.
  */
-import type { Outcome } from "../../kernel/index.ts";
+import type { Instant, Outcome } from "../../kernel/index.ts";
 import type {
   Availability,
   FactsReceipt,
@@ -70,8 +70,11 @@ export interface ChangesStep {
 }
 
 export interface Inventory {
-  /** Records facts; each item is judged by itself, whatever it is. At most `limits.batchItemsMax` items. */
-  recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt>;
+  /**
+   * Records facts; each item is judged by itself, whatever it is. At most `limits.batchItemsMax` items. `receivedAt` says
+   * for each when it came in, for those that have waited since.
+   */
+  recordFacts(items: readonly unknown[], caller: Caller, receivedAt?: readonly Instant[]): Promise<FactsReceipt>;
 
   /** `created` is false when the request was answered before. */
   reserve(

@@ -233,7 +233,7 @@ class LocalInventory implements RunningInventory {
 
   // Facts
 
-  async recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt> {
+  async recordFacts(items: readonly unknown[], caller: Caller, receivedAt?: readonly Instant[]): Promise<FactsReceipt> {
     const rejected: { index: number; id: string | null; code: string; detail: string }[] = [];
     let [accepted, duplicates] = [0, 0];
     const commands: Command<FactOutcome>[] = [];
@@ -254,7 +254,8 @@ class LocalInventory implements RunningInventory {
         rejected.push({ index, id: fact.id, ...forbidden });
         continue;
       }
-      commands.push(factCommand(fact, caller));
+      const received = receivedAt?.[index];
+      commands.push(factCommand(received === undefined ? fact : { ...fact, receivedAt: received }, caller));
       places.push({ index, id: fact.id });
     }
     const { values, seq } = await this.#ledger.submitAll(commands, refusalOf);

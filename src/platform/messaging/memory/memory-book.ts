@@ -18,7 +18,7 @@ import type {
 
 interface Message {
   readonly id: string;
-  readonly key: string | undefined;
+  key: string | undefined;
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly sentAt: Instant;
@@ -155,9 +155,10 @@ export class MemoryBook implements QueueBook {
     return true;
   }
 
-  deadLetter(lease: Lease, cause: string, now: Instant): boolean {
+  deadLetter(lease: Lease, cause: string, freesKey: boolean, now: Instant): boolean {
     const message = this.#held(lease, now);
     if (message === undefined) return false;
+    if (freesKey) message.key = undefined;
     addCause(message, cause, now);
     this.#bury(lease.queue, message, cause, now);
     return true;

@@ -183,10 +183,12 @@ export class SqliteBook implements QueueBook {
     return true;
   }
 
-  deadLetter(lease: Lease, cause: string, now: Instant): boolean {
+  deadLetter(lease: Lease, cause: string, freesKey: boolean, now: Instant): boolean {
     const { row, message } = this.#held(lease, now);
     if (message === undefined) return false;
-    this.#bury(row, { ...message, causes: withCause(message, cause, now) }, Number(lease.token), cause, now);
+    const key = freesKey ? undefined : message.key;
+    this.#bury(row, { ...message, key, causes: withCause(message, cause, now) }, Number(lease.token), cause, now);
+    if (freesKey) this.#promote(row, message.key);
     return true;
   }
 

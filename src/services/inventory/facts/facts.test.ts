@@ -50,6 +50,34 @@ describe("facts", () => {
     await inventory.stop();
   });
 
+  it("that waited before they are judged count as of their receipt", async () => {
+    const { inventory } = await openInventory();
+    const data = { sku: "milk", location: "shop", quantity: 7 };
+    const counted = fact("stock.counted", data);
+    const ahead = fact("stock.received", { ...data, lot: "b" }, time(-4));
+    // It was there ten minutes ago; what was sold since is not in the count.
+    await inventory.recordFacts([fact("stock.sold", { ...data, quantity: 2 }, time(-5))], caller);
+    const received = [start - 600_000, start - 600_000, start + 60_000];
+    await inventory.recordFacts([counted, ahead, fact("stock.sold", data, { id: "now" })], caller, received);
+    const { events } = accepted(await inventory.stockEvents("milk", { limit: 9 }, caller));
+    const told = events.filter(({ type }) => type !== "larder.stock.shortfall.v1");
+    expect(
+      told.map(({ type, time: when, data: said }) => [
+        type,
+        (Date.parse(when) - start) / 60_000,
+        (said as { flags?: unknown }).flags,
+      ]),
+    ).toEqual([
+      ["larder.stock.sold.v1", 0, undefined],
+      ["larder.stock.received.v1", -10, ["clock-ahead"]],
+      ["larder.stock.counted.v1", -10, undefined],
+      ["larder.stock.sold.v1", -5, undefined],
+    ]);
+    // Received at another time it is the same fact.
+    expect(await inventory.recordFacts([counted], caller)).toMatchObject({ accepted: 0, duplicates: 1 });
+    await inventory.stop();
+  });
+
   it("that would take a total beyond all reason are rejected, and leave nothing behind", async () => {
     const { inventory } = await openInventory();
     const huge = { sku: "milk", location: "shop", quantity: 1e12 };

@@ -17,6 +17,8 @@ import { type FactType, factSchemas } from "./schemas.ts";
 export interface ParsedFact extends FactReference {
   readonly type: FactType;
   readonly time: Instant | undefined;
+  /** When it came in, where that was before it is judged. Not part of its content. */
+  readonly receivedAt?: Instant;
   /** Names this fact once, for ever. */
   readonly key: string;
   /** Digest of its content. */

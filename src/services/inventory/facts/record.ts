@@ -63,7 +63,7 @@ function record(transaction: Transaction, fact: ParsedFact, caller: Caller): Fac
     transaction.claim({ key, print: fact.print });
   }
   transaction.claim({ key: fact.key, print: fact.print });
-  const { at } = effectiveTime(transaction.now, fact.time);
+  const { at } = effectiveTime(transaction.now, fact, fact.time);
   if (data.kind === "void") recordVoid(transaction, fact, data, at, caller);
   else if (data.kind === "order") recordOrder(transaction, fact, data, caller);
   else recordStockFact(transaction, fact, data);
@@ -76,7 +76,7 @@ function recordStockFact(transaction: Transaction, fact: ParsedFact, data: Extra
   const type = eventOfFact[fact.type];
   if (type === undefined) return;
   const { location, told } = data;
-  const { at, flags } = effectiveTime(transaction.now, told.asOf ?? fact.time);
+  const { at, flags } = effectiveTime(transaction.now, fact, told.asOf ?? fact.time);
   const cutoff = told.expiresOn === undefined ? undefined : cutoffAt(transaction, location, told.expiresOn);
   const along = lotsAlong(transaction, sku, told);
   const stockFact: StockFact = {
@@ -103,9 +103,14 @@ function lotIn(transaction: Transaction, location: string, { lot, quantity, expi
 }
 
 /** When a fact takes effect: as it says, unless it lies too far ahead of its receipt. */
-function effectiveTime(now: Instant, time: Instant | undefined): { at: Instant; flags: readonly string[] } {
-  if (time === undefined) return { at: now, flags: [] };
-  return time > now + limits.clockAheadMsMax ? { at: now, flags: ["clock-ahead"] } : { at: time, flags: [] };
+function effectiveTime(
+  now: Instant,
+  { receivedAt = now }: ParsedFact,
+  time: Instant | undefined,
+): { at: Instant; flags: readonly string[] } {
+  const receipt = Math.min(receivedAt, now);
+  if (time === undefined) return { at: receipt, flags: [] };
+  return time > receipt + limits.clockAheadMsMax ? { at: receipt, flags: ["clock-ahead"] } : { at: time, flags: [] };
 }
 
 function cutoffAt(transaction: Transaction, location: string, date: string): Instant {
@@ -136,7 +141,7 @@ function recordOrder(
   order: Extract<FactBody, { kind: "order" }>,
   caller: Caller,
 ): void {
-  const { at, flags } = effectiveTime(transaction.now, fact.time);
+  const { at, flags } = effectiveTime(transaction.now, fact, fact.time);
   const open = new Map(order.lines.map((line) => [`${line.location}\u0000${line.sku}`, { ...line }]));
   const named = order.reservation;
   // One that the caller may not know of is none: all of the order is taken as sold.
