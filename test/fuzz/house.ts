@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
+import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
+import { deliveryPolicy, OutboundClient, OutboundError } from "../../src/platform/outbound/index.ts";
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
@@ -16,6 +18,7 @@ import {
   startInventory,
   verifyLog,
 } from "../../src/services/inventory/index.ts";
+import { type RunningRelay, startRelay } from "../../src/services/relay/index.ts";
 import { planted } from "./plants.ts";
 
 export const skus = ["milk", "bread", "caf\u00e9", "a/b", "__proto__", "\u{1f600}"] as const;
@@ -35,6 +38,7 @@ export interface Keys {
 export class House {
   readonly gateway: Gateway;
   readonly inventory: RunningInventory;
+  readonly #relay: RunningRelay;
   readonly keys: Keys;
   /** What the server logged as an error: nothing a client sends may do that. */
   readonly errors: unknown[];
@@ -47,6 +51,7 @@ export class House {
   private constructor(parts: {
     gateway: Gateway;
     inventory: RunningInventory;
+    relay: RunningRelay;
     keys: Keys;
     errors: unknown[];
     storage: Storage;
@@ -57,6 +62,7 @@ export class House {
   }) {
     this.gateway = parts.gateway;
     this.inventory = parts.inventory;
+    this.#relay = parts.relay;
     this.keys = parts.keys;
     this.errors = parts.errors;
     this.#storage = parts.storage;
@@ -93,9 +99,28 @@ export class House {
       silent,
       child: () => logger,
     };
+    // Nothing leaves this machine, whatever addresses are made up, and nothing goes on between inputs.
+    await storage.setOutgoingPaused(true);
+    const outbound = new OutboundClient({ allow: null });
+    const relay = await startRelay({
+      storage,
+      messaging: new MemoryMessaging({ clock: now }),
+      inventory,
+      outbound: {
+        problemOf: (url) => outbound.problemOf(url),
+        call: async () => {
+          throw new OutboundError("refused");
+        },
+      },
+      policy: deliveryPolicy({ deliveryMaxAttempts: 2, deliveryBackoff: "1ms" }),
+      serverKey: () => new Uint8Array(32),
+      clock: now,
+      random: randomBytes,
+    });
     const gateway = await createGateway({
       inventory: planted(inventory, process.env["LARDER_FUZZ_PLANT"]),
       identity,
+      relay,
       logger,
       readiness: async () => ({ storage: { ok: true } }),
       metrics: { observe: silent, expose: async () => ({ contentType: "text/plain", body: "" }) },
@@ -104,7 +129,7 @@ export class House {
       drainMs: 100,
     });
     const keys = { admin: adminKey, reader: await keyOf(identity, reading), till: await keyOf(identity, tillOnly) };
-    const house = new House({ gateway, inventory, keys, errors, storage, identity, host, clock, folder });
+    const house = new House({ gateway, inventory, relay, keys, errors, storage, identity, host, clock, folder });
     await house.#stockUp();
     return house;
   }
@@ -131,6 +156,7 @@ export class House {
   async close(): Promise<readonly string[]> {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();
+    await this.#relay.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));

@@ -10,6 +10,7 @@ import {
   type RecordedCloudEvent,
   type Reservation,
 } from "../inventory/index.ts";
+import type { Relay } from "../relay/index.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 const silent = () => {};
@@ -144,6 +145,14 @@ const everyone = [
   credential("nobody", ["dlq:admin"]),
 ];
 
+/** Knows no webhook. */
+export const fakeRelay = new Proxy({} as Relay, {
+  get: (_target, name) =>
+    name === "list"
+      ? async () => accept({ items: [] })
+      : async () => reject({ code: "not-found", detail: "There is no such webhook." }),
+});
+
 export interface Fixture {
   readonly gateway: Gateway;
   readonly fake: FakeInventory;
@@ -173,6 +182,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
   const gateway = await createGateway({
     inventory: fake.inventory,
     identity,
+    relay: fakeRelay,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
     factSchemas,

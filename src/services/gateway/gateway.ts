@@ -5,6 +5,7 @@ import type { Authenticator } from "../../platform/auth/index.ts";
 import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
 import type { Identity } from "../identity/index.ts";
 import type { Inventory } from "../inventory/index.ts";
+import type { Relay } from "../relay/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { query } from "./docs.ts";
@@ -15,10 +16,12 @@ import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from ".
 import { itemRoutes, locationRoutes } from "./registry.ts";
 import { reservationRoutes } from "./reservations.ts";
 import { stockRoutes } from "./stock.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 export interface GatewayOptions {
   readonly inventory: Inventory;
   readonly identity: Identity;
+  readonly relay: Relay;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -45,7 +48,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, relay, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -75,6 +78,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   itemRoutes(server, inventory);
   locationRoutes(server, inventory);
   keyRoutes(server, identity);
+  webhookRoutes(server, relay);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;
   changesRoutes(server, { inventory, authenticator, heartbeatMs, stopping: stopping.signal });
   await server.ready();
