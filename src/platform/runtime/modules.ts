@@ -172,6 +172,7 @@ function consumersCheck(inventory: RunningInventory): Checks {
 /** A webhook that fails is its receiver's affair: the server is ready all the same. */
 function relayCheck(relay: RunningRelay): Checks {
   const { active, paused, disabled } = relay.figures();
-  const counts = `${active + paused + disabled} webhooks`;
+  const all = active + paused + disabled;
+  const counts = all === 1 ? "1 webhook" : `${all} webhooks`;
   return { relay: { ok: relay.failures().length === 0, detail: [counts, ...relay.warnings()].join("; ") } };
 }
