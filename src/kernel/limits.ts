@@ -179,8 +179,11 @@ export const limits = {
   deliveryAttemptsMax: 900,
   /** Milliseconds of the first delay that may be configured. */
   deliveryBackoffMsMax: 3_600_000,
-  /** Milliseconds between two attempts of one delivery at most, and from the first to the last: 1 hour, 3 days. */
-  deliveryDelayMsMax: 3_600_000,
+  /**
+   * Milliseconds between two attempts of one delivery at most, and from the first to the last: 15 minutes, within which
+   * all that waited comes to a receiver that is back; and 3 days.
+   */
+  deliveryDelayMsMax: 900_000,
   deliveryElapsedMsMax: 259_200_000,
   /** Milliseconds for which a fact that was sent to the queue is known there; the inventory knows it for ever. */
   intakeDeduplicationMs: 600_000,
@@ -195,6 +198,34 @@ export const limits = {
   intakeHoldMsMax: 5000,
   /** Milliseconds that batches under way get at a stop. */
   intakeStopMs: 1000,
+  /** Webhooks of one server: each follows the log by itself and is a label of metrics. */
+  webhooksMax: 500,
+  /** Messages that wait for one webhook, dead letters among them; what is more stays in the log: about 10 MB. */
+  webhookQueueMax: 10_000,
+  /** Messages put into a webhook's queue in one go. */
+  webhookBatchMax: 100,
+  /** Deliveries of one webhook at one time: half of the connections that one host gets. */
+  webhookConcurrency: 8,
+  /** Milliseconds for which a delivery is leased: what a call may take, and as long again. */
+  webhookLeaseMs: 60_000,
+  /** Milliseconds before a full queue is asked again whether it has room. */
+  webhookRoomMs: 250,
+  /** Attempts of one webhook that are listed, the newest. */
+  webhookDeliveriesKept: 200,
+  /** Milliseconds without a success after which a webhook whose deliveries fail is disabled: 5 days. */
+  webhookFailingMsMax: 432_000_000,
+  /** Milliseconds for which the former secret signs too after it was replaced: 1 day. */
+  webhookSecretOverlapMs: 86_400_000,
+  /** Milliseconds between records in the log of how far a webhook has come: what is sent again when the exact place is lost. */
+  webhookAdvanceMs: 3_600_000,
+  /** Milliseconds for which a webhook's queue knows ids: twice that, so that what is sent again has no effect. */
+  webhookDeduplicationMs: 7_200_000,
+  /** Milliseconds between writes of what is known of deliveries. */
+  webhookJournalMs: 250,
+  /** Milliseconds that a test of a webhook may take, while someone waits for it. */
+  webhookTestMs: 10_000,
+  /** Milliseconds that deliveries under way get at a stop, before they are cut and come again. */
+  webhookStopMs: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

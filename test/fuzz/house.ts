@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
 import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
+import { deliveryPolicy, OutboundClient, OutboundError } from "../../src/platform/outbound/index.ts";
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
@@ -18,6 +19,7 @@ import {
   startInventory,
   verifyLog,
 } from "../../src/services/inventory/index.ts";
+import { type RunningRelay, startRelay } from "../../src/services/relay/index.ts";
 import { planted } from "./plants.ts";
 
 export const skus = ["milk", "bread", "caf\u00e9", "a/b", "__proto__", "\u{1f600}"] as const;
@@ -37,6 +39,7 @@ export interface Keys {
 export class House {
   readonly gateway: Gateway;
   readonly inventory: RunningInventory;
+  readonly #relay: RunningRelay;
   readonly keys: Keys;
   /** What the server logged as an error: nothing a client sends may do that. */
   readonly errors: unknown[];
@@ -51,6 +54,7 @@ export class House {
     gateway: Gateway;
     intake: RunningIntake;
     inventory: RunningInventory;
+    relay: RunningRelay;
     keys: Keys;
     errors: unknown[];
     storage: Storage;
@@ -61,6 +65,7 @@ export class House {
   }) {
     this.gateway = parts.gateway;
     this.inventory = parts.inventory;
+    this.#relay = parts.relay;
     this.keys = parts.keys;
     this.errors = parts.errors;
     this.#storage = parts.storage;
@@ -104,10 +109,29 @@ export class House {
       clock: now,
       random: Math.random,
     });
+    // Nothing leaves this machine, whatever addresses are made up, and nothing goes on between inputs.
+    await storage.setOutgoingPaused(true);
+    const outbound = new OutboundClient({ allow: null });
+    const relay = await startRelay({
+      storage,
+      messaging: new MemoryMessaging({ clock: now }),
+      inventory,
+      outbound: {
+        problemOf: (url) => outbound.problemOf(url),
+        call: async () => {
+          throw new OutboundError("refused");
+        },
+      },
+      policy: deliveryPolicy({ deliveryMaxAttempts: 2, deliveryBackoff: "1ms" }),
+      serverKey: () => new Uint8Array(32),
+      clock: now,
+      random: randomBytes,
+    });
     const gateway = await createGateway({
       intake,
       inventory: planted(inventory, process.env["LARDER_FUZZ_PLANT"]),
       identity,
+      relay,
       logger,
       readiness: async () => ({ storage: { ok: true } }),
       metrics: { observe: silent, expose: async () => ({ contentType: "text/plain", body: "" }) },
@@ -116,7 +140,19 @@ export class House {
       drainMs: 100,
     });
     const keys = { admin: adminKey, reader: await keyOf(identity, reading), till: await keyOf(identity, tillOnly) };
-    const house = new House({ gateway, intake, inventory, keys, errors, storage, identity, host, clock, folder });
+    const house = new House({
+      gateway,
+      intake,
+      inventory,
+      relay,
+      keys,
+      errors,
+      storage,
+      identity,
+      host,
+      clock,
+      folder,
+    });
     await house.#stockUp();
     return house;
   }
@@ -144,6 +180,7 @@ export class House {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();
     await this.#intake.stop();
+    await this.#relay.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));

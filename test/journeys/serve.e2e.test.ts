@@ -93,6 +93,7 @@ describe("larder serve", () => {
     expect(JSON.parse(targets.out).map(({ name }: { name: string }) => name)).toEqual([
       "inventory",
       "identity",
+      "relay",
       "gateway",
     ]);
   });

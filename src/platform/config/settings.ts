@@ -90,7 +90,7 @@ export const schema = {
   },
   deliveryMaxAttempts: {
     type: Type.Integer({ minimum: 1, maximum: limits.deliveryAttemptsMax }),
-    default: 25,
+    default: 60,
     description:
       "Attempts of one delivery to others before it becomes a dead letter: with the defaults after 6 hours on average, 12 at most.",
   },
@@ -98,7 +98,7 @@ export const schema = {
     type: Type.String(),
     default: "500ms",
     description:
-      "Longest wait before the second attempt of a delivery; doubled for each one after it, up to an hour. Each wait is drawn from nothing up to it.",
+      "Longest wait before the second attempt of a delivery; doubled for each one after it, up to 15 minutes. Each wait is drawn from nothing up to it.",
     allowed: "a time such as `500ms`, `2s` or `1m`, from 1 ms to 1 hour",
     check: backoffProblem,
   },

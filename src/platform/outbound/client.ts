@@ -160,6 +160,9 @@ export class OutboundClient {
   }
 }
 
+/** What those who call through it need of it. */
+export type Outbound = Pick<OutboundClient, "problemOf" | "call">;
+
 /** Thrown when a kept connection ended before any of an answer came. */
 const connectionHadEnded = Symbol("connection had ended");
 

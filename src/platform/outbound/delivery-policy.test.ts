@@ -9,7 +9,7 @@ describe("the retry schedule of deliveries", () => {
   });
 
   it("lasts 6 hours on average and 12 at most by default, as the setting's description says", () => {
-    const policy = deliveryPolicy({ deliveryMaxAttempts: 25, deliveryBackoff: "500ms" });
+    const policy = deliveryPolicy({ deliveryMaxAttempts: 60, deliveryBackoff: "500ms" });
     const hours = (random: number) => {
       let now = 0;
       for (let attempts = 1; ; attempts += 1) {

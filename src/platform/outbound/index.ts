@@ -1,5 +1,11 @@
 export { addressListProblem } from "./addresses.ts";
-export { type OutboundAnswer, type OutboundCall, OutboundClient, type OutboundOptions } from "./client.ts";
+export {
+  type Outbound,
+  type OutboundAnswer,
+  type OutboundCall,
+  OutboundClient,
+  type OutboundOptions,
+} from "./client.ts";
 export { type DeliverySettings, deliveryPolicy } from "./delivery-policy.ts";
 export { OutboundError, type OutboundFailure } from "./failure.ts";
 export { type Resolve, systemResolver } from "./resolver.ts";

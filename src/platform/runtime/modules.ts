@@ -3,15 +3,18 @@ import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import { type RunningIntake, startIntake } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
+import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
+import { deliveryPolicy, OutboundClient } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
+import { relayObserver, watchRelay } from "./observe-relay.ts";
 import { randomIds } from "./random-ids.ts";
 
 /** Parts of the platform that modules stand on, opened once for a process. */
@@ -25,6 +28,8 @@ export interface Resources {
   readonly clock: () => number;
   /** Cryptographically strong random bytes. */
   readonly random: (bytes: number) => Uint8Array;
+  /** 32 bytes of this server's own, which secrets of webhooks are made from. */
+  readonly serverKey: () => Uint8Array;
   /** Whether the heap is so full that nothing should be taken in. */
   readonly isMemoryShort: () => boolean;
   /** What the whole server says of itself. */
@@ -36,6 +41,7 @@ export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
   readonly intake: RunningIntake;
+  readonly relay: RunningRelay;
   readonly gateway: Gateway;
 }
 
@@ -99,11 +105,40 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  relay: {
+    about: "sends recorded events to webhooks",
+    needs: ["storage", "messaging"],
+    uses: ["inventory"],
+    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey }, { inventory }) {
+      const outbound = new OutboundClient({ allow: settings.outboundAllow });
+      const relay = await startRelay({
+        storage,
+        messaging,
+        inventory,
+        outbound,
+        policy: deliveryPolicy(settings),
+        serverKey,
+        clock,
+        random,
+        observer: relayObserver(registry.metrics, logger),
+      });
+      watchRelay(() => relay.figures(), registry);
+      return {
+        offer: relay,
+        checks: () => relayCheck(relay),
+        async stop() {
+          await relay.stop();
+          outbound.close();
+        },
+      };
+    },
+  },
+
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity", "intake"],
-    async start({ logger, registry, readiness }, { inventory, identity, intake }) {
+    uses: ["inventory", "identity", "intake", "relay"],
+    async start({ logger, registry, readiness }, { inventory, identity, intake, relay }) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -121,6 +156,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         inventory,
         identity,
         intake,
+        relay,
         logger,
         readiness,
         factSchemas,
@@ -146,4 +182,12 @@ function consumersCheck(inventory: RunningInventory): Checks {
   // A read side that far behind answers with old figures; a start is not done before it has caught up.
   const isBehind = lagEvents > limits.readyLagEventsMax;
   return { consumers: { ok: !isBehind, detail: [`${lagEvents} events behind`, ...inventory.warnings()].join("; ") } };
+}
+
+/** A webhook that fails is its receiver's affair: the server is ready all the same. */
+function relayCheck(relay: RunningRelay): Checks {
+  const { active, paused, disabled } = relay.figures();
+  const all = active + paused + disabled;
+  const counts = all === 1 ? "1 webhook" : `${all} webhooks`;
+  return { relay: { ok: relay.failures().length === 0, detail: [counts, ...relay.warnings()].join("; ") } };
 }

@@ -11,6 +11,7 @@ import {
   type RecordedCloudEvent,
   type Reservation,
 } from "../inventory/index.ts";
+import type { Relay } from "../relay/index.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 const silent = () => {};
@@ -153,6 +154,14 @@ const everyone = [
   credential("nobody", []),
 ];
 
+/** Knows no webhook. */
+export const fakeRelay = new Proxy({} as Relay, {
+  get: (_target, name) =>
+    name === "list"
+      ? async () => accept({ items: [] })
+      : async () => reject({ code: "not-found", detail: "There is no such webhook." }),
+});
+
 export interface Fixture {
   readonly gateway: Gateway;
   readonly fake: FakeInventory;
@@ -183,6 +192,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
     inventory: fake.inventory,
     identity,
     intake: fake.intake,
+    relay: fakeRelay,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
     factSchemas,

@@ -6,6 +6,7 @@ import { createHttpServer, type HttpServer, type InFlight, type RequestObserver 
 import type { Identity } from "../identity/index.ts";
 import type { Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
+import type { Relay } from "../relay/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
@@ -17,11 +18,13 @@ import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from ".
 import { itemRoutes, locationRoutes } from "./registry.ts";
 import { reservationRoutes } from "./reservations.ts";
 import { stockRoutes } from "./stock.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 export interface GatewayOptions {
   readonly inventory: Inventory;
   readonly identity: Identity;
   readonly intake: Intake;
+  readonly relay: Relay;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -48,7 +51,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, intake, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, intake, relay, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -79,6 +82,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   locationRoutes(server, inventory);
   deadLetterRoutes(server, intake);
   keyRoutes(server, identity);
+  webhookRoutes(server, relay);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;
   changesRoutes(server, { inventory, authenticator, heartbeatMs, stopping: stopping.signal });
   await server.ready();

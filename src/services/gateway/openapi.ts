@@ -5,6 +5,15 @@ import type { HttpServer } from "../../platform/http/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
 import { intakeWire } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
+import {
+  CreatedWebhook,
+  ReplayRequest,
+  WebhookAttempt,
+  WebhookDeliveries,
+  WebhookRequest,
+  WebhooksPage,
+  WebhookView,
+} from "../relay/index.ts";
 import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
 /** The schemas that stand in the document by name, so that clients made from it get types with names. */
@@ -15,6 +24,7 @@ export const namedSchemas = {
   DeadLetterDetail: intakeWire.DeadLetterDetail,
   DeadLetterEnd: intakeWire.DeadLetterEnd,
   DeadLettersPage: intakeWire.DeadLettersPage,
+  CreatedWebhook,
   FactsReceipt: wire.FactsReceipt,
   Item: wire.Item,
   ItemBody: wire.ItemBody,
@@ -27,11 +37,17 @@ export const namedSchemas = {
   PolicyView: wire.PolicyView,
   Problem,
   RecordedCloudEvent: wire.RecordedCloudEvent,
+  ReplayRequest,
   Reservation: wire.Reservation,
   ReserveRequest: wire.ReserveRequest,
   SourcingPlan: wire.SourcingPlan,
   StockEvents: wire.StockEvents,
   StockView: wire.StockView,
+  WebhookAttempt,
+  WebhookDeliveries,
+  WebhookRequest,
+  WebhooksPage,
+  WebhookView,
 } as const satisfies Record<string, TSchema>;
 
 /** `/openapi.json`, and `/docs` which shows it. To be called before the routes that it describes. */
@@ -83,6 +99,7 @@ const tags = [
   ["Locations", "The places that hold stock."],
   ["Changes", "Every recorded event, as it happens."],
   ["Dead letters", "Messages that could not be handled."],
+  ["Webhooks", "Recorded events, posted to others."],
   ["Keys", "Who may speak to this server."],
   ["Operations", "For whoever runs the server."],
 ] as const;

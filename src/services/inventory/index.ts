@@ -1,5 +1,5 @@
 export type { Caller, ChangesFilter, ChangesStep, Inventory, ReservationQuery, StockOptions } from "./api.ts";
-export { recordedChanges, sequenceOfPosition } from "./changes/index.ts";
+export { positionAt, recordedChanges, sequenceOfPosition } from "./changes/index.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";

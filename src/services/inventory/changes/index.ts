@@ -1,3 +1,3 @@
 export { Changes } from "./changes.ts";
 export { happenedAt, isPublic, pairsIn, recordedTypes, reservationType, toCloudEvent } from "./cloud-events.ts";
-export { recordedChanges, sequenceOfPosition } from "./recorded.ts";
+export { positionAt, recordedChanges, sequenceOfPosition } from "./recorded.ts";

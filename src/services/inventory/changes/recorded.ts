@@ -1,7 +1,7 @@
 /** The log for tools that have it without a server: a folder at rest, or a backup. */
 import type { Outcome } from "../../../kernel/index.ts";
 import type { LogReader, Sequence } from "../../../platform/storage/index.ts";
-import { parsePosition } from "../positions.ts";
+import { formatPosition, parsePosition } from "../positions.ts";
 import type { RecordedCloudEvent } from "../wire.ts";
 import { isPublic, toCloudEvent } from "./cloud-events.ts";
 
@@ -24,4 +24,9 @@ export async function* recordedChanges(log: LogReader): AsyncGenerator<RecordedC
 /** The event that a client's position stands after; rejects one that can't be read or is of another history. */
 export function sequenceOfPosition(position: string, log: Pick<LogReader, "epochs" | "head">): Outcome<Sequence> {
   return parsePosition(position, log.epochs, log.head());
+}
+
+/** The position after an event: for who begins at a place in the log that no client has named. */
+export function positionAt(seq: Sequence, log: Pick<LogReader, "epochs">): string {
+  return formatPosition(log.epochs, seq);
 }

@@ -1,0 +1,104 @@
+import { hash } from "node:crypto";
+import { isLongerThan, limits } from "../../kernel/index.ts";
+import type { Messaging, OutgoingMessage } from "../../platform/messaging/index.ts";
+import type { Timers } from "../../platform/timers/index.ts";
+import type { ChangesFilter, Inventory, RecordedCloudEvent } from "../inventory/index.ts";
+import { orderKeyOf, type Webhook } from "./domain/index.ts";
+
+export interface DispatcherOptions {
+  readonly inventory: Pick<Inventory, "changes">;
+  readonly messaging: Messaging;
+  readonly timers: Timers;
+  readonly queue: string;
+  readonly webhook: Webhook;
+  /** Where it begins. */
+  readonly after: string;
+  /** Where the history that is current begins: for a place in one that a restore has left. */
+  readonly historyStart: () => string;
+  readonly signal: AbortSignal;
+  /** All matching events up to here are in the queue, `sent` of them since the last call. */
+  readonly onMoved: (after: string, sent: number) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Follows the log for one webhook and moves its events into its queue, until the signal is aborted. A full queue makes
+ * it wait: what is not queued yet is safe in the log.
+ */
+export async function dispatch(options: DispatcherOptions): Promise<void> {
+  const { inventory, webhook, signal, onMoved } = options;
+  const { id, limitedTo } = webhook;
+  const caller = { id, ownReservations: false, ...(limitedTo && { locations: new Set(limitedTo) }) };
+  const following = { signal, heartbeatMs: limits.feedHeartbeatMs };
+  const follow = (after: string) => inventory.changes(after, filterOf(webhook), caller, following);
+  let after = options.after;
+  while (!signal.aborted) {
+    const found = follow(after);
+    const steps = found.ok ? found : follow(options.historyStart());
+    try {
+      if (!steps.ok) throw new Error(`the log can't be followed: ${steps.rejection.detail}`);
+      for await (const { events, position } of steps.value) {
+        await sendAll(events, options);
+        if (signal.aborted) return;
+        after = position;
+        onMoved(after, events.length);
+      }
+      // The log has come to its end: the inventory stops.
+      return;
+    } catch (error) {
+      options.onFailure(error);
+      await pause(limits.webhookRoomMs, options);
+    }
+  }
+}
+
+function filterOf({ types, skus, locations }: Webhook): ChangesFilter {
+  return {
+    ...(types && { types: new Set(types) }),
+    ...(skus && { skus: new Set(skus) }),
+    ...(locations && { locations: new Set(locations) }),
+  };
+}
+
+async function sendAll(events: readonly RecordedCloudEvent[], options: DispatcherOptions): Promise<void> {
+  const { messaging, queue, webhook, signal, onFailure } = options;
+  for (let at = 0; at < events.length && !signal.aborted; ) {
+    const messages = events.slice(at, at + limits.webhookBatchMax).map((event) => messageOf(event, webhook.replays));
+    try {
+      await messaging.send(queue, messages);
+      at += messages.length;
+    } catch (error) {
+      // What may have been sent is sent again: its ids make that safe.
+      if (!isFull(error)) onFailure(error);
+      await pause(limits.webhookRoomMs, options);
+    }
+  }
+}
+
+/** Ids name the replay too, so that what is sent again on purpose is not taken for a repeat. */
+function messageOf(event: RecordedCloudEvent, replays: number): OutgoingMessage {
+  const key = orderKeyOf(event);
+  return {
+    id: `${replays}:${event.id}`,
+    key: isLongerThan(key, limits.identifierLengthMax) ? hash("sha256", key) : key,
+    body: JSON.stringify(event),
+    headers: { event: event.id, type: event.type, recorded: String(event.data["recordedAt"]) },
+  };
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "overloaded";
+}
+
+function pause(ms: number, { signal, timers }: DispatcherOptions): Promise<void> {
+  return new Promise((resolve) => {
+    const resume = () => {
+      callOff();
+      signal.removeEventListener("abort", resume);
+      resolve();
+    };
+    const callOff = timers.after(ms, resume);
+    signal.addEventListener("abort", resume);
+    if (signal.aborted) resume();
+  });
+}

@@ -1,0 +1,475 @@
+import fc from "fast-check";
+import { Webhook } from "standardwebhooks";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { OutboundError } from "../../platform/outbound/index.ts";
+import { accepted, caller, codeOf } from "../inventory/fixture.ts";
+import { admin, createWebhook, eventually, type House, key, limitedTo, openHouse, receive } from "./fixture.ts";
+
+let house: House;
+beforeEach(async () => {
+  house = await openHouse();
+});
+afterEach(() => house.stop());
+
+const one = "https://one.test/";
+const two = "https://two.test/";
+const read = async (id: string) => accepted(await house.relay.read(id, admin));
+const calls = () => house.receivers.calls;
+/** Skus of what one address got, in order. */
+const skusAt = (url: string) =>
+  calls()
+    .filter((call) => call.url === url)
+    .map(({ body = "" }) => JSON.parse(body).data.sku as string);
+const hours = (count: number) => count * 3_600_000;
+
+describe("a webhook", () => {
+  it("gets each event that is recorded from then on, as the change feed has it, signed", async () => {
+    await receive(house, "before");
+    const { secret } = await createWebhook(house);
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(1);
+    const [call] = calls();
+    expect(call?.method).toBe("POST");
+    expect(call?.headers?.["content-type"]).toBe("application/cloudevents+json; charset=utf-8");
+    const event = new Webhook(secret).verify(call?.body ?? "", { ...call?.headers }) as { id: string; type: string };
+    expect(event).toMatchObject({
+      type: "larder.stock.received.v1",
+      data: { sku: "milk", location: "s1", quantity: 1 },
+    });
+    expect(call?.headers?.["webhook-id"]).toBe(event.id);
+    const feed = accepted(
+      house.inventory.changes(undefined, { skus: new Set(["milk"]) }, caller, {
+        signal: new AbortController().signal,
+        heartbeatMs: 1000,
+      }),
+    );
+    for await (const { events } of feed) {
+      expect(events).toEqual([event]);
+      break;
+    }
+  });
+
+  it("gets only what it chose", async () => {
+    await createWebhook(house, { url: one, skus: ["milk"], locations: ["s1"] });
+    await createWebhook(house, { url: two, types: ["larder.location.described.v1"] });
+    for (const [sku, location] of [
+      ["bread", "s1"],
+      ["milk", "s2"],
+      ["milk", "s1"],
+    ] as const)
+      await receive(house, sku, location);
+    await house.inventory.putLocation("s1", { name: "Leeds", kind: "store" }, caller);
+    await eventually(() => calls().length).toBe(2);
+    expect(calls().map(({ url, body = "" }) => [url, JSON.parse(body).type])).toEqual(
+      expect.arrayContaining([
+        [one, "larder.stock.received.v1"],
+        [two, "larder.location.described.v1"],
+      ]),
+    );
+  });
+
+  it("is told of nothing private: keys, seals and webhooks themselves", async () => {
+    await createWebhook(house, { url: one });
+    await createWebhook(house, { url: two });
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(2);
+    expect(skusAt(one)).toEqual(["milk"]);
+  });
+
+  it("is refused for an address that may not be reached", async () => {
+    house.receivers.problem = "must be a public address.";
+    const refused = await house.relay.create({ url: "http://127.0.0.1/" }, admin);
+    expect(refused).toMatchObject({
+      rejection: { code: "invalid-request", detail: "`url` must be a public address." },
+    });
+    house.receivers.problem = undefined;
+    const { id } = await createWebhook(house);
+    house.receivers.problem = "must be a public address.";
+    expect(codeOf(await house.relay.update(id, { url: "http://127.0.0.1/" }, admin))).toBe("invalid-request");
+  });
+
+  it("can be listed, changed and deleted, and then leaves nothing behind", async () => {
+    const { id } = await createWebhook(house, { url: one, skus: ["milk"] });
+    const other = await createWebhook(house, { url: two });
+    const page = accepted(await house.relay.list({ limit: 1 }, admin));
+    expect(page).toMatchObject({ items: [{ id }], next: id });
+    expect(accepted(await house.relay.list({ limit: 1, cursor: id }, admin)).items).toMatchObject([{ id: other.id }]);
+    expect(accepted(await house.relay.update(id, { url: two, locations: ["s2"] }, admin))).toMatchObject({
+      url: two,
+      locations: ["s2"],
+    });
+    expect(await read(id)).not.toHaveProperty("skus");
+    await receive(house, "bread", "s2");
+    await eventually(() => skusAt(two)).toEqual(["bread", "bread"]);
+    expect(accepted(await house.relay.remove(id, admin))).toBeUndefined();
+    expect(codeOf(await house.relay.read(id, admin))).toBe("not-found");
+    expect(codeOf(await house.relay.remove(id, admin))).toBe("not-found");
+    expect(await house.messaging.queues()).toEqual([`webhook-${other.id}`]);
+    await house.restart();
+    expect(accepted(await house.relay.list({ limit: 10 }, admin)).items.map((webhook) => webhook.id)).toEqual([
+      other.id,
+    ]);
+    expect(
+      house.storage.derived.scan("relay-journal", "", 100).map((document) => document.id.split("/")[0]),
+    ).not.toContain(id);
+  });
+});
+
+describe("a delivery", () => {
+  it("is tried again until any 2xx comes, and each attempt is listed", async () => {
+    const answers = [503, new OutboundError("refused"), 302, 202];
+    house.receivers.answer = () => answers[calls().length - 1] ?? 204;
+    const { id } = await createWebhook(house);
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(4);
+    await eventually(async () => (await read(id)).waiting).toBe(0);
+    const ids = calls().map(({ headers }) => headers?.["webhook-id"]);
+    expect(new Set(ids).size).toBe(1);
+    const { items } = accepted(await house.relay.deliveries(id, 10, admin));
+    expect(items.map(({ attempt, delivered, status, cause }) => [attempt, delivered, status, cause])).toEqual([
+      [4, true, 202, null],
+      [3, false, 302, "answered 302: redirects are not followed"],
+      [2, false, null, "the connection was refused"],
+      [1, false, 503, "answered 503"],
+    ]);
+    expect(items[0]).toMatchObject({ event: ids[0], type: "larder.stock.received.v1" });
+    await house.restart();
+    expect(accepted(await house.relay.deliveries(id, 10, admin)).items).toEqual(items);
+  });
+
+  it("keeps the order of each sku and location, whatever fails on the way", async () => {
+    const step = fc.record({ sku: fc.constantFrom("milk", "bread"), location: fc.constantFrom("s1", "s2") });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 25 }),
+        fc.infiniteStream(fc.integer({ min: 0, max: 3 })),
+        async (steps, luck) => {
+          const own = await openHouse({
+            policy: { firstDelayMs: 1, delayMsMax: 2, attemptsMax: 1000, elapsedMsMax: hours(1) },
+          });
+          try {
+            const got = new Map<string, number[]>();
+            own.receivers.answer = async ({ body = "" }) => {
+              await new Promise(setImmediate);
+              if (luck.next().value === 0) return 500;
+              const { sku, location, version } = JSON.parse(body).data;
+              got.set(`${location}/${sku}`, [...(got.get(`${location}/${sku}`) ?? []), version]);
+              return 204;
+            };
+            await createWebhook(own);
+            for (const { sku, location } of steps) await receive(own, sku, location);
+            await eventually(() => [...got.values()].flat().length).toBe(steps.length);
+            for (const versions of got.values()) expect(versions).toEqual(versions.map((_, index) => index + 1));
+          } finally {
+            await own.stop();
+          }
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  it("that is given up becomes a dead letter and holds up its own sku and location alone, until it is redriven", async () => {
+    let isBroken = true;
+    house.receivers.answer = ({ body = "" }) => (isBroken && JSON.parse(body).data.sku === "milk" ? 500 : 204);
+    const { id } = await createWebhook(house);
+    await receive(house, "milk", "s1", 2);
+    await receive(house, "bread", "s1", 2);
+    await eventually(async () => (await read(id)).deadLetters).toBe(1);
+    expect(await read(id)).toMatchObject({ waiting: 1, status: "active" });
+    expect(skusAt(one).filter((sku) => sku === "milk")).toHaveLength(5);
+    expect(skusAt(one).filter((sku) => sku === "bread")).toHaveLength(2);
+    const [dead] = (await house.messaging.deadLetters.list({ order: "oldest-first", limit: 1 })).items;
+    expect(dead).toMatchObject({
+      queue: `webhook-${id}`,
+      key: "stock s1/milk",
+      cause: expect.stringContaining("answered 500"),
+    });
+    isBroken = false;
+    accepted(await house.relay.enable(id, admin));
+    await eventually(async () => (await read(id)).waiting).toBe(0);
+    expect(await read(id)).toMatchObject({ deadLetters: 0 });
+  });
+
+  it("waits as long as the receiver asks", async () => {
+    house.receivers.answer = () => ({ status: 429, headers: { "retry-after": "3600" } });
+    const { id } = await createWebhook(house);
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(1);
+    house.receivers.answer = () => 204;
+    await receive(house, "bread");
+    await eventually(() => skusAt(one)).toEqual(["milk", "bread"]);
+    expect((await read(id)).waiting).toBe(1);
+    house.clock.ahead = hours(1) + 1000;
+    // Something new wakes the worker, which sees that the hour is over.
+    await receive(house, "eggs");
+    await eventually(() => [...skusAt(one)].sort()).toEqual(["bread", "eggs", "milk", "milk"]);
+  });
+
+  it("to one that does not answer delays no other, and none waits for the server", async () => {
+    const held: (() => void)[] = [];
+    house.receivers.answer = ({ url }) => (url === one ? new Promise((resolve) => held.push(() => resolve(204))) : 204);
+    await createWebhook(house, { url: one });
+    await createWebhook(house, { url: two });
+    for (let n = 0; n < 20; n += 1) await receive(house, `sku-${n}`);
+    await eventually(() => skusAt(two).length).toBe(20);
+    expect(held).toHaveLength(8);
+    while (skusAt(one).length < 20 || held.length > 0) {
+      for (const release of held.splice(0)) release();
+      await new Promise(setImmediate);
+    }
+  });
+});
+
+describe("a webhook whose receiver fails", () => {
+  it("is disabled at once by 410, and goes on where it was when it is enabled", async () => {
+    house.receivers.answer = () => 410;
+    const { id } = await createWebhook(house);
+    await receive(house, "milk");
+    await eventually(async () => (await read(id)).status).toBe("disabled");
+    expect((await read(id)).reason).toContain("410");
+    expect(house.told.disabled).toEqual([id]);
+    await receive(house, "bread");
+    await house.restart();
+    expect(await read(id)).toMatchObject({ status: "disabled", waiting: 1 });
+    const before = calls().length;
+    house.receivers.answer = () => 204;
+    expect(accepted(await house.relay.enable(id, admin))).toMatchObject({ status: "active", reason: null });
+    await eventually(() => skusAt(one).slice(before).sort()).toEqual(["bread", "milk"]);
+  });
+
+  it("is disabled after failing for days, with the reason; one success in between is enough to go on", async () => {
+    house.receivers.answer = () => 500;
+    const { id } = await createWebhook(house);
+    const fail = async (sku: string) => {
+      const before = calls().length;
+      await receive(house, sku);
+      await eventually(() => calls().length).toBeGreaterThan(before);
+    };
+    await fail("a");
+    expect((await read(id)).failingSince).not.toBeNull();
+    house.clock.ahead = hours(4 * 24);
+    house.receivers.answer = () => 204;
+    await fail("b");
+    await eventually(async () => (await read(id)).failingSince).toBeNull();
+    house.receivers.answer = () => 500;
+    house.clock.ahead = hours(6 * 24);
+    await fail("c");
+    expect((await read(id)).status).toBe("active");
+    house.clock.ahead = hours(11 * 24 + 1);
+    await fail("d");
+    await eventually(async () => (await read(id)).status).toBe("disabled");
+    const { reason } = await read(id);
+    expect(reason).toContain("all deliveries have failed since");
+    expect(reason).toContain("answered 500");
+    expect(house.relay.warnings()).toEqual(["1 disabled"]);
+    expect(house.relay.figures()).toEqual({ active: 0, paused: 0, disabled: 1, failing: 0 });
+  });
+});
+
+describe("what is not sent now", () => {
+  it("because the webhook is paused, is sent when it is enabled", async () => {
+    const { id } = await createWebhook(house);
+    expect(accepted(await house.relay.pause(id, admin))).toMatchObject({ status: "paused", reason: "paused" });
+    await receive(house, "milk");
+    await house.restart();
+    await receive(house, "bread");
+    expect(calls()).toEqual([]);
+    accepted(await house.relay.enable(id, admin));
+    await eventually(() => skusAt(one).sort()).toEqual(["bread", "milk"]);
+  });
+
+  it("because everything outgoing is paused, waits for that to end", async () => {
+    await house.storage.setOutgoingPaused(true);
+    await house.restart();
+    const { id, reason } = await createWebhook(house);
+    expect(reason).toContain("larder resume");
+    await receive(house, "milk");
+    expect((await read(id)).waiting).toBe(0);
+    await house.storage.setOutgoingPaused(false);
+    await house.restart();
+    await eventually(() => skusAt(one)).toEqual(["milk"]);
+  });
+
+  it("because the server stopped, is sent after the next start, and nothing twice", async () => {
+    const { id } = await createWebhook(house);
+    await receive(house, "a");
+    await eventually(async () => [skusAt(one), (await read(id)).waiting]).toEqual([["a"], 0]);
+    await house.relay.stop();
+    // What the queue has had is forgotten, so that only the place counts.
+    await house.messaging.removeQueue(`webhook-${id}`);
+    await receive(house, "b");
+    await house.restart();
+    await eventually(() => skusAt(one)).toEqual(["a", "b"]);
+  });
+
+  it("or where it was is lost, is sent once all the same", async () => {
+    await createWebhook(house);
+    for (const sku of ["a", "b"]) await receive(house, sku);
+    await eventually(() => skusAt(one).sort()).toEqual(["a", "b"]);
+    await house.relay.stop();
+    house.storage.derived.reset("relay-journal");
+    house.storage.derived.reset("relay");
+    await receive(house, "c");
+    await house.restart();
+    await receive(house, "d");
+    await eventually(() => skusAt(one).sort()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("and is older than what was recorded of its place, is not read again", async () => {
+    const { id } = await createWebhook(house);
+    const deliver = async (sku: string) => {
+      await receive(house, sku);
+      await eventually(() => skusAt(one)).toContain(sku);
+    };
+    await deliver("a");
+    house.clock.ahead = hours(2);
+    await deliver("b");
+    const stream = () => house.storage.readStream(`webhook-${id}`);
+    await eventually(async () => (await stream()).map(({ type }) => type)).toEqual([
+      "WebhookCreated",
+      "WebhookAdvanced",
+    ]);
+    await house.relay.stop();
+    house.storage.derived.reset("relay-journal");
+    // Now nothing is known to the queue.
+    await house.messaging.removeQueue(`webhook-${id}`);
+    await house.restart();
+    await deliver("c");
+    expect(skusAt(one)).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("a replay", () => {
+  it("sends again what came after a position, with the ids it had", async () => {
+    const { id } = await createWebhook(house);
+    await receive(house, "a");
+    const position = house.inventory.position();
+    for (const sku of ["b", "c"]) {
+      await receive(house, sku);
+      await eventually(() => skusAt(one)).toContain(sku);
+    }
+    accepted(await house.relay.replay(id, position, admin));
+    await eventually(() => skusAt(one)).toEqual(["a", "b", "c", "b", "c"]);
+    const events = house.receivers.eventsAt(one);
+    expect(events.slice(3)).toEqual(events.slice(1, 3));
+    await house.restart();
+    await receive(house, "d");
+    await eventually(() => skusAt(one).slice(5)).toEqual(["d"]);
+    expect(codeOf(await house.relay.replay(id, "no position", admin))).toBe("invalid-position");
+  });
+});
+
+describe("the secret", () => {
+  const signers = (secrets: readonly string[]) => {
+    const { body = "", headers } = calls().at(-1) ?? {};
+    return secrets.filter((secret) => {
+      try {
+        new Webhook(secret).verify(body, { ...headers });
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  };
+
+  it("is another one for each webhook and each rotation; the former signs too for a day", async () => {
+    const { id, secret } = await createWebhook(house);
+    const { secret: next, formerSecretUntil } = accepted(await house.relay.rotateSecret(id, admin));
+    expect(next).not.toBe(secret);
+    expect(Date.parse(formerSecretUntil ?? "") - Date.now()).toBeGreaterThan(hours(23));
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(1);
+    expect(signers([secret, next])).toEqual([secret, next]);
+    const other = await createWebhook(house, { url: two });
+    expect(new Set([secret, next, other.secret]).size).toBe(3);
+  });
+
+  it("is in no log and no document, and the same after a restart", async () => {
+    const { id, secret } = await createWebhook(house);
+    await house.restart();
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(1);
+    expect(signers([secret])).toEqual([secret]);
+    const kept = [
+      ...(await house.storage.readLog(0, 1000)).map(({ body }) => body),
+      ...house.storage.derived.scan("relay", "", 100).map(({ body }) => body),
+    ].join("\n");
+    expect(kept).toContain(id);
+    expect(kept).not.toContain(secret.slice(6));
+    expect(kept).not.toContain("whsec_");
+  });
+
+  it("that can't be made any more stops the webhook, instead of signing with another one, until it is rotated", async () => {
+    const { id } = await createWebhook(house);
+    await house.restart(new Uint8Array(32));
+    expect((await read(id)).reason).toContain("secret.key");
+    expect(house.relay.warnings()).toEqual(["1 without their secret, for secret.key is another one"]);
+    await receive(house, "milk");
+    expect(calls()).toEqual([]);
+    const { secret } = accepted(await house.relay.rotateSecret(id, admin));
+    await eventually(() => calls().length).toBe(1);
+    expect(signers([secret])).toEqual([secret]);
+    await house.restart(key);
+    expect((await read(id)).reason).toContain("secret.key");
+  });
+});
+
+describe("a credential that is limited to locations", () => {
+  it("makes webhooks that tell of nothing else, for ever", async () => {
+    const by = limitedTo("s1", "s2");
+    const { id } = await createWebhook(house, {}, by);
+    for (const location of ["s3", "s1", "s2"]) await receive(house, `at-${location}`, location);
+    await eventually(() => skusAt(one).sort()).toEqual(["at-s1", "at-s2"]);
+    // Also after one without limits has changed it.
+    accepted(await house.relay.update(id, { url: one, locations: ["s2", "s3"] }, admin));
+    for (const location of ["s3", "s2"]) await receive(house, `again-${location}`, location);
+    await eventually(() => skusAt(one).slice(2)).toEqual(["again-s2"]);
+    expect(codeOf(await house.relay.create({ url: one, locations: ["s3"] }, by))).toBe("not-found");
+  });
+
+  it("knows only webhooks that tell of some of its own locations", async () => {
+    const own = await createWebhook(house, {}, limitedTo("s1"));
+    const unlimited = await createWebhook(house);
+    const known = async (by: typeof admin) =>
+      accepted(await house.relay.list({ limit: 10 }, by)).items.map(({ id }) => id);
+    expect(await known(limitedTo("s1", "s2"))).toEqual([own.id]);
+    expect(await known(limitedTo("s2"))).toEqual([]);
+    expect(await known(admin)).toEqual([own.id, unlimited.id]);
+    const position = house.inventory.position();
+    for (const by of [limitedTo("s2")]) {
+      const { relay } = house;
+      const answers = await Promise.all([
+        relay.read(own.id, by),
+        relay.update(own.id, { url: two }, by),
+        relay.pause(own.id, by),
+        relay.enable(own.id, by),
+        relay.rotateSecret(own.id, by),
+        relay.deliveries(own.id, 1, by),
+        relay.replay(own.id, position, by),
+        relay.test(own.id, by),
+        relay.remove(own.id, by),
+      ]);
+      expect(answers.map(codeOf)).toEqual(Array(9).fill("not-found"));
+    }
+  });
+});
+
+describe("a test", () => {
+  it("posts a signed event at once and tells what became of it, also while the webhook is paused", async () => {
+    const { id, secret } = await createWebhook(house);
+    accepted(await house.relay.pause(id, admin));
+    expect(accepted(await house.relay.test(id, admin))).toMatchObject({ delivered: true, status: 204, cause: null });
+    const [call] = calls();
+    expect(new Webhook(secret).verify(call?.body ?? "", { ...call?.headers })).toMatchObject({
+      type: "larder.webhook.test.v1",
+      data: { webhook: id },
+    });
+    house.receivers.answer = () => new OutboundError("name-not-found");
+    expect(accepted(await house.relay.test(id, admin))).toMatchObject({
+      delivered: false,
+      status: null,
+      cause: "the name of the host was not found",
+    });
+  });
+});

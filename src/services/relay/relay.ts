@@ -1,0 +1,477 @@
+import {
+  accept,
+  formatInstant,
+  type Instant,
+  invariant,
+  limits,
+  normalise,
+  type Outcome,
+  reject,
+} from "../../kernel/index.ts";
+import type { Credential } from "../../platform/auth/index.ts";
+import { ConsumerHost } from "../../platform/consumer/index.ts";
+import type { Delivery, Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
+import type { Outbound } from "../../platform/outbound/index.ts";
+import type { Storage } from "../../platform/storage/index.ts";
+import { systemTimers, type Timers } from "../../platform/timers/index.ts";
+import { type Inventory, positionAt, sequenceOfPosition } from "../inventory/index.ts";
+import type { Relay } from "./api.ts";
+import { type Delivered, deliver, lagSeconds, secretLost } from "./deliverer.ts";
+import type { Choice, Webhook, WebhookEvent } from "./domain/index.ts";
+import { Endpoint, type EndpointOptions, queueOf, queueSettings, webhookOfQueue } from "./endpoint.ts";
+import { type Attempt, Journal } from "./journal.ts";
+import { type RelayObserver, silentObserver } from "./observer.ts";
+import { Secrets } from "./secrets.ts";
+import { newEventOf, Webhooks, webhookStream } from "./webhooks.ts";
+import type { CreatedWebhook, WebhookAttempt, WebhookRequest, WebhookView } from "./wire.ts";
+
+export interface RelayOptions {
+  readonly storage: Storage;
+  readonly messaging: Messaging;
+  readonly inventory: Pick<Inventory, "changes" | "position">;
+  readonly outbound: Outbound;
+  /** How long a delivery is tried. */
+  readonly policy: RetryPolicy;
+  /** 32 bytes that stay the same for as long as the data does; asked for with the first webhook. */
+  readonly serverKey: () => Uint8Array;
+  readonly clock: () => Instant;
+  /** Cryptographically strong random bytes. */
+  readonly random: (bytes: number) => Uint8Array;
+  readonly observer?: RelayObserver;
+  /** The system's unless given. */
+  readonly timers?: Timers;
+}
+
+export interface RelayFigures {
+  readonly active: number;
+  readonly paused: number;
+  readonly disabled: number;
+  /** Active, but no delivery has succeeded lately. */
+  readonly failing: number;
+}
+
+export interface RunningRelay extends Relay {
+  figures(): RelayFigures;
+  /** What its operator should know, a clause each. */
+  warnings(): readonly string[];
+  /** The consumers of the log that have failed, by name. */
+  failures(): readonly string[];
+  /** Gives deliveries under way a moment. The storage and the queues stay open. */
+  stop(): Promise<void>;
+}
+
+/** Loads the webhooks and sets those to work that are active, unless everything outgoing is paused. */
+export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
+  const relay = new LocalRelay(options);
+  await relay.start();
+  return relay;
+}
+
+const system = "system:relay";
+const pausedAfterRestore = "everything outgoing is paused after a restore, until `larder resume`";
+
+class LocalRelay implements RunningRelay {
+  readonly #options: RelayOptions;
+  readonly #observer: RelayObserver;
+  readonly #timers: Timers;
+  readonly #webhooks = new Webhooks();
+  readonly #secrets: Secrets;
+  readonly #journal: Journal;
+  readonly #host: ConsumerHost;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #endpointOptions: EndpointOptions;
+  /** When it was last recorded how far each webhook has come. */
+  readonly #advancedAt = new Map<string, Instant>();
+  readonly #disabling = new Set<string>();
+
+  constructor(options: RelayOptions) {
+    const { storage, messaging, inventory, outbound, policy, clock, random, timers = systemTimers } = options;
+    this.#options = options;
+    this.#observer = options.observer ?? silentObserver;
+    this.#timers = timers;
+    this.#secrets = new Secrets(options.serverKey);
+    this.#journal = new Journal(storage, (error) => this.#observer.failed("the journal", error));
+    this.#host = new ConsumerHost(storage, {
+      timers,
+      onFailure: (name, error) => this.#observer.failed(name, error),
+      onCommitFailure: (error) => this.#observer.failed("what is derived", error),
+    });
+    this.#endpointOptions = {
+      inventory,
+      messaging,
+      outbound,
+      policy,
+      clock,
+      timers,
+      secrets: this.#secrets,
+      journal: this.#journal,
+      observer: this.#observer,
+      random: () => new DataView(random(4).slice().buffer).getUint32(0) / 2 ** 32,
+      webhook: (id) => this.#webhooks.get(id),
+      historyStart: () => positionAt(storage.epochs.at(-1)?.startsAfter ?? 0, storage),
+      onSent: (webhook, after) => this.#advance(webhook, after),
+      onDelivered: (webhook, delivery, delivered) => this.#delivered(webhook, delivery, delivered),
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.#host.start([this.#webhooks]);
+    this.#journal.start(this.#timers);
+    await this.#sweep();
+    await Promise.all(this.#webhooks.all().map(({ id }) => this.#align(id)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#endpoints.values()].map((endpoint) => endpoint.align(undefined)));
+    this.#journal.stop();
+    this.#host.stop();
+  }
+
+  failures(): readonly string[] {
+    return this.#host.failures();
+  }
+
+  figures(): RelayFigures {
+    const all = this.#webhooks.all();
+    const count = (status: Webhook["status"]) => all.filter((webhook) => webhook.status === status).length;
+    const failing = all.filter(({ id, status }) => status === "active" && this.#journal.progress(id).failingSince);
+    return { active: count("active"), paused: count("paused"), disabled: count("disabled"), failing: failing.length };
+  }
+
+  warnings(): readonly string[] {
+    const { failing, disabled } = this.figures();
+    const lost = this.#webhooks.all().filter((webhook) => !this.#hasSecret(webhook)).length;
+    return [
+      ...(failing > 0 ? [`${failing} failing`] : []),
+      ...(disabled > 0 ? [`${disabled} disabled`] : []),
+      ...(lost > 0 ? [`${lost} without their secret, for secret.key is another one`] : []),
+    ];
+  }
+
+  // What clients ask
+
+  async create(request: WebhookRequest, by: Credential): Promise<Outcome<CreatedWebhook>> {
+    const choice = this.#choiceOf(request, by);
+    if (!choice.ok) return choice;
+    if (this.#webhooks.size >= limits.webhooksMax)
+      return reject({
+        code: "invalid-request",
+        detail: `There are ${limits.webhooksMax} webhooks already: delete one.`,
+      });
+    const id = this.#newId();
+    const secret = this.#secrets.next(id);
+    const data = {
+      ...choice.value,
+      ...(by.locations && { limitedTo: [...by.locations] }),
+      secret,
+      after: this.#options.inventory.position(),
+    };
+    const isRecorded = await this.#append(id, 0, { type: "WebhookCreated", data }, by.id);
+    invariant(isRecorded, "a random id is free");
+    await this.#align(id);
+    return await this.#withSecret(id);
+  }
+
+  async list({ cursor = "", limit }: { readonly cursor?: string; readonly limit: number }, by: Credential) {
+    const found = this.#webhooks.all().filter((webhook) => webhook.id > cursor && mayKnow(webhook, by));
+    const items = await Promise.all(found.slice(0, limit).map((webhook) => this.#view(webhook)));
+    const last = items.at(-1);
+    return accept(found.length > limit && last !== undefined ? { items, next: last.id } : { items });
+  }
+
+  async read(id: string, by: Credential): Promise<Outcome<WebhookView>> {
+    const found = this.#find(id, by);
+    return found.ok ? accept(await this.#view(found.value)) : found;
+  }
+
+  async update(id: string, request: WebhookRequest, by: Credential): Promise<Outcome<WebhookView>> {
+    const choice = this.#choiceOf(request, by);
+    if (!choice.ok) return choice;
+    const changed = await this.#change(id, by, () => ({ type: "WebhookChanged", data: choice.value }));
+    if (changed.ok) this.#journal.forgive(id);
+    return changed;
+  }
+
+  async pause(id: string, by: Credential): Promise<Outcome<WebhookView>> {
+    return await this.#change(id, by, ({ status }) =>
+      status === "paused" ? undefined : { type: "WebhookPaused", data: {} },
+    );
+  }
+
+  async enable(id: string, by: Credential): Promise<Outcome<WebhookView>> {
+    const found = this.#find(id, by);
+    if (!found.ok) return found;
+    this.#journal.forgive(id);
+    await this.#options.messaging.declareQueue(queueSettings(id, this.#options.policy));
+    await this.#options.messaging.deadLetters.redriveQueue(queueOf(id));
+    return await this.#change(id, by, ({ status }) =>
+      status === "active" ? undefined : { type: "WebhookEnabled", data: {} },
+    );
+  }
+
+  async rotateSecret(id: string, by: Credential): Promise<Outcome<CreatedWebhook>> {
+    const formerUntil = this.#options.clock() + limits.webhookSecretOverlapMs;
+    const changed = await this.#change(id, by, ({ secret }) => ({
+      type: "WebhookSecretRotated",
+      data: { secret: this.#secrets.next(id, secret), formerUntil },
+    }));
+    return changed.ok ? await this.#withSecret(id) : changed;
+  }
+
+  async remove(id: string, by: Credential): Promise<Outcome<undefined>> {
+    const changed = await this.#record(id, by.id, by, () => ({ type: "WebhookDeleted", data: {} }));
+    if (!changed.ok) return changed;
+    await this.#align(id);
+    await this.#sweep();
+    return accept(undefined);
+  }
+
+  async deliveries(id: string, limit: number, by: Credential) {
+    const found = this.#find(id, by);
+    if (!found.ok) return found;
+    return accept({ items: this.#journal.attempts(id).slice(0, limit).map(attemptView) });
+  }
+
+  async replay(id: string, after: string, by: Credential): Promise<Outcome<WebhookView>> {
+    const { storage } = this.#options;
+    const place = sequenceOfPosition(after, { epochs: storage.epochs, head: () => storage.head() });
+    if (!place.ok) return place;
+    return await this.#change(id, by, () => ({ type: "WebhookReplayed", data: { after } }));
+  }
+
+  async test(id: string, by: Credential): Promise<Outcome<WebhookAttempt>> {
+    const found = this.#find(id, by);
+    if (!found.ok) return found;
+    const { clock, outbound, random } = this.#options;
+    const event = `test-${Buffer.from(random(12)).toString("hex")}`;
+    const type = "larder.webhook.test.v1";
+    const body = JSON.stringify({
+      specversion: "1.0",
+      id: event,
+      source: "urn:larder:relay",
+      type,
+      time: formatInstant(clock()),
+      subject: id,
+      datacontenttype: "application/json",
+      data: { webhook: id },
+    });
+    const note = { event, type, body, attempt: 1 };
+    const options = { outbound, secrets: this.#secrets, clock };
+    const { attempt } = await deliver(found.value, note, options, { totalMs: limits.webhookTestMs });
+    return accept(attemptView(attempt));
+  }
+
+  // How it works
+
+  #choiceOf(request: WebhookRequest, by: Credential): Outcome<Choice> {
+    const problem = this.#options.outbound.problemOf(request.url);
+    if (problem !== undefined) return reject({ code: "invalid-request", detail: `\`url\` ${problem}` });
+    const { url, types, skus } = request;
+    const locations = request.locations?.map(normalise);
+    if (by.locations !== undefined && locations?.some((location) => by.locations?.has(location) === false) === true)
+      return reject({ code: "not-found", detail: "There is no such location." });
+    return accept({
+      url,
+      ...(types && { types }),
+      ...(skus && { skus: skus.map(normalise) }),
+      ...(locations && { locations }),
+    });
+  }
+
+  #find(id: string, by: Credential): Outcome<Webhook> {
+    const webhook = this.#webhooks.get(id);
+    return webhook !== undefined && mayKnow(webhook, by) ? accept(webhook) : noSuchWebhook;
+  }
+
+  /** Records what `decide` says, or nothing when it says nothing, and lets the webhook work by it. */
+  async #change(
+    id: string,
+    by: Credential,
+    decide: (webhook: Webhook) => WebhookEvent | undefined,
+  ): Promise<Outcome<WebhookView>> {
+    const recorded = await this.#record(id, by.id, by, decide);
+    if (!recorded.ok) return recorded;
+    await this.#align(id);
+    return await this.read(id, by);
+  }
+
+  async #record(
+    id: string,
+    actor: string,
+    by: Credential | undefined,
+    decide: (webhook: Webhook) => WebhookEvent | undefined,
+  ): Promise<Outcome<undefined>> {
+    for (let attempt = 0; attempt <= limits.conflictRetriesMax; attempt += 1) {
+      const webhook = this.#webhooks.get(id);
+      if (webhook === undefined || (by !== undefined && !mayKnow(webhook, by))) return noSuchWebhook;
+      const event = decide(webhook);
+      if (event === undefined || (await this.#append(id, webhook.version, event, actor))) return accept(undefined);
+    }
+    return reject({ code: "version-conflict", detail: "Others changed this webhook meanwhile." });
+  }
+
+  async #append(id: string, version: number, event: WebhookEvent, actor: string): Promise<boolean> {
+    const { storage, clock, random } = this.#options;
+    const [outcome] = await storage.append([
+      {
+        meta: {
+          command: `webhook-${Buffer.from(random(12)).toString("hex")}`,
+          recordedAt: Math.max(clock(), storage.lastRecordedAt()),
+          actor,
+        },
+        expected: [{ stream: webhookStream(id), version }],
+        events: [newEventOf(id, event)],
+      },
+    ]);
+    invariant(outcome !== undefined, "an append answers for each unit");
+    return outcome.ok;
+  }
+
+  /** Sorts by the time of creation, to the millisecond. */
+  #newId(): string {
+    const { clock, random } = this.#options;
+    return `w${clock().toString(36).padStart(9, "0")}${Buffer.from(random(6)).toString("hex")}`;
+  }
+
+  /** Lets an endpoint run as its webhook stands. */
+  async #align(id: string): Promise<void> {
+    const webhook = this.#webhooks.get(id);
+    const works = webhook !== undefined && this.#whyNot(webhook) === undefined;
+    let endpoint = this.#endpoints.get(id);
+    if (endpoint === undefined) {
+      if (!works) return;
+      endpoint = new Endpoint(id, this.#endpointOptions);
+      this.#endpoints.set(id, endpoint);
+    }
+    await endpoint.align(works ? webhook : undefined);
+    if (this.#webhooks.get(id) === undefined) this.#endpoints.delete(id);
+  }
+
+  /** Why nothing is sent to a webhook; undefined when it is. */
+  #whyNot(webhook: Webhook): string | undefined {
+    if (webhook.status === "disabled") return webhook.reason ?? "disabled";
+    if (webhook.status === "paused") return "paused";
+    if (!this.#hasSecret(webhook)) return secretLost;
+    return this.#options.storage.outgoingPaused ? pausedAfterRestore : undefined;
+  }
+
+  #hasSecret({ id, secret }: Webhook): boolean {
+    return this.#secrets.find(id, secret) !== undefined;
+  }
+
+  /** Removes what is left of webhooks that are no more, also of those that a crash left it of. */
+  async #sweep(): Promise<void> {
+    const { messaging } = this.#options;
+    for (const queue of await messaging.queues()) {
+      const id = webhookOfQueue(queue);
+      if (id !== undefined && this.#webhooks.get(id) === undefined) await messaging.removeQueue(queue);
+    }
+    for (const id of this.#journal.known()) if (this.#webhooks.get(id) === undefined) this.#journal.forget(id);
+  }
+
+  #delivered(webhook: Webhook, delivery: Delivery, { attempt, isGone }: Delivered): void {
+    const { id } = webhook;
+    if (this.#webhooks.get(id) === undefined) return;
+    const now = this.#options.clock();
+    this.#journal.attempted(id, attempt);
+    this.#observer.attempted(attempt.cause === undefined, attempt.tookMs / 1000, lagSeconds(delivery, now));
+    const { failingSince, lastSuccessAt } = this.#journal.progress(id);
+    if (isGone) this.#disable(id, "its receiver answered 410: it wants nothing any more");
+    else if (failingSince !== undefined && now - failingSince > limits.webhookFailingMsMax) {
+      const last =
+        lastSuccessAt === undefined
+          ? "no delivery has ever succeeded"
+          : `the last delivery that succeeded was at ${formatInstant(lastSuccessAt)}`;
+      this.#disable(
+        id,
+        `all deliveries have failed since ${formatInstant(failingSince)}; ${last}; the newest failure: ${attempt.cause}`,
+      );
+    }
+  }
+
+  /** Not awaited by deliveries: the worker that they run in has to end for it. */
+  #disable(id: string, reason: string): void {
+    if (this.#disabling.has(id)) return;
+    this.#disabling.add(id);
+    const disable = async () => {
+      const decide = ({ status }: Webhook): WebhookEvent | undefined =>
+        status === "active" ? { type: "WebhookDisabled", data: { reason } } : undefined;
+      await this.#record(id, system, undefined, decide);
+      this.#observer.disabled(id, reason);
+      await this.#align(id);
+    };
+    disable()
+      .catch((error: unknown) => this.#observer.failed(queueOf(id), error))
+      .finally(() => this.#disabling.delete(id));
+  }
+
+  /** Records now and then how far a webhook has come; the next time will do when it fails. */
+  #advance({ id, replays }: Webhook, after: string): void {
+    const now = this.#options.clock();
+    const advancedAt = this.#advancedAt.get(id);
+    if (advancedAt === undefined) this.#advancedAt.set(id, now);
+    if (advancedAt === undefined || now - advancedAt < limits.webhookAdvanceMs) return;
+    this.#advancedAt.set(id, now);
+    const decide = (webhook: Webhook): WebhookEvent | undefined =>
+      webhook.replays === replays ? { type: "WebhookAdvanced", data: { after } } : undefined;
+    this.#record(id, system, undefined, decide).catch((error: unknown) => this.#observer.failed(queueOf(id), error));
+  }
+
+  async #withSecret(id: string): Promise<Outcome<CreatedWebhook>> {
+    const webhook = this.#webhooks.get(id);
+    const secret = webhook && this.#secrets.find(id, webhook.secret);
+    if (webhook === undefined || secret === undefined) return noSuchWebhook;
+    return accept({ ...(await this.#view(webhook)), secret });
+  }
+
+  async #view(webhook: Webhook): Promise<WebhookView> {
+    const { id, url, types, skus, locations, limitedTo, status, createdAt, updatedAt, former } = webhook;
+    const { lastSuccessAt, failingSince } = this.#journal.progress(id);
+    const queues = await this.#options.messaging.queues();
+    const { waiting, deadLetters } = queues.includes(queueOf(id))
+      ? await this.#options.messaging.depth(queueOf(id))
+      : { waiting: 0, deadLetters: 0 };
+    const formerUntil = former !== undefined && this.#options.clock() < former.until ? former.until : undefined;
+    return {
+      id,
+      url,
+      ...(types && { types: [...types] }),
+      ...(skus && { skus: [...skus] }),
+      ...(locations && { locations: [...locations] }),
+      ...(limitedTo && { limitedTo: [...limitedTo] }),
+      status,
+      reason: this.#whyNot(webhook) ?? null,
+      createdAt: formatInstant(createdAt),
+      updatedAt: formatInstant(updatedAt),
+      formerSecretUntil: timeOrNull(formerUntil),
+      waiting,
+      deadLetters,
+      lastSuccessAt: timeOrNull(lastSuccessAt),
+      failingSince: timeOrNull(failingSince),
+    };
+  }
+}
+
+const noSuchWebhook = { ok: false, rejection: { code: "not-found", detail: "There is no such webhook." } } as const;
+
+/** Someone limited to locations knows what tells of nothing else. */
+function mayKnow({ limitedTo }: Webhook, { locations }: Credential): boolean {
+  return locations === undefined || limitedTo?.every((location) => locations.has(location)) === true;
+}
+
+function attemptView({ at, event, type, attempt, status, tookMs, cause }: Attempt): WebhookAttempt {
+  return {
+    time: formatInstant(at),
+    event,
+    type,
+    attempt,
+    delivered: cause === undefined,
+    status: status ?? null,
+    ms: tookMs,
+    cause: cause ?? null,
+  };
+}
+
+function timeOrNull(instant: Instant | undefined): string | null {
+  return instant === undefined ? null : formatInstant(instant);
+}
