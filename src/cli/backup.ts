@@ -11,14 +11,14 @@ const anchorFile = "anchor.json";
 export function backupCommand(io: Io): Command {
   const command = new Command("backup")
     .description(
-      "Copy the log of a data folder, whole and consistent, also while its server runs. Its last seal is kept beside it, for `larder verify --anchor`.",
+      "Copy the log and the queues of a data folder, whole and consistent, also while its server runs. The log's last seal is kept beside them, for `larder verify --anchor`.",
     )
     .argument("<destination>", "a new folder for the backup; nothing is overwritten")
     .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
     .addOption(jsonOption())
     .action(async (destination: string, flags: { data?: string; json?: boolean }) => {
-      const { backupStore } = await import("../platform/runtime/index.ts");
-      const manifest = await backupStore({ folder: dataFolder(flags, io), destination });
+      const { backupFolder } = await import("../platform/runtime/index.ts");
+      const manifest = await backupFolder({ folder: dataFolder(flags, io), destination });
       const anchor = await keepAnchor(destination);
       if (flags.json) {
         io.out(JSON.stringify({ destination, ...manifest, ...(anchor && { anchor }) }));
@@ -26,6 +26,10 @@ export function backupCommand(io: Io): Command {
       }
       const until = manifest.recordedAt === undefined ? "" : `, the last recorded at ${manifest.recordedAt}`;
       io.out(`${manifest.events} events are in ${destination}${until}.`);
+      if (manifest.queues !== undefined) {
+        const { waiting, deadLetters } = manifest.queues;
+        io.out(`So are its queues: ${waiting} messages wait, ${deadLetters} are dead letters.`);
+      }
       if (anchor !== undefined)
         io.out(
           `The seal of the first ${anchor.to} is in ${join(destination, anchorFile)}; keep a copy of it on another machine.`,

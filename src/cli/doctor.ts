@@ -47,7 +47,7 @@ export function doctorCommand(io: Io): Command {
         node(),
         sqlite(),
         ...folderFindings(folder),
-        ...(flags.server ? await serverFindings(clientOf(flags, io)) : []),
+        ...(flags.server ? await serverFindings(clientOf(flags, io)) : await queueFindings(folder)),
       ];
       if (flags.json) io.out(JSON.stringify({ ok: findings.every(isFine), findings }));
       else for (const finding of findings) io.out(lineOf(finding, io));
@@ -160,6 +160,22 @@ function syncTime(place: string): Finding {
     return { about: "sync", status: "trouble", detail: `${place} takes no durable write: ${messageOf(error)}` };
   } finally {
     if (probe !== undefined) rmSync(probe, { recursive: true, force: true });
+  }
+}
+
+/** What waits in a folder whose server is not asked. */
+async function queueFindings(folder: string): Promise<readonly Finding[]> {
+  const { countQueues } = await import("../platform/runtime/index.ts");
+  try {
+    const totals = countQueues(folder);
+    if (totals === undefined) return [];
+    const { waiting, deadLetters } = totals;
+    const detail = `${waiting} messages wait, ${deadLetters} are dead letters`;
+    return deadLetters === 0
+      ? [{ about: "queues", status: "ok", detail }]
+      : [{ about: "queues", status: "trouble", detail: `${detail}: start the server, then see \`larder dlq list\`` }];
+  } catch (error) {
+    return [{ about: "queues", status: "trouble", detail: `they can't be read: ${messageOf(error)}` }];
   }
 }
 

@@ -15,7 +15,7 @@ interface RestoreFlags {
 export function restoreCommand(io: Io): Command {
   const command = new Command("restore")
     .description(
-      "Make a data folder from a backup, whole or up to a point in time. It begins a new epoch, and whatever its server would send out waits for `larder resume`.",
+      "Make a data folder from a backup, whole or up to a point in time; its queues come back as they were. It begins a new epoch, and whatever its server would send out waits for `larder resume`.",
     )
     .argument("<backup>", "the folder of the backup")
     .addOption(dataOption("the folder to make; it must not hold a log yet").makeOptionMandatory())
@@ -25,14 +25,20 @@ export function restoreCommand(io: Io): Command {
     .option("--to-time <time>", "up to what was recorded at that time (RFC 3339)")
     .addOption(jsonOption())
     .action(async (backup: string, flags: RestoreFlags) => {
-      const { restoreStore } = await import("../platform/runtime/index.ts");
+      const { restoreFolder } = await import("../platform/runtime/index.ts");
       const upTo = await restorePoint(backup, flags);
-      const restored = await restoreStore({ backup, folder: flags.data, ...(upTo && { upTo }) });
+      const restored = await restoreFolder({ backup, folder: flags.data, ...(upTo && { upTo }) });
       if (flags.json) {
         io.out(JSON.stringify({ data: flags.data, ...restored }));
         return;
       }
       io.out(`${flags.data} holds the log up to event ${restored.lastSequence}, in epoch ${restored.epoch.number}.`);
+      const { queues } = restored;
+      if (queues !== undefined && queues.waiting + queues.deadLetters > 0) {
+        io.out(
+          `Of the queues ${queues.waiting} messages are done after the start; ${queues.deadLetters} are dead letters.`,
+        );
+      }
       io.out(
         `Start it by \`larder serve --data ${flags.data}\`. Outgoing traffic is paused: \`larder resume --data ${flags.data}\` lets it go, once you trust what you see.`,
       );

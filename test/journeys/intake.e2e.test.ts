@@ -2,9 +2,10 @@
  * Facts by the queue, over HTTP: what is taken in is recorded once, whatever is sent again and whenever the server dies;
  * what can't be recorded waits for someone, and counts once that someone has put the cause right.
  */
-import { afterEach, describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { run } from "../../src/cli/index.ts";
-import { numbers } from "./chance.ts";
+import { numbers, pause } from "./chance.ts";
 import { eventually } from "./larder.ts";
 import { adminKey, Server } from "./server.ts";
 
@@ -221,6 +222,48 @@ describe("facts by the queue", () => {
     expect((await larder("doctor", "--data", server.data)).code).toBe(0);
     for (const name of ["list", "show", "redrive", "discard"])
       expect((await larder("dlq", name, "--help")).out).toContain("Examples:");
+  }, 60_000);
+});
+
+describe("a backup", () => {
+  it("brings back what was taken in and is not done, also to an earlier time, and hears again what was recorded since", async () => {
+    const first = new Server();
+    const second = new Server();
+    onTestFinished(async () => {
+      await first.stop();
+    });
+    server = first;
+    await server.start();
+    const [poison, before, after] = [factOf(50), factOf(1), factOf(2)];
+    await taken([poison, before]);
+    await drained();
+    const point = String((await server.changes()).at(-1)?.data["recordedAt"]);
+    await pause(5);
+    await taken([after]);
+    await drained();
+    const backup = join(first.folder, "backup");
+    expect(await command(["backup", backup, "--data", first.data])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("So are its queues: 0 messages wait, 1 are dead letters."),
+    });
+    expect((await command(["doctor", "--no-server", "--data", first.data])).out).toMatch(/TROUBLE +queues +0 messages/);
+    await first.end("SIGTERM");
+
+    const restore = ["restore", backup, "--data", second.data, "--to-time", point];
+    expect(await command(restore)).toMatchObject({ code: 0, out: expect.stringContaining("1 are dead letters") });
+    server = second;
+    await server.start();
+    const places = ["sku-1", "sku-2"];
+    expect(await onHand(places)).toEqual({ "sku-1@york": 2 });
+    await taken([after]);
+    await drained();
+    expect(await onHand(places)).toEqual({ "sku-1@york": 2, "sku-2@hull": 3 });
+    const gtin = poison.data.gtin ?? "";
+    await server.call("PUT", `/v1/items/${gtin}`, { body: { name: "oats", unit: "each", gtins: [gtin] } });
+    await server.call("POST", "/v1/dead-letters:redrive", { body: { queue: "intake" } });
+    await drained();
+    expect(await deadLetters()).toEqual([]);
+    expect(await onHand([gtin])).toEqual({ [`${gtin}@hull`]: 3 });
   }, 60_000);
 });
 

@@ -2,18 +2,40 @@
 import { inventoryTagging as tagging } from "../../services/inventory/index.ts";
 import type { Messaging } from "../messaging/index.ts";
 import { MemoryMessaging } from "../messaging/memory/index.ts";
-import { openSqliteMessaging } from "../messaging/sqlite/index.ts";
+import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sqlite/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
-import { openSqliteReader, openSqliteStorage } from "../storage/sqlite/index.ts";
-
-export {
+import {
   type BackupManifest,
   backupStore,
-  checkBackup,
+  openSqliteReader,
+  openSqliteStorage,
+  type RestoredStore,
   type RestorePoint,
   restoreStore,
 } from "../storage/sqlite/index.ts";
+
+export { countQueues, type QueueTotals } from "../messaging/sqlite/index.ts";
+export { type BackupManifest, checkBackup, type RestorePoint } from "../storage/sqlite/index.ts";
+
+const queues = { copy: copyQueues, restore: restoreQueues };
+
+/** Copies the log and the queues of a folder into a new one, also while a server uses them (`backupStore`). */
+export function backupFolder(options: {
+  readonly folder: string;
+  readonly destination: string;
+}): Promise<BackupManifest> {
+  return backupStore({ ...options, queues });
+}
+
+/** Makes a data folder from a backup: its log, whole or up to a point, and its queues (`restoreStore`). */
+export function restoreFolder(options: {
+  readonly backup: string;
+  readonly folder: string;
+  readonly upTo?: RestorePoint;
+}): Promise<RestoredStore> {
+  return restoreStore({ ...options, queues });
+}
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {

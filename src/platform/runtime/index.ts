@@ -1,10 +1,12 @@
 export {
   type BackupManifest,
-  backupStore,
+  backupFolder,
   checkBackup,
+  countQueues,
   openLog,
+  type QueueTotals,
   type RestorePoint,
-  restoreStore,
+  restoreFolder,
   resumeOutgoing,
 } from "./engines.ts";
 export { runUntilSignal } from "./process.ts";

@@ -1,4 +1,5 @@
 export { Checkpointer, WalKeeper, walFramesMax } from "./checkpointer.ts";
+export { copyDatabase, hashFile, syncFile } from "./copy.ts";
 export {
   firstValue,
   isAtLeast,

@@ -70,13 +70,7 @@ export function openQueues(folder: string): DatabaseSync {
     // No page reaches the WAL before its transaction is whole, so that its frames come in order (checkWal).
     database.exec("PRAGMA cache_spill = OFF; PRAGMA cache_size = -16000");
     if (database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'message'").get() === undefined) create(database);
-    const found = readMeta(database, "format");
-    if (found !== format) {
-      throw new PlatformError(
-        "storage-unavailable",
-        `${path} has form ${found}; this version of Larder reads form ${format}`,
-      );
-    }
+    checkForm(database, path);
     syncFolder(folder);
     database.exec("PRAGMA synchronous = NORMAL");
     return database;
@@ -84,6 +78,16 @@ export function openQueues(folder: string): DatabaseSync {
     database.close();
     throw error;
   }
+}
+
+/** Throws `PlatformError("storage-unavailable")` when the file has a form that this version does not know. */
+export function checkForm(database: DatabaseSync, path: string): void {
+  const found = readMeta(database, "format");
+  if (found === format) return;
+  throw new PlatformError(
+    "storage-unavailable",
+    `${path} has form ${found}; this version of Larder reads form ${format}`,
+  );
 }
 
 function create(database: DatabaseSync): void {

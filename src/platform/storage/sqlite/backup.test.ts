@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatInstant } from "../../../kernel/index.ts";
 import type { RecordedUnit, Storage } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
-import { backupStore, openSqliteReader, openSqliteStorage, restoreStore } from "./index.ts";
+import { backupStore, openSqliteReader, openSqliteStorage, type QueuesBackup, restoreStore } from "./index.ts";
 
 let home: string;
 let folder: string;
@@ -71,6 +72,33 @@ describe("backup and restore", () => {
     expect(await restored.findClaims([claim(0).key])).toEqual([{ print: claim(0).print, seq: 1 }]);
     await fill(restored, 3);
     await restored.close();
+    await storage.close();
+  });
+
+  it("take the queues along: copied before the log, and put in place before it", async () => {
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 5);
+    const kept = { waiting: 2, deadLetters: 1, sha256: createHash("sha256").update("queues").digest("hex") };
+    const seen: boolean[] = [];
+    const queues: QueuesBackup = {
+      async copy(_from, to) {
+        seen.push(existsSync(join(to, "log.db")));
+        writeFileSync(join(to, "queues.db"), "queues");
+        return kept;
+      },
+      async restore(from, to) {
+        seen.push(existsSync(join(to, "log.db")));
+        writeFileSync(join(to, "queues.db"), readFileSync(join(from, "queues.db")));
+      },
+    };
+    expect((await backupStore({ folder, destination, queues })).queues).toEqual(kept);
+    const into = join(home, "restored");
+    expect((await restoreStore({ backup: destination, folder: into, queues })).queues).toEqual(kept);
+    expect(seen).toEqual([false, false]);
+    await expect(restoreStore({ backup: destination, folder: into, queues })).rejects.toThrow("already");
+    writeFileSync(join(destination, "queues.db"), "others");
+    const again = restoreStore({ backup: destination, folder: join(home, "again"), queues });
+    await expect(again).rejects.toThrow("the backup is damaged");
     await storage.close();
   });
 

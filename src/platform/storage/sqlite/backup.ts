@@ -1,34 +1,20 @@
-import { createHash, randomUUID } from "node:crypto";
-import { once } from "node:events";
-import {
-  closeSync,
-  copyFileSync,
-  createReadStream,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { randomUUID } from "node:crypto";
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { pipeline } from "node:stream/promises";
-import { Worker } from "node:worker_threads";
 import { formatInstant, type Instant, PlatformError } from "../../../kernel/index.ts";
 import {
+  copyDatabase,
   firstValue,
-  isDamage,
+  hashFile,
   lockFolder,
   makeFolder,
   openDatabase,
+  syncFile,
   syncFolder,
   transaction,
 } from "../../sqlite/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
-import type { CopyRequest } from "./backup-worker.ts";
 import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, putMeta, readMeta } from "./log-database.ts";
 import { syncWal } from "./reader.ts";
 
@@ -45,6 +31,24 @@ export interface BackupManifest {
   readonly units: number;
   /** SHA-256 of `log.db`, hexadecimal. */
   readonly sha256: string;
+  /** What `queues.db` holds that lies beside it; absent when there were no queues. */
+  readonly queues?: QueuesInBackup;
+}
+
+export interface QueuesInBackup {
+  /** Messages that had not come to an end. */
+  readonly waiting: number;
+  readonly deadLetters: number;
+  /** SHA-256 of `queues.db`, hexadecimal. */
+  readonly sha256: string;
+}
+
+/** How the queues of a folder go with its log, for a folder that has both. */
+export interface QueuesBackup {
+  /** Makes a copy in the backup; undefined when there are no queues. */
+  copy(folder: string, destination: string): Promise<QueuesInBackup | undefined>;
+  /** Makes a folder's queues from those of a backup. */
+  restore(backup: string, folder: string): Promise<void>;
 }
 
 /**
@@ -52,11 +56,15 @@ export interface BackupManifest {
  * copying is done by a thread of its own. When it resolves, the backup survives a loss of power, and so does everything
  * in it at the place that it was taken from.
  *
+ * The queues are copied before the log: what was recorded in between waits in the copy of the queues and stands in that
+ * of the log, which whoever handles it bears; the other way round it would be in neither.
+ *
  * Throws `PlatformError("storage-unavailable")` when there is no log, or the destination holds anything already.
  */
 export async function backupStore(options: {
   readonly folder: string;
   readonly destination: string;
+  readonly queues?: QueuesBackup;
 }): Promise<BackupManifest> {
   const [folder, destination] = [resolve(options.folder), resolve(options.destination)];
   if (!hasLogFile(folder)) throw noLog(folder);
@@ -70,16 +78,17 @@ export async function backupStore(options: {
   const copy = logFileOf(destination);
   const manifestFile = join(destination, "manifest.json");
   try {
+    const queues = await options.queues?.copy(folder, destination);
     await copyDatabase({ from: logFileOf(folder), to: copy });
     await syncWal(folder);
-    const manifest = { ...describeLog(copy), sha256: await hashFile(copy) };
+    const manifest = { ...describeLog(copy), sha256: await hashFile(copy), ...(queues && { queues }) };
     syncFile(copy);
     writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`, { flag: "wx" });
     syncFile(manifestFile);
     syncFolder(destination);
     return manifest;
   } catch (error) {
-    for (const file of [copy, manifestFile]) rmSync(file, { force: true });
+    for (const file of [copy, manifestFile, join(destination, "queues.db")]) rmSync(file, { force: true });
     throw error;
   }
 }
@@ -90,11 +99,14 @@ export type RestorePoint = { readonly sequence: Sequence } | { readonly instant:
 export interface RestoredStore {
   readonly lastSequence: Sequence;
   readonly epoch: Epoch;
+  /** What came back of queues; absent when the backup has none. */
+  readonly queues?: QueuesInBackup;
 }
 
 /**
  * Makes a folder's log from a backup: whole, or without the units that are not wholly before a point. It begins a new
- * epoch, with everything outgoing paused. The log appears in the folder only once it is complete and on disk.
+ * epoch, with everything outgoing paused. Queues come back as they were, whatever the point: what was taken in is still to be
+ * done. The log appears in the folder last, once all is complete and on disk.
  *
  * Throws `PlatformError("storage-unavailable")` when the backup is not what its manifest says, when it ends before the
  * point, or when the folder has a log already.
@@ -103,6 +115,7 @@ export async function restoreStore(options: {
   readonly backup: string;
   readonly folder: string;
   readonly upTo?: RestorePoint;
+  readonly queues?: QueuesBackup;
 }): Promise<RestoredStore> {
   const [backup, folder] = [resolve(options.backup), resolve(options.folder)];
   const manifest = await checkBackup(backup);
@@ -117,7 +130,9 @@ export async function restoreStore(options: {
   const lock = lockFolder(folder);
   const made = join(folder, "log.db.restoring");
   try {
-    const inTheWay = ["log.db", "log.db-wal", "derived.db"].find((name) => existsSync(join(folder, name)));
+    const inTheWay = ["log.db", "log.db-wal", "derived.db", "queues.db", "queues.db-wal"].find((name) =>
+      existsSync(join(folder, name)),
+    );
     if (inTheWay !== undefined) {
       throw new PlatformError(
         "storage-unavailable",
@@ -127,9 +142,10 @@ export async function restoreStore(options: {
     copyFileSync(logFileOf(backup), made);
     const restored = cutLog(made, upTo);
     syncFile(made);
+    if (manifest.queues !== undefined) await options.queues?.restore(backup, folder);
     renameSync(made, logFileOf(folder));
     syncFolder(folder);
-    return restored;
+    return { ...restored, ...(manifest.queues && { queues: manifest.queues }) };
   } catch (error) {
     rmSync(made, { force: true });
     throw error;
@@ -144,6 +160,10 @@ export async function checkBackup(backup: string): Promise<BackupManifest> {
   const file = logFileOf(backup);
   if (!existsSync(file) || (await hashFile(file)) !== manifest.sha256) {
     throw new PlatformError("storage-unavailable", `${file} is not what its manifest says: the backup is damaged`);
+  }
+  const queues = join(backup, "queues.db");
+  if (manifest.queues !== undefined && (!existsSync(queues) || (await hashFile(queues)) !== manifest.queues.sha256)) {
+    throw new PlatformError("storage-unavailable", `${queues} is not what its manifest says: the backup is damaged`);
   }
   return manifest;
 }
@@ -164,16 +184,6 @@ function readManifest(backup: string): BackupManifest {
     throw new PlatformError("storage-unavailable", `${file} is no manifest that this version of Larder can read`);
   }
   return manifest as BackupManifest;
-}
-
-async function copyDatabase(request: CopyRequest): Promise<void> {
-  const worker = new Worker(new URL("./backup-worker.ts", import.meta.url), { workerData: request });
-  try {
-    await once(worker, "exit");
-  } catch (error) {
-    const reason = isDamage(error) ? "is damaged" : "can't be copied";
-    throw new PlatformError("storage-unavailable", `${request.from} ${reason}`, { cause: error });
-  }
 }
 
 function describeLog(path: string): Omit<BackupManifest, "sha256"> {
@@ -234,19 +244,4 @@ function removeAfter(database: DatabaseSync, upTo: RestorePoint | undefined): vo
   const last = new LogRows(database).last();
   if (last !== undefined && last.lastSeq > upTo.sequence)
     database.prepare("DELETE FROM log WHERE seq = ?").run(last.seq);
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
-  return hash.digest("hex");
-}
-
-function syncFile(path: string): void {
-  const descriptor = openSync(path, "r+");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -2,6 +2,8 @@ export {
   type BackupManifest,
   backupStore,
   checkBackup,
+  type QueuesBackup,
+  type QueuesInBackup,
   type RestoredStore,
   type RestorePoint,
   restoreStore,

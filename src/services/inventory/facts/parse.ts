@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import type { TSchema } from "typebox";
 import {
   fingerprint,
   type Instant,
@@ -12,6 +13,7 @@ import {
 import { countingStoredForm } from "../../../platform/http/index.ts";
 import { type FactReference, type ToldFact, unknownLot } from "../domain/stock/index.ts";
 import { type FactType, factSchemas } from "./schemas.ts";
+import { newestForm, otherVersions, type Upcasts, upcasts } from "./upcast.ts";
 
 /** A well-formed fact: what it says, with every identifier in its stored form. */
 export interface ParsedFact extends FactReference {
@@ -52,9 +54,6 @@ export interface MalformedFact {
 const ajv = countingStoredForm(
   new Ajv({ strict: false, allErrors: false, allowUnionTypes: true, formats: { identifier: true } }),
 );
-const validators = new Map<string, ValidateFunction>(
-  Object.entries(factSchemas).map(([type, schema]) => [type, ajv.compile(schema)]),
-);
 
 const envelopeNames = new Set([
   "specversion",
@@ -68,10 +67,20 @@ const envelopeNames = new Set([
   "data",
 ]);
 
+type ReadFact =
+  | { readonly ok: true; readonly fact: ParsedFact }
+  | { readonly ok: false; readonly malformed: MalformedFact };
+
 /** Reads one CloudEvent; says what is wrong with it otherwise, by JSON pointer. */
-export function parseFact(
-  item: unknown,
-): { readonly ok: true; readonly fact: ParsedFact } | { readonly ok: false; readonly malformed: MalformedFact } {
+export const parseFact: (item: unknown) => ReadFact = factParser(factSchemas, upcasts);
+
+/** A parser of facts of these types, which brings older versions into the newest form. */
+export function factParser(schemas: Readonly<Record<string, TSchema>>, table: Upcasts): (item: unknown) => ReadFact {
+  const validators = new Map(Object.entries(schemas).map(([type, schema]) => [type, ajv.compile(schema)]));
+  return (item) => parse(item, validators, table);
+}
+
+function parse(item: unknown, validators: ReadonlyMap<string, ValidateFunction>, table: Upcasts): ReadFact {
   if (typeof item !== "object" || item === null || Array.isArray(item))
     return malformed(null, "a CloudEvent is a JSON object");
   const event = item as Record<string, unknown>;
@@ -81,18 +90,24 @@ export function parseFact(
   const type = event["type"] as string;
   const validate = validators.get(type);
   if (validate === undefined) {
-    return malformed(
-      id,
-      `/type: "${type.slice(0, 100)}" is not a fact that Larder knows; it knows ${[...validators.keys()].join(", ")}`,
-    );
+    const known = [...validators.keys()];
+    const why =
+      otherVersions(type, known) ??
+      `"${type.slice(0, 100)}" is not a fact that Larder knows; it knows ${known.join(", ")}`;
+    return malformed(id, `/type: ${why}`);
   }
   if (!validate(event["data"])) return malformed(id, describe(validate.errors?.[0]));
   const time = event["time"] === undefined ? undefined : parseInstant(event["time"] as string);
   const source = normalise(event["source"] as string);
-  const body = readBody(type as FactType, event["data"] as Record<string, unknown>);
-  if (typeof body === "string") return malformed(id, body);
+  const data = event["data"] as Record<string, unknown>;
+  const told = readBody(type as FactType, data);
+  if (typeof told === "string") return malformed(id, told);
   const name = normalise(event["id"] as string);
-  const print = fingerprint(JSON.stringify([type, time ?? null, body]));
+  // Of its own version: the same fact has the same digest whatever versions came later.
+  const print = fingerprint(JSON.stringify([type, time ?? null, told]));
+  const newest = newestForm(type, data, table);
+  const body = newest.type === type ? told : readBody(newest.type as FactType, newest.data);
+  if (typeof body === "string") return malformed(id, body);
   return {
     ok: true,
     fact: { type: type as FactType, source, id: name, time, key: claimKey("fact", source, name), print, data: body },
@@ -156,7 +171,7 @@ function nameProblem(event: Record<string, unknown>, name: "id" | "source"): str
   return problem && `/${name}: ${problem}`;
 }
 
-type Body = Record<string, unknown>;
+type Body = Readonly<Record<string, unknown>>;
 
 /** The parts of a fact in their stored form; a text says what the schema could not. */
 function readBody(type: FactType, data: Body): FactBody | string {
