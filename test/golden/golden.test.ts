@@ -18,6 +18,8 @@ const schemas: Readonly<
     | DomainEvent["type"]
     | "GtinAssigned"
     | "GtinFreed"
+    | "GlnAssigned"
+    | "GlnFreed"
     | "VoidNoted"
     | "LogSealed"
     | "KeyCreated"
@@ -65,6 +67,8 @@ const schemas: Readonly<
   PolicySet: 1,
   GtinAssigned: 1,
   GtinFreed: 1,
+  GlnAssigned: 1,
+  GlnFreed: 1,
   VoidNoted: 1,
   LogSealed: 1,
   KeyCreated: 1,

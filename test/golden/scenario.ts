@@ -67,6 +67,9 @@ async function tell(inventory: RunningInventory, pass: (ms: number) => Promise<v
   const milk = { sku: "milk", location: "leeds" };
 
   await ok(inventory.putLocation("leeds", { name: "Leeds", kind: "store", timeZone: "Europe/London" }, caller));
+  const depot = { name: "Depot", kind: "warehouse" } as const;
+  await ok(inventory.putLocation("depot", { ...depot, gln: "9506000134352" }, caller));
+  await ok(inventory.putLocation("depot", { ...depot, gln: "9506000134376" }, caller));
   await ok(inventory.putItem("milk", { name: "Milk", unit: "each", gtins: ["4006381333931"] }, caller));
   await ok(
     inventory.putItem("milk", { name: "Whole milk", unit: "each", gtins: ["5000112637922"], plu: "4011" }, caller),

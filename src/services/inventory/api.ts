@@ -136,6 +136,9 @@ export interface Inventory {
     caller: Caller,
   ): Promise<Outcome<Page<LocationView>>>;
 
+  /** The location that has a GLN, or none. */
+  locationsByGln(gln: string, caller: Caller): Promise<Outcome<Page<LocationView>>>;
+
   /** How far the log has come. */
   position(): string;
 }

@@ -459,6 +459,8 @@ class LocalInventory implements RunningInventory {
   items: Inventory["items"] = async (query) => this.#paged(this.#catalog.itemPage(query.cursor, query.limit));
   putLocation: Inventory["putLocation"] = (id, body, caller) => this.#catalog.putLocation(id, body, caller);
   location: Inventory["location"] = async (id, caller) => this.#catalog.location(id, caller);
+  locationsByGln: Inventory["locationsByGln"] = async (gln, caller) =>
+    this.#paged(this.#catalog.locationsByGln(gln, caller));
   locations: Inventory["locations"] = async (query, caller) =>
     this.#paged(this.#catalog.locationPage(query.cursor, query.limit, caller));
   policy: Inventory["policy"] = async (sku, caller) => this.#withPosition(this.#catalog.policy(sku, caller));

@@ -50,7 +50,7 @@ export const recordedTypes: Readonly<Record<string, readonly [type: string, mean
 export const reservationType = "larder.reservation.status-changed.v1";
 
 /** Streams whose events are of no concern to clients: keys, seals, bookkeeping. */
-const privateKinds = new Set(["key", "seal", "gtin"]);
+const privateKinds = new Set(["key", "seal", "gtin", "gln"]);
 
 export function isPublic(event: RecordedEvent): boolean {
   return !privateKinds.has(kindOf(event.stream));
