@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { createGateway } from "../src/services/gateway/index.ts";
 import type { Identity } from "../src/services/identity/index.ts";
+import type { EpcisCapture } from "../src/services/intake/index.ts";
 import { factSchemas, type Inventory } from "../src/services/inventory/index.ts";
 
 export const openApiFile = fileURLToPath(new URL("../api/openapi.json", import.meta.url));
@@ -14,6 +15,7 @@ export async function openApiText(): Promise<string> {
     // Routes are only described here: nothing is ever asked of these.
     inventory: {} as Inventory,
     identity: {} as Identity,
+    capture: {} as EpcisCapture,
     logger: pino({ level: "silent" }),
     readiness: async () => ({}),
     metrics: { observe: () => {}, expose: async () => ({ contentType: "", body: "" }) },

@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
+import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
 import { createGateway, type Gateway } from "../../src/services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../src/services/identity/index.ts";
+import { type RunningCapture, startCapture } from "../../src/services/intake/index.ts";
 import {
   factSchemas,
   inventoryTagging,
@@ -41,6 +43,7 @@ export class House {
   readonly #storage: Storage;
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
+  readonly #capture: RunningCapture;
   readonly #clock: { now: number };
   readonly #folder: string | undefined;
 
@@ -52,6 +55,7 @@ export class House {
     storage: Storage;
     identity: Identity;
     host: ConsumerHost;
+    capture: RunningCapture;
     clock: { now: number };
     folder: string | undefined;
   }) {
@@ -62,6 +66,7 @@ export class House {
     this.#storage = parts.storage;
     this.#identity = parts.identity;
     this.#host = parts.host;
+    this.#capture = parts.capture;
     this.#clock = parts.clock;
     this.#folder = parts.folder;
   }
@@ -93,8 +98,19 @@ export class House {
       silent,
       child: () => logger,
     };
+    const fuzzed = planted(inventory, process.env["LARDER_FUZZ_PLANT"]);
+    const capture = await startCapture({
+      inventory: fuzzed,
+      storage,
+      messaging: new MemoryMessaging({ clock: now }),
+      clock: now,
+      randomId: () => randomBytes(16).toString("hex"),
+      random: Math.random,
+      onFailure: error,
+    });
     const gateway = await createGateway({
-      inventory: planted(inventory, process.env["LARDER_FUZZ_PLANT"]),
+      inventory: fuzzed,
+      capture,
       identity,
       logger,
       readiness: async () => ({ storage: { ok: true } }),
@@ -104,7 +120,7 @@ export class House {
       drainMs: 100,
     });
     const keys = { admin: adminKey, reader: await keyOf(identity, reading), till: await keyOf(identity, tillOnly) };
-    const house = new House({ gateway, inventory, keys, errors, storage, identity, host, clock, folder });
+    const house = new House({ gateway, inventory, keys, errors, storage, identity, host, capture, clock, folder });
     await house.#stockUp();
     return house;
   }
@@ -131,6 +147,7 @@ export class House {
   async close(): Promise<readonly string[]> {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();
+    await this.#capture.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));

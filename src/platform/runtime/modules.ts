@@ -1,6 +1,7 @@
 import { limits } from "../../kernel/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
+import { type RunningCapture, startCapture } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
@@ -33,6 +34,7 @@ export interface Resources {
 export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
+  readonly intake: RunningCapture;
   readonly gateway: Gateway;
 }
 
@@ -85,11 +87,30 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  intake: {
+    about: "takes in what others tell: EPCIS documents",
+    needs: ["storage", "messaging"],
+    uses: ["inventory"],
+    async start({ storage, messaging, logger, clock, random }, { inventory }) {
+      const randomId = randomIds(random);
+      const capture = await startCapture({
+        inventory,
+        storage,
+        messaging,
+        clock,
+        randomId,
+        random: Math.random,
+        onFailure: (err) => logger.error({ err }, "a captured document could not be recorded; it is tried again"),
+      });
+      return { offer: capture, stop: () => capture.stop() };
+    },
+  },
+
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity"],
-    async start({ logger, registry, readiness }, { inventory, identity }) {
+    uses: ["inventory", "identity", "intake"],
+    async start({ logger, registry, readiness }, { inventory, identity, intake }) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -106,6 +127,7 @@ export const modules: ModuleTable<Resources, Offers> = {
       const gateway = await createGateway({
         inventory,
         identity,
+        capture: intake,
         logger,
         readiness,
         factSchemas,

@@ -3,6 +3,7 @@ import type { Outcome, Rejection } from "../../kernel/index.ts";
 import { accept, reject } from "../../kernel/index.ts";
 import type { Credential, Scope } from "../../platform/auth/index.ts";
 import type { Identity } from "../identity/index.ts";
+import type { EpcisCapture } from "../intake/index.ts";
 import {
   type ChangesStep,
   factSchemas,
@@ -82,15 +83,20 @@ export class FakeInventory {
   rejection: Rejection | undefined;
   steps: (after: string | undefined, signal: AbortSignal) => AsyncIterable<ChangesStep> = async function* () {};
 
-  /** The interface, backed by the fields above. */
-  readonly inventory: Inventory = new Proxy({} as Inventory, {
-    get: (_target, name) => {
-      const method = String(name);
-      // Not a promise, though it is awaited.
-      if (method === "then") return undefined;
-      return (...args: unknown[]) => this.#answer(method, args);
-    },
-  });
+  /** The interfaces, backed by the fields above. */
+  readonly inventory = this.#stub<Inventory>();
+  readonly capture = this.#stub<EpcisCapture>();
+
+  #stub<T extends object>(): T {
+    return new Proxy({} as T, {
+      get: (_target, name) => {
+        const method = String(name);
+        // Not a promise, though it is awaited.
+        if (method === "then") return undefined;
+        return (...args: unknown[]) => this.#answer(method, args);
+      },
+    });
+  }
 
   reset(): void {
     this.calls = [];
@@ -172,6 +178,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
   } as GatewayOptions["logger"];
   const gateway = await createGateway({
     inventory: fake.inventory,
+    capture: fake.capture,
     identity,
     logger,
     readiness: async () => ({ storage: { ok: true } }),

@@ -4,10 +4,12 @@ import { limits } from "../../kernel/index.ts";
 import type { Authenticator } from "../../platform/auth/index.ts";
 import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
 import type { Identity } from "../identity/index.ts";
+import type { EpcisCapture } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { query } from "./docs.ts";
+import { epcisRoutes } from "./epcis.ts";
 import { factRoutes, factSchema } from "./facts.ts";
 import { keyRoutes } from "./keys.ts";
 import { documentApi, namedSchemas } from "./openapi.ts";
@@ -19,6 +21,7 @@ import { stockRoutes } from "./stock.ts";
 export interface GatewayOptions {
   readonly inventory: Inventory;
   readonly identity: Identity;
+  readonly capture: EpcisCapture;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -45,7 +48,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, capture, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -74,6 +77,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   stockRoutes(server, inventory);
   itemRoutes(server, inventory);
   locationRoutes(server, inventory);
+  epcisRoutes(server, capture);
   keyRoutes(server, identity);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;
   changesRoutes(server, { inventory, authenticator, heartbeatMs, stopping: stopping.signal });

@@ -3,6 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { TSchema } from "typebox";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
+import { CaptureJobView } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
 import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
@@ -10,6 +11,7 @@ import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 export const namedSchemas = {
   Availability: wire.Availability,
   AvailabilityBatchRequest: wire.AvailabilityBatchRequest,
+  CaptureJobView,
   CreatedKey,
   FactsReceipt: wire.FactsReceipt,
   Item: wire.Item,
@@ -77,6 +79,7 @@ const tags = [
   ["Stock", "What is there, and what can be promised."],
   ["Items", "What a sku is, and its barcodes."],
   ["Locations", "The places that hold stock."],
+  ["EPCIS", "Movements as GS1 EPCIS 2.0, in and out."],
   ["Changes", "Every recorded event, as it happens."],
   ["Keys", "Who may speak to this server."],
   ["Operations", "For whoever runs the server."],

@@ -3,7 +3,7 @@
  * gRPC. Every method may throw `PlatformError` (storage unavailable, overloaded); what a caller did wrong or asks too
  * much comes back as a rejection.
  */
-import type { Outcome } from "../../kernel/index.ts";
+import type { Instant, Outcome } from "../../kernel/index.ts";
 import type {
   Availability,
   FactsReceipt,
@@ -73,6 +73,12 @@ export interface Inventory {
   /** Records facts; each item is judged by itself, whatever it is. At most `limits.batchItemsMax` items. */
   recordFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt>;
 
+  /**
+   * What `recordFacts` would reject of these now, and records nothing. Totals out of range, and what a void may not undo,
+   * show only when they are recorded.
+   */
+  checkFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt["rejected"]>;
+
   /** `created` is false when the request was answered before. */
   reserve(
     request: ReserveRequest,
@@ -118,6 +124,13 @@ export interface Inventory {
     caller: Caller,
     options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
   ): Outcome<AsyncIterable<ChangesStep>>;
+
+  /** The position after everything that was recorded before an instant. */
+  positionBefore(instant: Instant): Promise<string>;
+  /** One recorded event by its id. */
+  recordedEvent(id: string, caller: Caller): Promise<Outcome<RecordedCloudEvent>>;
+  /** What was recorded of a fact when it was taken in; empty for one that is not known. */
+  eventsOfFact(source: string, id: string, caller: Caller): Promise<readonly RecordedCloudEvent[]>;
 
   putItem(sku: string, body: ItemBody, caller: Caller): Promise<Outcome<Item>>;
   /** Items as `{sku, ...ItemBody}`; each is judged by itself, whatever it is. */
