@@ -79,6 +79,12 @@ export const catalogue = {
     retryable: false,
     title: "The barcode belongs to another item",
   },
+  "gln-in-use": {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    retryable: false,
+    title: "The GLN belongs to another location",
+  },
   "position-from-another-history": {
     http: 410,
     grpc: "OUT_OF_RANGE",

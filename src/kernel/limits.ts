@@ -124,6 +124,20 @@ export const limits = {
   epcisEventCharsMax: 16_777_216,
   /** Characters of an EPCIS document in JSON, which is held in memory whole. */
   epcisJsonCharsMax: 134_217_728,
+  /** Events of one captured document: what other requests may hold of items. */
+  captureEventsMax: 1000,
+  /** Facts that one captured document may come to: an event makes one for each item and lot. */
+  captureFactsMax: 10_000,
+  /** Things that opening the logistic units of one captured document may bring up: a second of work at most. */
+  captureThingsMax: 50_000,
+  /** Problems kept of one capture job; all are counted. */
+  captureProblemsMax: 50,
+  /** Captured documents' parts that wait, before more are turned away with `overloaded`: at most 2.5 GB. */
+  captureQueueMax: 10_000,
+  /** Rows of a page of the EPCIS interface, where the standard's default is 30. */
+  epcisPageRowsDefault: 30,
+  /** Recorded events looked at for one page of the EPCIS interface; a page may come short for it, and a link goes on. */
+  epcisQueryLooksMax: 10_000,
   /** Characters of the name of a queue or a topic. */
   queueNameLengthMax: 100,
   /** Queues of one server: one for each warehouse or endpoint, and room in the numbers of places (2^13). */

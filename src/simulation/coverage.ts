@@ -24,6 +24,7 @@ const codes = {
   "exceeds-reservation": true,
   "version-conflict": "needs a second writer, which the embedded store never has",
   "gtin-in-use": true,
+  "gln-in-use": "the shop's places have no GLN; tests of the catalog let two ask for one",
   "position-from-another-history": true,
   "payload-too-large": atTheEdge,
   "unsupported-media-type": atTheEdge,

@@ -11,7 +11,7 @@ import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
 import { createGateway, type Gateway } from "../../src/services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../src/services/identity/index.ts";
-import { type RunningIntake, startIntake } from "../../src/services/intake/index.ts";
+import { type RunningCapture, type RunningIntake, startCapture, startIntake } from "../../src/services/intake/index.ts";
 import {
   factSchemas,
   inventoryTagging,
@@ -47,6 +47,7 @@ export class House {
   readonly #intake: RunningIntake;
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
+  readonly #capture: RunningCapture;
   readonly #clock: { now: number };
   readonly #folder: string | undefined;
 
@@ -60,6 +61,7 @@ export class House {
     storage: Storage;
     identity: Identity;
     host: ConsumerHost;
+    capture: RunningCapture;
     clock: { now: number };
     folder: string | undefined;
   }) {
@@ -72,6 +74,7 @@ export class House {
     this.#intake = parts.intake;
     this.#identity = parts.identity;
     this.#host = parts.host;
+    this.#capture = parts.capture;
     this.#clock = parts.clock;
     this.#folder = parts.folder;
   }
@@ -103,8 +106,9 @@ export class House {
       silent,
       child: () => logger,
     };
+    const messaging = new MemoryMessaging({ clock: now });
     const intake = await startIntake({
-      messaging: new MemoryMessaging({ clock: now }),
+      messaging,
       inventory,
       clock: now,
       random: Math.random,
@@ -114,7 +118,7 @@ export class House {
     const outbound = new OutboundClient({ allow: null });
     const relay = await startRelay({
       storage,
-      messaging: new MemoryMessaging({ clock: now }),
+      messaging,
       inventory,
       outbound: {
         problemOf: (url) => outbound.problemOf(url),
@@ -127,9 +131,20 @@ export class House {
       clock: now,
       random: randomBytes,
     });
+    const fuzzed = planted(inventory, process.env["LARDER_FUZZ_PLANT"]);
+    const capture = await startCapture({
+      inventory: fuzzed,
+      storage,
+      messaging,
+      clock: now,
+      randomId: () => randomBytes(16).toString("hex"),
+      random: Math.random,
+      onFailure: error,
+    });
     const gateway = await createGateway({
       intake,
-      inventory: planted(inventory, process.env["LARDER_FUZZ_PLANT"]),
+      inventory: fuzzed,
+      capture,
       identity,
       relay,
       logger,
@@ -150,6 +165,7 @@ export class House {
       storage,
       identity,
       host,
+      capture,
       clock,
       folder,
     });
@@ -181,6 +197,7 @@ export class House {
     await this.gateway.close();
     await this.#intake.stop();
     await this.#relay.stop();
+    await this.#capture.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));

@@ -3,6 +3,7 @@
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { createIdentity } from "../../src/services/identity/index.ts";
+import { CaptureJobs } from "../../src/services/intake/capture/jobs.ts";
 import {
   type Caller,
   inventoryTagging,
@@ -22,21 +23,18 @@ export async function recordScenario(): Promise<readonly string[]> {
   const timers = virtualTimers();
   const storage = new MemoryStorage({ tagging: inventoryTagging });
   let ids = 0;
-  const inventory = await startInventory({
-    storage,
-    clock: () => clock.now,
-    randomId: () => {
-      ids += 1;
-      return `golden-${ids}`;
-    },
-    timers,
-  });
+  const randomId = () => {
+    ids += 1;
+    return `golden-${ids}`;
+  };
+  const inventory = await startInventory({ storage, clock: () => clock.now, randomId, timers });
   const pass = async (ms: number) => {
     clock.now += ms;
     await timers.fire();
   };
   await tell(inventory, pass);
   await keys(storage, clock);
+  await capture(new CaptureJobs(storage, () => clock.now, randomId));
   await pass(minute);
   await inventory.stop();
   return (await storage.readLog(0, Number.MAX_SAFE_INTEGER)).map(({ body }) => body);
@@ -67,6 +65,9 @@ async function tell(inventory: RunningInventory, pass: (ms: number) => Promise<v
   const milk = { sku: "milk", location: "leeds" };
 
   await ok(inventory.putLocation("leeds", { name: "Leeds", kind: "store", timeZone: "Europe/London" }, caller));
+  const depot = { name: "Depot", kind: "warehouse" } as const;
+  await ok(inventory.putLocation("depot", { ...depot, gln: "9506000134352" }, caller));
+  await ok(inventory.putLocation("depot", { ...depot, gln: "9506000134376" }, caller));
   await ok(inventory.putItem("milk", { name: "Milk", unit: "each", gtins: ["4006381333931"] }, caller));
   await ok(
     inventory.putItem("milk", { name: "Whole milk", unit: "each", gtins: ["5000112637922"], plu: "4011" }, caller),
@@ -128,6 +129,22 @@ async function tell(inventory: RunningInventory, pass: (ms: number) => Promise<v
   await fact("order.completed", { order: "o2", lines: [{ sku: "tea", location: "york/2", quantity: 3 }] });
   await pass(2 * day); // lot a ends
   await fact("stock.counted", { ...milk, quantity: 1 }); // less than is promised
+}
+
+/** A document of two events, one of which could not be read. */
+async function capture(jobs: CaptureJobs): Promise<void> {
+  const problem = {
+    type: "epcisException:ValidationException",
+    title: "The event was not captured",
+    code: "unreadable-event",
+    detail: "/epcisBody/eventList/1/eventTime: is missing",
+    eventID: "urn:uuid:2",
+    pointer: "/epcisBody/eventList/1",
+  } as const;
+  const begun = { behaviour: "proceed", events: 2, parts: 1, problems: [problem], problemCount: 1 } as const;
+  const recorded = { part: 0, accepted: 1, duplicates: 0, problems: [], problemCount: 0 };
+  await jobs.append("golden", 0, { type: "CaptureAccepted", data: begun }, "admin");
+  await jobs.append("golden", 1, { type: "CapturePartRecorded", data: recorded }, "admin");
 }
 
 async function keys(storage: MemoryStorage, clock: { now: number }): Promise<void> {

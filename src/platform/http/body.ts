@@ -37,6 +37,19 @@ export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[
   });
 }
 
+/** Takes text of these media types as it is. An empty body is undefined. */
+export function acceptText(server: FastifyInstance, mediaTypes: readonly string[]): void {
+  server.addContentTypeParser([...mediaTypes], { parseAs: "buffer" }, (request, body: Buffer, done) => {
+    try {
+      checkCoding(request);
+      if (!isUtf8(body)) throw new RequestError("invalid-request", "The body is not UTF-8.");
+      done(null, body.length === 0 ? undefined : body.toString("utf8"));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
 /** The default parser passes over one. */
 const byteOrderMark = 0xfeff;
 
@@ -66,7 +79,7 @@ function checkCoding({ headers }: FastifyRequest): void {
   if (headers["content-type"] === "application/json") return;
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(headers["content-type"] ?? "")?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset))
-    throw new RequestError("unsupported-media-type", "JSON is taken in UTF-8 only.");
+    throw new RequestError("unsupported-media-type", "Text is taken in UTF-8 only.");
 }
 
 function parseError(text: string): RequestError {

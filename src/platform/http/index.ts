@@ -1,4 +1,4 @@
-export { acceptJson } from "./body.ts";
+export { acceptJson, acceptText } from "./body.ts";
 export { countingStoredForm } from "./identifier-length.ts";
 export { InFlight } from "./in-flight.ts";
 export { endWithProblem, type Finding, problemType, RequestError, sendProblem } from "./problem.ts";

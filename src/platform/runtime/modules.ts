@@ -1,7 +1,7 @@
 import { limits } from "../../kernel/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
-import { type RunningIntake, startIntake } from "../../services/intake/index.ts";
+import { type RunningCapture, type RunningIntake, startCapture, startIntake } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
 import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
 import type { Settings } from "../config/index.ts";
@@ -40,7 +40,7 @@ export interface Resources {
 export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
-  readonly intake: RunningIntake;
+  readonly intake: { readonly queue: RunningIntake; readonly capture: RunningCapture };
   readonly relay: RunningRelay;
   readonly gateway: Gateway;
 }
@@ -95,13 +95,22 @@ export const modules: ModuleTable<Resources, Offers> = {
   },
 
   intake: {
-    about: "records what comes by its queue, and keeps the dead letters",
+    about: "takes in what others tell: facts by a queue, EPCIS documents; keeps the dead letters",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    async start({ messaging, logger, registry, clock }, { inventory }) {
+    async start({ storage, messaging, logger, registry, clock, random }, { inventory }) {
       const observer = intakeObserver(registry.metrics, logger);
-      const intake = await startIntake({ messaging, inventory, clock, random: Math.random, observer });
-      return { offer: intake, stop: () => intake.stop() };
+      const queue = await startIntake({ messaging, inventory, clock, random: Math.random, observer });
+      const capture = await startCapture({
+        inventory,
+        storage,
+        messaging,
+        clock,
+        randomId: randomIds(random),
+        random: Math.random,
+        onFailure: (err) => logger.error({ err }, "a captured document could not be recorded; it is tried again"),
+      });
+      return { offer: { queue, capture }, stop: async () => void (await Promise.all([queue.stop(), capture.stop()])) };
     },
   },
 
@@ -155,7 +164,8 @@ export const modules: ModuleTable<Resources, Offers> = {
       const gateway = await createGateway({
         inventory,
         identity,
-        intake,
+        intake: intake.queue,
+        capture: intake.capture,
         relay,
         logger,
         readiness,

@@ -3,7 +3,7 @@ import type { Outcome, Rejection } from "../../kernel/index.ts";
 import { accept, reject } from "../../kernel/index.ts";
 import type { Credential, Scope } from "../../platform/auth/index.ts";
 import type { Identity } from "../identity/index.ts";
-import type { Intake } from "../intake/index.ts";
+import type { EpcisCapture, Intake } from "../intake/index.ts";
 import {
   type ChangesStep,
   factSchemas,
@@ -91,6 +91,7 @@ export class FakeInventory {
     enqueueFacts: this.#asking<Intake>("").enqueueFacts,
     deadLetters: this.#asking<Intake["deadLetters"]>("deadLetters."),
   };
+  readonly capture = this.#asking<EpcisCapture>("");
 
   reset(): void {
     this.calls = [];
@@ -190,6 +191,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
   } as GatewayOptions["logger"];
   const gateway = await createGateway({
     inventory: fake.inventory,
+    capture: fake.capture,
     identity,
     intake: fake.intake,
     relay: fakeRelay,

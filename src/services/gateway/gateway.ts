@@ -4,13 +4,14 @@ import { limits } from "../../kernel/index.ts";
 import type { Authenticator } from "../../platform/auth/index.ts";
 import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
 import type { Identity } from "../identity/index.ts";
-import type { Intake } from "../intake/index.ts";
+import type { EpcisCapture, Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
 import { query } from "./docs.ts";
+import { epcisRoutes } from "./epcis.ts";
 import { factRoutes, factSchema } from "./facts.ts";
 import { keyRoutes } from "./keys.ts";
 import { documentApi, namedSchemas } from "./openapi.ts";
@@ -25,6 +26,7 @@ export interface GatewayOptions {
   readonly identity: Identity;
   readonly intake: Intake;
   readonly relay: Relay;
+  readonly capture: EpcisCapture;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -51,7 +53,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, intake, relay, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, intake, capture, relay, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -81,6 +83,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   itemRoutes(server, inventory);
   locationRoutes(server, inventory);
   deadLetterRoutes(server, intake);
+  epcisRoutes(server, capture);
   keyRoutes(server, identity);
   webhookRoutes(server, relay);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;

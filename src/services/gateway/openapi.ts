@@ -3,7 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { TSchema } from "typebox";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
-import { intakeWire } from "../intake/index.ts";
+import { CaptureJobView, intakeWire } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
 import {
   CreatedWebhook,
@@ -20,6 +20,7 @@ import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 export const namedSchemas = {
   Availability: wire.Availability,
   AvailabilityBatchRequest: wire.AvailabilityBatchRequest,
+  CaptureJobView,
   CreatedKey,
   DeadLetterDetail: intakeWire.DeadLetterDetail,
   DeadLetterEnd: intakeWire.DeadLetterEnd,
@@ -97,6 +98,7 @@ const tags = [
   ["Stock", "What is there, and what can be promised."],
   ["Items", "What a sku is, and its barcodes."],
   ["Locations", "The places that hold stock."],
+  ["EPCIS", "Movements as GS1 EPCIS 2.0, in and out."],
   ["Changes", "Every recorded event, as it happens."],
   ["Dead letters", "Messages that could not be handled."],
   ["Webhooks", "Recorded events, posted to others."],

@@ -51,10 +51,16 @@ export function locationRoutes(server: HttpServer, inventory: Inventory): void {
 
   server.get(
     "/v1/locations",
-    { ...reading, schema: { ...docs.locations, querystring: query(pageQuery) } },
+    { ...reading, schema: { ...docs.locations, querystring: locationsQuery } },
     async (request, reply) => {
-      const { limit = limits.pageRowsDefault, ...rest } = request.query;
-      return answer(reply, await inventory.locations({ ...rest, limit }, request.credential));
+      const { gln, limit = limits.pageRowsDefault, ...rest } = request.query;
+      const { credential } = request;
+      return answer(
+        reply,
+        gln === undefined
+          ? await inventory.locations({ ...rest, limit }, credential)
+          : await inventory.locationsByGln(gln, credential),
+      );
     },
   );
 
@@ -77,6 +83,11 @@ const itemsQuery = query({
       description: "A barcode of 8, 12, 13 or 14 digits: the item that has it.",
     }),
   ),
+  ...pageQuery,
+});
+
+const locationsQuery = query({
+  gln: Type.Optional(Type.String({ pattern: "^[0-9]{13}$", description: "The location that has this GLN." })),
   ...pageQuery,
 });
 
@@ -114,7 +125,7 @@ const docs = {
   locations: operation({
     operationId: "listLocations",
     tag: "Locations",
-    summary: "List locations",
+    summary: "List locations, or find one by its GLN",
     answers: { 200: { description: "A page.", schema: wire.page(location) } },
   }),
   location: operation({
@@ -129,6 +140,6 @@ const docs = {
     tag: "Locations",
     summary: "Set what a location is",
     answers: { 200: { description: "The location.", schema: location } },
-    problems: ["not-found"],
+    problems: ["not-found", "invalid-check-digit", "gln-in-use"],
   }),
 };

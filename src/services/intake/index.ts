@@ -1,3 +1,14 @@
+export {
+  type CaptureOptions,
+  type CaptureRequest,
+  captureQueue,
+  type EpcisCapture,
+  type RunningCapture,
+  startCapture,
+} from "./capture/capture.ts";
+export type { CaptureDocument } from "./capture/document.ts";
+export { CaptureJobView } from "./capture/wire.ts";
+export { errorBehaviours } from "./domain/capture/job.ts";
 export type { EpcisMapping } from "./domain/epcis/mapping.ts";
 export type { CloudEvent, ItemDraft } from "./domain/mapper.ts";
 export type { FactMapping, ItemMapping } from "./domain/mapping.ts";

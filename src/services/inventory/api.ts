@@ -76,6 +76,12 @@ export interface Inventory {
    */
   recordFacts(items: readonly unknown[], caller: Caller, receivedAt?: readonly Instant[]): Promise<FactsReceipt>;
 
+  /**
+   * What `recordFacts` would reject of these now, and records nothing. Totals out of range, and what a void may not undo,
+   * show only when they are recorded.
+   */
+  checkFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt["rejected"]>;
+
   /** `created` is false when the request was answered before. */
   reserve(
     request: ReserveRequest,
@@ -122,6 +128,13 @@ export interface Inventory {
     options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
   ): Outcome<AsyncIterable<ChangesStep>>;
 
+  /** The position after everything that was recorded before an instant. */
+  positionBefore(instant: Instant): Promise<string>;
+  /** One recorded event by its id. */
+  recordedEvent(id: string, caller: Caller): Promise<Outcome<RecordedCloudEvent>>;
+  /** What was recorded of a fact when it was taken in; empty for one that is not known. */
+  eventsOfFact(source: string, id: string, caller: Caller): Promise<readonly RecordedCloudEvent[]>;
+
   putItem(sku: string, body: ItemBody, caller: Caller): Promise<Outcome<Item>>;
   /** Items as `{sku, ...ItemBody}`; each is judged by itself, whatever it is. */
   putItems(items: readonly unknown[], caller: Caller): Promise<ItemsReceipt>;
@@ -138,6 +151,9 @@ export interface Inventory {
     query: { readonly cursor?: string; readonly limit: number },
     caller: Caller,
   ): Promise<Outcome<Page<LocationView>>>;
+
+  /** The location that has a GLN, or none. */
+  locationsByGln(gln: string, caller: Caller): Promise<Outcome<Page<LocationView>>>;
 
   /** How far the log has come. */
   position(): string;

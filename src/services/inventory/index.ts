@@ -4,7 +4,7 @@ export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";
 export { errorsReference, eventsReference } from "./reference.ts";
-export { inventoryTagging } from "./reservations/lists.ts";
+export { captureTags, inventoryTagging } from "./reservations/lists.ts";
 export { lastSealIn } from "./seals/index.ts";
 export {
   type Anchor,

@@ -17,10 +17,10 @@ import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions }
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";
-import { Changes } from "./changes/index.ts";
+import { Changes, findEvent, isSeenBy, toCloudEvent } from "./changes/index.ts";
 import { Expiry } from "./expiry/index.ts";
-import { parseFact } from "./facts/parse.ts";
-import { factCommand } from "./facts/record.ts";
+import { claimKey, type ParsedFact, parseFact } from "./facts/parse.ts";
+import { factCommand, judgeCommand } from "./facts/record.ts";
 import { type FactOutcome, refusalOf } from "./facts/refused.ts";
 import { type Command, Ledger, SnapshotWriter } from "./ledger/index.ts";
 import { type InventoryObserver, silentObserver } from "./observer.ts";
@@ -47,6 +47,7 @@ import type {
   FactsReceipt,
   FulfilLine,
   Page,
+  RecordedCloudEvent,
   Reservation,
   ReservationLine,
   ReserveRequest,
@@ -234,6 +235,27 @@ class LocalInventory implements RunningInventory {
   // Facts
 
   async recordFacts(items: readonly unknown[], caller: Caller, receivedAt?: readonly Instant[]): Promise<FactsReceipt> {
+    const { seq, ...receipt } = await this.#facts(items, caller, factCommand, receivedAt);
+    const { accepted, duplicates, rejected } = receipt;
+    this.#observer.factsRecorded(
+      accepted,
+      duplicates,
+      rejected.map(({ code }) => code),
+    );
+    return { ...receipt, position: this.#token(seq > 0 ? seq : this.#storage.head()) };
+  }
+
+  async checkFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt["rejected"]> {
+    return (await this.#facts(items, caller, judgeCommand)).rejected;
+  }
+
+  /** Judges each item by itself, the well-formed and permitted ones by a command. */
+  async #facts(
+    items: readonly unknown[],
+    caller: Caller,
+    commandOf: (fact: ParsedFact, caller: Caller) => Command<FactOutcome>,
+    receivedAt?: readonly Instant[],
+  ): Promise<Omit<FactsReceipt, "position"> & { readonly seq: Sequence }> {
     const rejected: { index: number; id: string | null; code: string; detail: string }[] = [];
     let [accepted, duplicates] = [0, 0];
     const commands: Command<FactOutcome>[] = [];
@@ -255,7 +277,7 @@ class LocalInventory implements RunningInventory {
         continue;
       }
       const received = receivedAt?.[index];
-      commands.push(factCommand(received === undefined ? fact : { ...fact, receivedAt: received }, caller));
+      commands.push(commandOf(received === undefined ? fact : { ...fact, receivedAt: received }, caller));
       places.push({ index, id: fact.id });
     }
     const { values, seq } = await this.#ledger.submitAll(commands, refusalOf);
@@ -268,12 +290,7 @@ class LocalInventory implements RunningInventory {
       else if (outcome !== undefined) rejected.push({ index, id, ...outcome });
     }
     rejected.sort((a, b) => a.index - b.index);
-    this.#observer.factsRecorded(
-      accepted,
-      duplicates,
-      rejected.map(({ code }) => code),
-    );
-    return { accepted, duplicates, rejected, position: this.#token(seq > 0 ? seq : this.#storage.head()) };
+    return { accepted, duplicates, rejected, seq };
   }
 
   // Reservations
@@ -443,6 +460,23 @@ class LocalInventory implements RunningInventory {
     return this.#changes.follow(after, filter, caller, options);
   }
 
+  async positionBefore(instant: Instant): Promise<string> {
+    return this.#token(await this.#storage.sequenceAt(instant - 1));
+  }
+
+  async recordedEvent(id: string, caller: Caller): Promise<Outcome<RecordedCloudEvent>> {
+    const event = await findEvent(this.#storage, id);
+    if (event !== undefined && isSeenBy(event, caller)) return accept(toCloudEvent(event, this.#storage.epochs));
+    return reject({ code: "not-found", detail: "There is no such event." });
+  }
+
+  async eventsOfFact(source: string, id: string, caller: Caller): Promise<readonly RecordedCloudEvent[]> {
+    const [claim] = await this.#storage.findClaims([claimKey("fact", normalise(source), normalise(id))]);
+    const [unit] = claim === undefined ? [] : await this.#storage.readLog(claim.seq - 1, 1);
+    const seen = (unit?.events ?? []).filter((event) => isSeenBy(event, caller));
+    return seen.map((event) => toCloudEvent(event, this.#storage.epochs));
+  }
+
   #locationsOf(sku: string, caller: Caller): string[] {
     const locations = this.#availability.ofSku(sku).map(({ location }) => location);
     return locations.filter((location) => caller.locations?.has(location) ?? true);
@@ -460,6 +494,8 @@ class LocalInventory implements RunningInventory {
   items: Inventory["items"] = async (query) => this.#paged(this.#catalog.itemPage(query.cursor, query.limit));
   putLocation: Inventory["putLocation"] = (id, body, caller) => this.#catalog.putLocation(id, body, caller);
   location: Inventory["location"] = async (id, caller) => this.#catalog.location(id, caller);
+  locationsByGln: Inventory["locationsByGln"] = async (gln, caller) =>
+    this.#paged(this.#catalog.locationsByGln(gln, caller));
   locations: Inventory["locations"] = async (query, caller) =>
     this.#paged(this.#catalog.locationPage(query.cursor, query.limit, caller));
   policy: Inventory["policy"] = async (sku, caller) => this.#withPosition(this.#catalog.policy(sku, caller));

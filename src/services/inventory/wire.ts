@@ -374,6 +374,13 @@ export const LocationBody = Type.Object(
     position: Type.Optional(Coordinates),
     timeZone: Type.Optional(Type.String({ maxLength: 64, description: "IANA name, as Europe/London; default UTC." })),
     authority: Type.Optional(Type.Enum(["ours", "theirs"])),
+    gln: Type.Optional(
+      Type.String({
+        pattern: "^\\d{13}$",
+        description:
+          "GS1 Global Location Number, by which EPCIS documents name the place; one location has it at a time.",
+      }),
+    ),
   },
   {
     ...closed,
@@ -398,6 +405,7 @@ export const LocationView = Type.Object({
   position: Type.Union([Coordinates, Type.Null()]),
   timeZone: Type.String(),
   authority: Type.Enum(["ours", "theirs"]),
+  gln: Type.Union([Type.String(), Type.Null()]),
   updatedAt: Time,
 });
 export type LocationView = Static<typeof LocationView>;

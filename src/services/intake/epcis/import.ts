@@ -2,11 +2,11 @@ import { hash } from "node:crypto";
 import { limits } from "../../../kernel/index.ts";
 import type { Delivery } from "../delivery.ts";
 import { Contents } from "../domain/epcis/contents.ts";
-import { parseGs1Key } from "../domain/epcis/keys.ts";
 import type { BaseUnit } from "../domain/epcis/lines.ts";
 import { type EpcisSurroundings, mapEvent } from "../domain/epcis/map-event.ts";
 import type { EpcisMapping } from "../domain/epcis/mapping.ts";
-import type { EpcisEvent, ReadEvent } from "../domain/epcis/model.ts";
+import type { ReadEvent } from "../domain/epcis/model.ts";
+import { gtinsIn } from "../domain/epcis/named.ts";
 import { placeFinder } from "../domain/epcis/places.ts";
 import type { CloudEvent, Mapped } from "../domain/mapper.ts";
 import { MappingError } from "../domain/mapping-error.ts";
@@ -115,17 +115,6 @@ async function learn(
   if (asked.size === 0) return;
   const found = await units([...asked], signal);
   for (const gtin of asked) known.set(gtin, found.get(gtin));
-}
-
-function gtinsIn({ things, inputs, outputs }: EpcisEvent): readonly string[] {
-  const uris = [things, inputs, outputs].flatMap(({ epcs, quantities }) => [
-    ...epcs,
-    ...quantities.map(({ epcClass }) => epcClass),
-  ]);
-  return uris.flatMap((uri) => {
-    const key = parseGs1Key(uri);
-    return key.ok && key.value.kind === "trade-item" ? [key.value.gtin] : [];
-  });
 }
 
 async function* decoded(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

@@ -10,7 +10,7 @@ import {
 } from "../../../kernel/index.ts";
 import type { Caller } from "../api.ts";
 import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
-import { decideLocation, type LocationState } from "../domain/location/index.ts";
+import { decideLocation, type LocationFields, type LocationState } from "../domain/location/index.ts";
 import { decidePolicy, effectivePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
 import { isTimeZone } from "../facts/time-zones.ts";
 import { type Command, type Ledger, streamOf, type Transaction } from "../ledger/index.ts";
@@ -24,6 +24,7 @@ export class Catalog {
   readonly items = new Registry<ItemState>("item");
   readonly #gtins = new Registry<string | null>("gtin");
   readonly #locations = new Registry<LocationState>("location");
+  readonly #glns = new Registry<string | null>("gln");
   readonly #policies = new Registry<Policy>("policy");
   readonly #ledger: Ledger;
 
@@ -32,7 +33,7 @@ export class Catalog {
   }
 
   get consumers() {
-    return [this.items, this.#gtins, this.#locations, this.#policies];
+    return [this.items, this.#gtins, this.#locations, this.#glns, this.#policies];
   }
 
   // Items
@@ -96,7 +97,9 @@ export class Catalog {
       const errors = [{ in: "body", pointer: "/timeZone", detail }];
       return reject({ code: "invalid-request", detail: `Body /timeZone: ${detail}.`, extra: { errors } });
     }
-    const { group, position } = body;
+    const { group, position, gln } = body;
+    const digits = gln === undefined ? accept(gln) : gtin14(gln);
+    if (!digits.ok) return reject({ code: "invalid-check-digit", detail: `GLN ${gln}: ${digits.rejection}` });
     const fields = {
       name: body.name,
       kind: body.kind,
@@ -105,18 +108,16 @@ export class Catalog {
       ...(position !== undefined && { position: { lat: position.lat, lon: position.lon } }),
       timeZone,
       authority: body.authority ?? "ours",
+      ...(gln !== undefined && { gln }),
     };
-    const stream = streamOf.location(name);
-    const { value } = await this.#ledger.submit({
-      actor: caller.id,
-      streams: [stream],
-      decide: (transaction: Transaction) => {
-        const events = decideLocation(transaction.location(name), fields);
-        if (events.length > 0) transaction.emit(stream, events);
-        return transaction.location(name);
-      },
-    });
-    return accept(locationView(name, value));
+    const { value } = await this.#ledger.submit(locationCommand(name, fields, caller));
+    return value.ok ? accept(locationView(name, value.value)) : value;
+  }
+
+  locationsByGln(gln: string, caller: Caller): PageOf<LocationView> {
+    const name = this.#glns.get(gln) ?? undefined;
+    const state = name === undefined || !isVisible(name, caller) ? undefined : this.#locations.get(name);
+    return accept({ items: name !== undefined && state ? [locationView(name, state)] : [] });
   }
 
   location(id: string, caller: Caller): Outcome<LocationView> {
@@ -209,6 +210,37 @@ function itemCommand(
   };
 }
 
+/** Describes a location; a GLN belongs to one location at a time. */
+function locationCommand(name: string, fields: LocationFields, caller: Caller): Command<Outcome<LocationState>> {
+  const stream = streamOf.location(name);
+  return {
+    actor: caller.id,
+    streams: [stream],
+    decide: (transaction) => {
+      const before = transaction.location(name);
+      const events = decideLocation(before, fields);
+      if (events.length === 0) return accept(before);
+      const [had, has] = [before.fields?.gln, fields.gln];
+      const changed = had === has ? [] : [had, has].filter((gln) => gln !== undefined);
+      transaction.want(changed.map((gln) => streamOf.gln(gln)));
+      const owner = has === undefined ? undefined : transaction.glnOwner(has);
+      if (owner !== undefined && owner !== name) {
+        const whose = isVisible(owner, caller) ? `the location ${owner}` : "another location";
+        return reject({ code: "gln-in-use", detail: `The GLN ${has} belongs to ${whose}.` });
+      }
+      for (const gln of changed) {
+        const event =
+          gln === has
+            ? { type: "GlnAssigned", data: { location: name } }
+            : { type: "GlnFreed", data: { location: null } };
+        transaction.emit(streamOf.gln(gln), [event]);
+      }
+      transaction.emit(stream, events);
+      return accept(transaction.location(name));
+    },
+  };
+}
+
 function applyPolicyCommand(sku: string, location: string, caller: Caller): Command<void> {
   return {
     actor: caller.id,
@@ -268,6 +300,7 @@ function locationView(id: string, { fields, updatedAt }: LocationState): Locatio
     position: fields?.position ?? null,
     timeZone: fields?.timeZone ?? "UTC",
     authority: fields?.authority ?? "ours",
+    gln: fields?.gln ?? null,
     updatedAt: formatInstant(updatedAt),
   };
 }

@@ -134,6 +134,11 @@ function lastSeq(unit: RecordedUnit | undefined): Sequence {
   return unit?.events[unit.events.length - 1]?.seq ?? 0;
 }
 
+/** Whether a caller may see an event at all. */
+export function isSeenBy(event: RecordedEvent, caller: Caller): boolean {
+  return isWanted(event, {}, caller);
+}
+
 function isWanted(event: RecordedEvent, { skus, locations, types }: ChangesFilter, caller: Caller): boolean {
   if (!isPublic(event)) return false;
   if (types !== undefined && !types.has(publicTypeOf(event))) return false;

@@ -1,6 +1,6 @@
 /** Recorded events as clients see them: CloudEvents 1.0. */
 import { formatInstant, limits } from "../../../kernel/index.ts";
-import type { Epoch, RecordedEvent } from "../../../platform/storage/index.ts";
+import type { Epoch, LogReader, RecordedEvent, Sequence } from "../../../platform/storage/index.ts";
 import { available, type Balance, isFactEvent, type StockEvent, totalsOfBalance } from "../domain/stock/index.ts";
 import { idOf, kindOf, pairOf } from "../ledger/index.ts";
 import { formatPosition, publicVersion } from "../positions.ts";
@@ -50,7 +50,7 @@ export const recordedTypes: Readonly<Record<string, readonly [type: string, mean
 export const reservationType = "larder.reservation.status-changed.v1";
 
 /** Streams whose events are of no concern to clients: keys, webhooks, seals, bookkeeping. */
-const privateKinds = new Set(["key", "seal", "gtin", "webhook"]);
+const privateKinds = new Set(["key", "seal", "gtin", "gln", "capture", "webhook"]);
 
 export function isPublic(event: RecordedEvent): boolean {
   return !privateKinds.has(kindOf(event.stream));
@@ -70,7 +70,7 @@ export function toCloudEvent(event: RecordedEvent, epochs: readonly Epoch[]): Re
   const data = kindOf(event.stream) === "stock" ? stockData(event, epochs) : otherData(event);
   return {
     specversion: "1.0",
-    id: `${epochs[epochs.length - 1]?.id ?? ""}-${event.seq}`,
+    id: eventId(event.seq, epochs),
     source: "urn:larder:inventory",
     type: publicTypeOf(event),
     time: formatInstant(happenedAt(event)),
@@ -79,6 +79,19 @@ export function toCloudEvent(event: RecordedEvent, epochs: readonly Epoch[]): Re
     position: formatPosition(epochs, event.seq),
     data: { ...data, recordedAt: formatInstant(event.unit.recordedAt), actor: event.unit.actor, ...causeOf(event) },
   };
+}
+
+/** The id of an event, for ever: it names the epoch that the event was recorded in, so a restore does not change it. */
+function eventId(seq: Sequence, epochs: readonly Epoch[]): string {
+  return `${epochs.findLast(({ startsAfter }) => seq > startsAfter)?.id ?? ""}-${seq}`;
+}
+
+/** The event that has an id. */
+export async function findEvent(log: Pick<LogReader, "epochs" | "head" | "readLog">, id: string) {
+  const seq = Number(/-(\d{1,15})$/.exec(id)?.[1] ?? 0);
+  if (seq === 0 || seq > log.head() || eventId(seq, log.epochs) !== id) return undefined;
+  const [unit] = await log.readLog(seq - 1, 1);
+  return unit?.events.find((event) => event.seq === seq);
 }
 
 /** When it happened: as a fact says, else when it was recorded. */

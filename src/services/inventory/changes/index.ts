@@ -1,3 +1,11 @@
-export { Changes } from "./changes.ts";
-export { happenedAt, isPublic, pairsIn, recordedTypes, reservationType, toCloudEvent } from "./cloud-events.ts";
+export { Changes, isSeenBy } from "./changes.ts";
+export {
+  findEvent,
+  happenedAt,
+  isPublic,
+  pairsIn,
+  recordedTypes,
+  reservationType,
+  toCloudEvent,
+} from "./cloud-events.ts";
 export { positionAt, recordedChanges, sequenceOfPosition } from "./recorded.ts";

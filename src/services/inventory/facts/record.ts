@@ -50,12 +50,33 @@ function streamsOf(data: FactBody): string[] {
   return told.transfer === undefined ? streams : [...streams, streamOf.transfer(told.transfer)];
 }
 
+/** What would become of a fact now, as far as can be told without carrying it out: not whether a total would be out of range. */
+export function judgeCommand(fact: ParsedFact, caller: Caller): Command<FactOutcome> {
+  const { data } = fact;
+  return {
+    actor: caller.id,
+    looks: true,
+    streams: [],
+    claims: [fact.key],
+    decide: (transaction) => {
+      const known = alreadyKnown(transaction, fact);
+      if (known === undefined && data.kind === "stock" && data.sku === undefined)
+        skuOfGtin(transaction, data.gtin ?? "");
+      return known ?? "accepted";
+    },
+  };
+}
+
+function alreadyKnown(transaction: Transaction, { key, print }: ParsedFact): FactOutcome | undefined {
+  const known = transaction.claimed(key);
+  if (known === undefined) return undefined;
+  if (known.print === print) return "duplicate";
+  return { code: "event-id-reused", detail: "A fact of this source and id was recorded with other content." };
+}
+
 function record(transaction: Transaction, fact: ParsedFact, caller: Caller): FactOutcome {
-  const known = transaction.claimed(fact.key);
-  if (known !== undefined) {
-    if (known.print === fact.print) return "duplicate";
-    return { code: "event-id-reused", detail: "A fact of this source and id was recorded with other content." };
-  }
+  const known = alreadyKnown(transaction, fact);
+  if (known !== undefined) return known;
   const { data } = fact;
   if (data.kind === "order") {
     const key = claimKey("order", fact.source, data.order);

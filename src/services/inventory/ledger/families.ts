@@ -23,6 +23,8 @@ export interface States {
   readonly location: LocationState;
   /** The sku a GTIN belongs to. */
   readonly gtin: string | null;
+  /** The location a GLN belongs to. */
+  readonly gln: string | null;
   /** Of every other kind only the version matters. */
   readonly other: null;
 }
@@ -60,6 +62,7 @@ const families: { readonly [K in keyof States]: Family<States[K]> } = {
     evolve: (state, event, unit) => evolveLocation(state, event as LocationEvent, unit.recordedAt),
   },
   gtin: { empty: () => null, evolve: (_state, event) => (event.data as { readonly sku: string | null }).sku },
+  gln: { empty: () => null, evolve: (_state, event) => (event.data as { readonly location: string | null }).location },
   other: { empty: () => null, evolve: () => null },
 };
 

@@ -94,6 +94,10 @@ export class Step implements Transaction {
     return this.#state<string | null>(streamOf.gtin(gtin)) ?? undefined;
   }
 
+  glnOwner(gln: string): string | undefined {
+    return this.#state<string | null>(streamOf.gln(gln)) ?? undefined;
+  }
+
   emitted(): Claimant["events"] {
     return [...this.events];
   }

@@ -15,6 +15,8 @@ export const streamOf = {
   void: (claim: string) => `void-${claim}`,
   /** Ownership of a GTIN, so that two items can't claim it at once. */
   gtin: (gtin: string) => `gtin-${gtin}`,
+  /** Ownership of a GLN, so that two locations can't claim it at once. */
+  gln: (gln: string) => `gln-${gln}`,
   seal: (lane: number) => `seal-${lane}`,
 } as const;
 

@@ -18,6 +18,8 @@ export interface Transaction {
   location(id: string): States["location"];
   /** The item that a GTIN of 14 digits belongs to. */
   gtinOwner(gtin: string): string | undefined;
+  /** The location that a GLN of 13 digits belongs to. */
+  glnOwner(gln: string): string | undefined;
   /** The version of a stream; 0 when it has no events. */
   version(stream: string): number;
   /** All of a stock's events, oldest first. Costs a read of them all: for what its state can't tell. */

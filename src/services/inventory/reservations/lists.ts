@@ -43,12 +43,16 @@ const tagOf = {
   sku: (sku: string) => `reservation-sku:${sku}`,
 };
 
-/** What units of the inventory are found by. */
+/** Jobs of EPCIS capture, which the intake appends: all, and those of one credential. */
+export const captureTags = { any: "capture", of: (actor: string) => `capture-of:${actor}` } as const;
+
+/** What units of the log are found by. */
 export const inventoryTagging: Tagging = {
-  version: 1,
-  of({ events }) {
+  version: 2,
+  of({ events, meta }) {
     let tags: readonly string[] = none;
     for (const event of events) {
+      if (event.type === "CaptureAccepted") return [captureTags.any, captureTags.of(meta.actor)];
       // A unit places or amends one reservation.
       if (event.stream.startsWith("reservation-")) tags = tagsOf(event as unknown as ReservationEvent);
       if (tags.length > 0) return tags;

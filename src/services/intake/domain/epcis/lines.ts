@@ -1,19 +1,30 @@
 import { accept, limits, type Result, reject } from "../../../../kernel/index.ts";
 import { timesPowerOfTen } from "./decimal.ts";
-import { type Gs1Key, parseGs1Key } from "./keys.ts";
+import { parseGs1Key } from "./keys.ts";
 import type { EpcisEvent, EpcisQuantity, EpcisThings } from "./model.ts";
 import { own } from "./own.ts";
+import { ownItemOf } from "./own-names.ts";
 
 export type BaseUnit = "each" | "g" | "ml";
 
+/** What counting needs to know of the world. */
+export interface CountingSurroundings {
+  /** The base unit of a registered item; undefined when nobody knows, so that the event's own unit is taken. */
+  readonly unitOf: (gtin: string) => BaseUnit | undefined;
+  /** Whether Larder's own URIs name items of ours: the document is from a Larder that has the same. Else they are no stock. */
+  readonly readsOwnNames?: boolean;
+}
+
 /** Units of one item and lot that an event is about. */
 export interface Line {
-  readonly gtin: string;
+  readonly item: ItemName;
   readonly lot?: string;
   readonly expiresOn?: string;
   /** Whole, in the item's base unit, at least 0. */
   readonly quantity: number;
 }
+
+export type ItemName = { readonly gtin: string } | { readonly sku: string };
 
 /** The units of UN/ECE Recommendation 20 that are base units times a power of ten. */
 export const unitsOfMeasure: Readonly<Record<string, readonly [unit: BaseUnit, power: number]>> = {
@@ -40,16 +51,16 @@ export const unitsOfMeasure: Readonly<Record<string, readonly [unit: BaseUnit, p
 export function linesOf(
   things: EpcisThings,
   event: EpcisEvent,
-  unitOf: (gtin: string) => BaseUnit | undefined,
+  { unitOf, readsOwnNames = false }: CountingSurroundings,
 ): Result<readonly Line[], string> {
   const lines = new Map<string, Line>();
-  const add = (key: Gs1Key & { kind: "trade-item" }, quantity: number) => {
+  const add = (item: ItemName, key: { readonly lot?: string; readonly expiresOn?: string }, quantity: number) => {
     const lot = key.lot ?? event.lot;
     const expiresOn = key.expiresOn ?? event.expiresOn;
-    const id = JSON.stringify([key.gtin, lot, expiresOn]);
+    const id = JSON.stringify([item, lot, expiresOn]);
     const before = lines.get(id)?.quantity ?? 0;
     lines.set(id, {
-      gtin: key.gtin,
+      item,
       ...(lot !== undefined && { lot }),
       ...(expiresOn !== undefined && { expiresOn }),
       quantity: before + quantity,
@@ -68,33 +79,43 @@ export function linesOf(
     if (unit !== undefined && unit !== "each")
       return reject(`${epc} is one piece, and GTIN ${gtin} is kept in ${unit}: tell it by quantity`);
     const identity = `${gtin} ${serial}`;
-    if (!seen.has(identity)) add(key.value, 1);
+    if (!seen.has(identity)) add({ gtin }, key.value, 1);
     seen.add(identity);
   }
   for (const element of things.quantities) {
     const key = parseGs1Key(element.epcClass);
     if (!key.ok) return key;
+    const named = readsOwnNames ? ownItemOf(element.epcClass) : undefined;
+    if (named !== undefined) {
+      const quantity = unitsOf(element);
+      if (!quantity.ok) return quantity;
+      add({ sku: named.sku }, named, quantity.value);
+    }
     if (key.value.kind !== "trade-item") continue;
-    const quantity = unitsOf(element, key.value.gtin, unitOf(key.value.gtin));
+    const { gtin } = key.value;
+    const quantity = unitsOf(element, { gtin, unit: unitOf(gtin) });
     if (!quantity.ok) return quantity;
-    add(key.value, quantity.value);
+    add({ gtin }, key.value, quantity.value);
   }
   const tooMany = [...lines.values()].find(({ quantity }) => quantity > limits.quantityMax);
-  if (tooMany !== undefined) return reject(`GTIN ${tooMany.gtin}: more than ${limits.quantityMax} units`);
+  if (tooMany !== undefined) return reject(`${nameOf(tooMany.item)}: more than ${limits.quantityMax} units`);
   return accept([...lines.values()]);
+}
+
+function nameOf(item: ItemName): string {
+  return "gtin" in item ? `GTIN ${item.gtin}` : `sku ${item.sku}`;
 }
 
 function unitsOf(
   { epcClass, quantity, uom }: EpcisQuantity,
-  gtin: string,
-  kept: BaseUnit | undefined,
+  kept?: { readonly gtin: string; readonly unit: BaseUnit | undefined },
 ): Result<number, string> {
   if (quantity === undefined) return reject(`${epcClass}: the event does not say how much`);
   const [unit, power] = uom === undefined ? (["each", 0] as const) : (own(unitsOfMeasure, uom) ?? [undefined, 0]);
   if (unit === undefined)
     return reject(`${epcClass}: ${uom} is none of the units ${Object.keys(unitsOfMeasure).join(", ")}`);
-  if (kept !== undefined && kept !== unit)
-    return reject(`${epcClass}: ${quantity} ${uom ?? "pieces"}, and GTIN ${gtin} is kept in ${kept}`);
+  if (kept?.unit !== undefined && kept.unit !== unit)
+    return reject(`${epcClass}: ${quantity} ${uom ?? "pieces"}, and GTIN ${kept.gtin} is kept in ${kept.unit}`);
   const units = timesPowerOfTen(quantity, power);
   if (units.startsWith("-")) return reject(`${epcClass}: ${quantity} is below zero`);
   if (units.includes(".")) return reject(`${epcClass}: ${quantity} ${uom ?? "pieces"} is no whole number of ${unit}`);

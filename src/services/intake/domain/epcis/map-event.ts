@@ -3,16 +3,14 @@ import type { CloudEvent } from "../mapper.ts";
 import { type ContentsFinder, withContents } from "./contents.ts";
 import { identify } from "./identify.ts";
 import { parseGs1Key } from "./keys.ts";
-import { type BaseUnit, type Line, linesOf } from "./lines.ts";
+import { type CountingSurroundings, type Line, linesOf } from "./lines.ts";
 import { type MeaningSurroundings, type Movement, meaningOf } from "./meaning.ts";
 import type { EpcisErrorDeclaration, EpcisEvent } from "./model.ts";
 
 /** What a mapping needs to know of the world. */
-export interface EpcisSurroundings extends MeaningSurroundings {
+export interface EpcisSurroundings extends MeaningSurroundings, CountingSurroundings {
   /** CloudEvents source of the facts; with an event's id it names its facts for ever. */
   readonly source: string;
-  /** The base unit of a registered item; undefined when nobody knows, so that the event's own unit is taken. */
-  readonly unitOf: (gtin: string) => BaseUnit | undefined;
   /** What is in a logistic unit. */
   readonly contentsOf: ContentsFinder;
   /** A digest that nobody can make collide, in characters that are safe anywhere. Ids come from it. */
@@ -38,7 +36,7 @@ export function mapEvent(told: EpcisEvent, around: EpcisSurroundings): MappedEve
   const key = event.eventId ?? `urn:larder:epcis:${around.digest(identify(told))}`;
   const facts: CloudEvent[] = [];
   for (const movement of meaning.value) {
-    const lines = linesOf(movement.things, event, around.unitOf);
+    const lines = linesOf(movement.things, event, around);
     if (!lines.ok) return outcomeOf(event, "rejected", lines.rejection);
     for (const line of lines.value) {
       if (line.quantity > 0 || movement.fact === "counted") facts.push(factOf(movement, line, key, event, around));
@@ -69,7 +67,7 @@ function whyEmpty({ things, inputs, outputs, parent }: EpcisEvent): ["nothing" |
 
 function factOf(
   { fact, location, more, sign }: Movement,
-  { gtin, lot, expiresOn, quantity }: Line,
+  { item, lot, expiresOn, quantity }: Line,
   key: string,
   event: EpcisEvent,
   around: EpcisSurroundings,
@@ -78,12 +76,15 @@ function factOf(
   return {
     specversion: "1.0",
     // The parts of an event are told apart by what they are about, not by their order, which notations are free in.
-    id: asId([key, fact, gtin, lot ?? "", expiresOn ?? ""].join(" ").trimEnd(), around),
+    id: asId(
+      [key, fact, "gtin" in item ? item.gtin : `sku:${item.sku}`, lot ?? "", expiresOn ?? ""].join(" ").trimEnd(),
+      around,
+    ),
     source: around.source,
     type: `larder.stock.${fact}.v1`,
     time: formatInstant(event.time),
     data: {
-      gtin,
+      ...item,
       location,
       ...(lot !== undefined && { lot }),
       ...(isDated && expiresOn !== undefined && { expiresOn }),

@@ -238,7 +238,16 @@ class EventReader {
       if (!isDate(date)) throw this.#problem("ilmd", `${name} ${told} is no date, as 2026-11-21`);
       return { ...optional("lot", lot), expiresOn: date };
     }
-    return optional("lot", lot);
+    return { ...optional("lot", lot), ...optional("expiresOn", this.#ownExpiry()) };
+  }
+
+  /** What Larder's own documents say where the standard has no place for it: on movements other than the first. */
+  #ownExpiry(): string | undefined {
+    for (const [name, value] of Object.entries(this.#members)) {
+      if (expanded(name, this.#prefixes) === "urn:larder:epcis:expiresOn" && typeof value === "string" && isDate(value))
+        return value;
+    }
+    return undefined;
   }
 
   #rest(): string {

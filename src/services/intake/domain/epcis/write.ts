@@ -2,6 +2,7 @@ import { formatInstant, type Instant, isDate } from "../../../../kernel/index.ts
 import type { BaseUnit } from "./lines.ts";
 import type { EpcisAction } from "./model.ts";
 import { own } from "./own.ts";
+import { encoded, uriOfOwnItem, uriOfOwnLocation } from "./own-names.ts";
 import { heldDispositions, removalReasons } from "./rules.ts";
 
 /** A recorded event of the change feed, as far as it is written. */
@@ -59,7 +60,7 @@ export function epcisEventOf(event: RecordedFact, names: EpcisNames): Readonly<R
   const place = { id: uriOfPlace(location, names) };
   return {
     type: "ObjectEvent",
-    eventID: `urn:larder:event:${encodeURIComponent(event.id)}`,
+    eventID: `urn:larder:event:${encoded(event.id)}`,
     eventTime: event.time,
     eventTimeZoneOffset: "+00:00",
     ...(typeof data["recordedAt"] === "string" && { recordTime: data["recordedAt"] }),
@@ -184,7 +185,7 @@ function changeOf(data: Data, quantity: string): number {
 function transaction(type: string, id: unknown): { readonly bizTransactionList?: readonly object[] } {
   if (!isText(id)) return {};
   const isUri = /^[a-z][a-z0-9+.-]*:[!-~]+$/i.test(id);
-  const bizTransaction = isUri ? id : `urn:larder:reference:${encodeURIComponent(id)}`;
+  const bizTransaction = isUri ? id : `urn:larder:reference:${encoded(id)}`;
   return { bizTransactionList: [{ type, bizTransaction }] };
 }
 
@@ -195,15 +196,13 @@ const gs1Lot = /^[!"%-?A-Z_a-z]{1,20}$/;
 
 function uriOfItem(sku: string, lot: string | undefined, { gtinOf }: EpcisNames): string {
   const gtin = gtinOf(sku);
-  const code = lot === undefined ? "" : encodeURIComponent(lot);
-  if (gtin !== undefined && (lot === undefined || gs1Lot.test(lot)))
-    return `https://id.gs1.org/01/${gtin}${lot === undefined ? "" : `/10/${code}`}`;
-  return `urn:larder:item:${encodeURIComponent(sku)}${lot === undefined ? "" : `:lot:${code}`}`;
+  if (gtin === undefined || (lot !== undefined && !gs1Lot.test(lot))) return uriOfOwnItem(sku, lot);
+  return `https://id.gs1.org/01/${gtin}${lot === undefined ? "" : `/10/${encoded(lot)}`}`;
 }
 
 function uriOfPlace(location: string, { placeOf }: EpcisNames): string {
   const place = placeOf(location);
-  if (place === undefined) return `urn:larder:location:${encodeURIComponent(location)}`;
+  if (place === undefined) return uriOfOwnLocation(location);
   return /^\d{13}$/.test(place) ? `https://id.gs1.org/414/${place}` : place;
 }
 

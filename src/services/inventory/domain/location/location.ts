@@ -10,6 +10,8 @@ export interface LocationFields {
   readonly position?: { readonly lat: number; readonly lon: number };
   /** IANA name: the zone in which dates of lots end. */
   readonly timeZone: string;
+  /** GS1 Global Location Number: 13 digits with a right check digit; belongs to one location at a time. */
+  readonly gln?: string;
   /** Whose figures win when both sides differ. */
   readonly authority: "ours" | "theirs";
 }

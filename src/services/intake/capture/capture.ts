@@ -1,0 +1,345 @@
+import {
+  accept,
+  formatInstant,
+  type Instant,
+  identifierProblem,
+  invariant,
+  limits,
+  normalise,
+  type Outcome,
+  PlatformError,
+  reject,
+} from "../../../kernel/index.ts";
+import { type Delivery, done, type Handled, type Messaging, QueueWorker } from "../../../platform/messaging/index.ts";
+import type { Storage } from "../../../platform/storage/index.ts";
+import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
+import type { Caller, Inventory } from "../../inventory/index.ts";
+import type { CaptureAccepted, CaptureJob, CaptureProblem, ErrorBehaviour } from "../domain/capture/job.ts";
+import {
+  type Breathe,
+  type CaptureDocument,
+  type EventFacts,
+  mapDocument,
+  problemOf,
+  readDocument,
+} from "./document.ts";
+import { CaptureJobs } from "./jobs.ts";
+import { type CapturePart, partsOf, problemsOf } from "./parts.ts";
+import type { CaptureJobView } from "./wire.ts";
+
+export interface CaptureRequest {
+  readonly behaviour: ErrorBehaviour;
+  /** The only source that the caller is limited to, else `epcis`, when not said. */
+  readonly source?: string;
+  readonly leaveOut: readonly string[];
+  readonly ownNames: boolean;
+}
+
+/**
+ * EPCIS capture: takes documents in, and records in the background what they say of stock. `capture` judges what can be
+ * judged at once; what is left to record waits in the queue `epcis`, so nothing is lost when the process ends.
+ */
+export interface EpcisCapture {
+  /**
+   * Resolves once the document is durable, with the id of its job. Rejects what is no EPCIS document, holds too much, or
+   * speaks for a source that the caller may not speak for. Throws `PlatformError` when it can't be taken in now.
+   */
+  capture(
+    document: CaptureDocument,
+    request: CaptureRequest,
+    caller: Caller,
+  ): Promise<Outcome<{ readonly id: string }>>;
+  /** A caller who is limited in any way sees only its own jobs. */
+  job(id: string, caller: Caller): Promise<Outcome<CaptureJobView>>;
+  /** Newest first. */
+  jobs(
+    query: { readonly limit: number; readonly after?: string },
+    caller: Caller,
+  ): Promise<Outcome<{ readonly items: readonly CaptureJobView[]; readonly next?: string }>>;
+}
+
+export interface CaptureOptions {
+  readonly inventory: Inventory;
+  readonly storage: Storage;
+  readonly messaging: Messaging;
+  readonly clock: () => Instant;
+  /** A random id of 128 bits or more, as text. */
+  readonly randomId: () => string;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+  readonly onFailure?: (error: unknown) => void;
+  readonly timers?: Timers;
+}
+
+export interface RunningCapture extends EpcisCapture {
+  /** Takes no more from the queue, and finishes what is under way. */
+  stop(): Promise<void>;
+}
+
+export const captureQueue = "epcis";
+
+/** Opens the queue, and begins to record what waits in it. */
+export async function startCapture(options: CaptureOptions): Promise<RunningCapture> {
+  await options.messaging.declareQueue({
+    name: captureQueue,
+    deduplicationMs: 3_600_000,
+    attemptsMax: limits.queueAttemptsMax,
+    depthMax: limits.captureQueueMax,
+  });
+  const capture = new LocalCapture(options);
+  capture.start();
+  return capture;
+}
+
+/** A store that is down kills no document: attempts are counted in hours, and the worker goes on for as long as the queue lets it. */
+const policy = {
+  firstDelayMs: 100,
+  delayMsMax: 60_000,
+  attemptsMax: limits.queueAttemptsMax,
+  elapsedMsMax: limits.deduplicationMsMax,
+};
+/** Attempts at a part that fails although nothing is unavailable: the code is wrong, and trying on would hide it. */
+const defectAttemptsMax = 5;
+/** Milliseconds for which a part is leased: its facts are recorded in far less, on a slow disk too. */
+const leaseMs = 60_000;
+/** Documents that are recorded at the same time: their facts share the syncs of the disk. */
+const concurrency = 4;
+
+class LocalCapture implements RunningCapture {
+  readonly #inventory: Inventory;
+  readonly #messaging: Messaging;
+  readonly #jobs: CaptureJobs;
+  readonly #randomId: () => string;
+  readonly #worker: QueueWorker;
+  readonly #breathe: Breathe;
+  readonly #onFailure: (error: unknown) => void;
+
+  constructor({ inventory, messaging, storage, clock, random, randomId, ...rest }: CaptureOptions) {
+    const { timers = systemTimers, onFailure = () => {} } = rest;
+    this.#inventory = inventory;
+    this.#messaging = messaging;
+    this.#jobs = new CaptureJobs(storage, clock, randomId);
+    this.#randomId = randomId;
+    this.#breathe = () => new Promise((resolve) => timers.soon(resolve));
+    this.#onFailure = onFailure;
+    this.#worker = new QueueWorker({
+      messaging,
+      queue: captureQueue,
+      handle: async (batch) => await Promise.all(batch.map((delivery) => this.#handle(delivery))),
+      policy,
+      concurrency,
+      leaseMs,
+      clock,
+      random,
+      onFailure,
+      timers,
+    });
+  }
+
+  start(): void {
+    this.#worker.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.stop(limits.drainMs);
+  }
+
+  async capture(document: CaptureDocument, request: CaptureRequest, caller: Caller): Promise<Outcome<{ id: string }>> {
+    const source = sourceFor(request, caller);
+    if (!source.ok) return source;
+    const read = await readDocument(document, this.#breathe);
+    if (!read.ok) return read;
+    const { leaveOut, ownNames, behaviour } = request;
+    const understanding = { source: source.value, leaveOut, ownNames };
+    const mapped = await mapDocument(read.value, understanding, this.#inventory, this.#breathe);
+    if (!mapped.ok) return mapped;
+    const { events, toRecord } = mapped.value;
+    const isAllOrNothing = behaviour === "rollback";
+    const foreseen = isAllOrNothing ? [...clashes(toRecord), ...(await this.#check(toRecord, caller))] : [];
+    const problems = [...mapped.value.problems, ...foreseen];
+    const first = problems.slice(0, limits.captureProblemsMax);
+    const id = this.#randomId();
+    const packed = partsOf(
+      id,
+      isAllOrNothing && problems.length > 0 ? [] : toRecord,
+      { behaviour, events, problems: first, problemCount: problems.length },
+      caller,
+    );
+    if (!packed.ok) return packed;
+    const { accepted, messages } = packed.value;
+    // What is to be recorded comes first: a job that nobody carries out would run for ever.
+    if (messages.length > 0) await this.#messaging.send(captureQueue, messages);
+    await this.#begin(id, accepted, caller.id);
+    return accept({ id });
+  }
+
+  /** What recording would turn down, found out before anything is recorded. */
+  async #check(toRecord: readonly EventFacts[], caller: Caller): Promise<readonly CaptureProblem[]> {
+    const problems: CaptureProblem[] = [];
+    let batch: EventFacts[] = [];
+    let facts = 0;
+    const flush = async () => {
+      const items = batch.flatMap((event) => event.facts);
+      problems.push(...problemsOf(await this.#inventory.checkFacts(items, caller), batch));
+      [batch, facts] = [[], 0];
+    };
+    for (const event of toRecord) {
+      batch.push(event);
+      facts += event.facts.length;
+      if (facts >= limits.batchItemsMax) await flush();
+    }
+    await flush();
+    return problems;
+  }
+
+  /** The worker may have written it down before, with what came with the first part. */
+  async #begin(id: string, data: CaptureAccepted, actor: string): Promise<void> {
+    await this.#jobs.append(id, 0, { type: "CaptureAccepted", data }, actor);
+  }
+
+  async #handle(delivery: Delivery): Promise<Handled> {
+    const part = partIn(delivery.body);
+    if (part === undefined) return { outcome: "dead", cause: "the message is no part of a captured document" };
+    try {
+      await this.#record(part);
+      return done;
+    } catch (error) {
+      if (!(error instanceof PlatformError)) {
+        this.#onFailure(error);
+        if (delivery.attempts >= defectAttemptsMax)
+          return { outcome: "dead", cause: error instanceof Error ? error.message : String(error) };
+      }
+      throw error;
+    }
+  }
+
+  /** May be called again for the same part: its facts are known then, and it is counted once. */
+  async #record(part: CapturePart): Promise<void> {
+    const { job: id, caller, events, accepted } = part;
+    if (accepted !== undefined && (await this.#jobs.read(id)).job === undefined)
+      await this.#begin(id, accepted, caller.id);
+    if ((await this.#jobs.read(id)).job?.recordedParts.has(part.part)) return;
+    const receipt = await this.#inventory.recordFacts(
+      events.flatMap(({ facts }) => facts),
+      callerOf(part),
+    );
+    const problems = problemsOf(receipt.rejected, events);
+    const data = {
+      part: part.part,
+      accepted: receipt.accepted,
+      duplicates: receipt.duplicates,
+      problems: problems.slice(0, limits.captureProblemsMax),
+      problemCount: problems.length,
+    };
+    for (let attempt = 0; attempt <= limits.conflictRetriesMax; attempt += 1) {
+      const { job, version } = await this.#jobs.read(id);
+      // After a restore to an earlier point the job may be gone; what it recorded counts all the same.
+      if (job === undefined || job.recordedParts.has(part.part)) return;
+      if (await this.#jobs.append(id, version, { type: "CapturePartRecorded", data }, caller.id)) return;
+    }
+    throw new PlatformError("version-conflict", "others changed the capture job at the same time");
+  }
+
+  async job(id: string, caller: Caller): Promise<Outcome<CaptureJobView>> {
+    const { job } = await this.#jobs.read(id);
+    if (job === undefined || (isLimited(caller) && job.actor !== caller.id))
+      return reject({ code: "not-found", detail: "There is no such capture job." });
+    return accept(viewOf(id, job));
+  }
+
+  async jobs({ limit, after }: { readonly limit: number; readonly after?: string }, caller: Caller) {
+    if (after !== undefined && !/^\d{1,15}$/.test(after))
+      return reject({
+        code: "invalid-request" as const,
+        detail: "nextPageToken can't be read: hand back one that Larder has given.",
+      });
+    const actor = isLimited(caller) ? caller.id : undefined;
+    const { found, next } = await this.#jobs.list(actor, after === undefined ? undefined : Number(after), limit);
+    const items = found.map(({ id, job }) => viewOf(id, job));
+    return accept({ items, ...(next !== undefined && { next: String(next) }) });
+  }
+}
+
+function sourceFor({ source }: CaptureRequest, { sources }: Caller): Outcome<string> {
+  const [only, ...others] = sources ?? [];
+  const chosen = normalise(source ?? (only !== undefined && others.length === 0 ? only : "epcis"));
+  const problem = identifierProblem(chosen);
+  if (problem !== undefined) return reject({ code: "invalid-request", detail: `source ${problem}.` });
+  if (sources?.has(chosen) ?? true) return accept(chosen);
+  const detail = `The credential may not speak for the source ${chosen}: name one of its own by the parameter \`source\`.`;
+  return reject({ code: "forbidden", detail });
+}
+
+/** Events of one id in one document that say different things: which of them would be recorded first is no matter of chance. */
+function clashes(toRecord: readonly EventFacts[]): readonly CaptureProblem[] {
+  const said = new Map<string, string>();
+  return toRecord.flatMap((event) => {
+    const clash = event.facts.find((fact) => {
+      const content = JSON.stringify(fact);
+      const before = said.get(fact.id);
+      said.set(fact.id, before ?? content);
+      return before !== undefined && before !== content;
+    });
+    return clash === undefined
+      ? []
+      : [
+          problemOf(
+            "event-id-reused",
+            "An event before it in the document has the same id and says something else.",
+            event,
+          ),
+        ];
+  });
+}
+
+function isLimited({ locations, sources, ownReservations }: Caller): boolean {
+  return locations !== undefined || sources !== undefined || ownReservations;
+}
+
+function partIn(body: string): CapturePart | undefined {
+  try {
+    const part = JSON.parse(body) as Partial<CapturePart> | null;
+    const isPart =
+      typeof part?.job === "string" && typeof part.part === "number" && Array.isArray(part.events) && part.caller;
+    return isPart ? (part as CapturePart) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function callerOf({ caller }: CapturePart): Caller {
+  const { id, locations, sources, ownReservations } = caller;
+  return {
+    id,
+    ...(locations && { locations: new Set(locations) }),
+    ...(sources && { sources: new Set(sources) }),
+    ownReservations,
+  };
+}
+
+function viewOf(id: string, job: CaptureJob): CaptureJobView {
+  const isOver = job.finishedAt !== undefined;
+  const missing = isOver ? job.parts - job.recordedParts.size : 0;
+  invariant(missing >= 0, "a job records each part once");
+  const errors: CaptureJobView["errors"] = [...job.problems];
+  if (missing > 0)
+    errors.push({
+      type: "epcisException:ImplementationException",
+      title: "A part of the document was given up",
+      code: "part-given-up",
+      detail: `${missing} of ${job.parts} parts became dead letters of the queue ${captureQueue} and were discarded.`,
+    });
+  return {
+    captureID: id,
+    createdAt: formatInstant(job.createdAt),
+    ...(job.finishedAt !== undefined && { finishedAt: formatInstant(job.finishedAt) }),
+    running: !isOver,
+    success: errors.length === 0,
+    captureErrorBehaviour: job.behaviour,
+    errors,
+    errorCount: job.problemCount + (missing > 0 ? 1 : 0),
+    events: job.events,
+    factsRecorded: job.accepted,
+    factsKnown: job.duplicates,
+  };
+}

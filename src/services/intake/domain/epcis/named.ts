@@ -1,0 +1,23 @@
+import { parseGs1Key } from "./keys.ts";
+import type { EpcisEvent } from "./model.ts";
+
+/** The GTINs (14 digits) of the trade items that an event names. */
+export function gtinsIn({ things, inputs, outputs }: EpcisEvent): readonly string[] {
+  const uris = [things, inputs, outputs].flatMap(({ epcs, quantities }) => [
+    ...epcs,
+    ...quantities.map(({ epcClass }) => epcClass),
+  ]);
+  return uris.flatMap((uri) => {
+    const key = parseGs1Key(uri);
+    return key.ok && key.value.kind === "trade-item" ? [key.value.gtin] : [];
+  });
+}
+
+/** The GLNs (13 digits) of the places that an event names. */
+export function glnsIn({ readPoint, bizLocation, sources, destinations }: EpcisEvent): readonly string[] {
+  const uris = [readPoint, bizLocation, ...sources.map(({ id }) => id), ...destinations.map(({ id }) => id)];
+  return uris.flatMap((uri) => {
+    const key = uri === undefined ? undefined : parseGs1Key(uri);
+    return key?.ok && key.value.kind === "place" ? [key.value.gln] : [];
+  });
+}
