@@ -3,6 +3,7 @@ import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import { type RunningIntake, startIntake } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
+import { type RunningSync, startSync } from "../../services/sync/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
@@ -36,6 +37,7 @@ export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
   readonly intake: RunningIntake;
+  readonly sync: RunningSync;
   readonly gateway: Gateway;
 }
 
@@ -96,6 +98,16 @@ export const modules: ModuleTable<Resources, Offers> = {
       const observer = intakeObserver(registry.metrics, logger);
       const intake = await startIntake({ messaging, inventory, clock, random: Math.random, observer });
       return { offer: intake, stop: () => intake.stop() };
+    },
+  },
+
+  sync: {
+    about: "pushes changes to the locations that ask for them",
+    needs: ["storage", "messaging"],
+    uses: ["inventory"],
+    async start({ storage, messaging, clock, random }, { inventory }) {
+      const sync = await startSync({ storage, messaging, inventory, clock, randomId: randomIds(random) });
+      return { offer: sync, stop: () => sync.stop() };
     },
   },
 
