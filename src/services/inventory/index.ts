@@ -1,8 +1,24 @@
-export type { Caller, ChangesFilter, ChangesStep, Inventory, ReservationQuery, StockOptions } from "./api.ts";
-export { recordedChanges, sequenceOfPosition } from "./changes/index.ts";
+export type {
+  Caller,
+  ChangesFilter,
+  ChangesStep,
+  Inventory,
+  ReservationQuery,
+  StockOptions,
+  StockPair,
+  StocksStep,
+} from "./api.ts";
+export {
+  type LocationDescribed,
+  locationDescribedBy,
+  recordedChanges,
+  sequenceOfPosition,
+  stockChangedBy,
+} from "./changes/index.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";
+export { publicVersion } from "./positions.ts";
 export { errorsReference, eventsReference } from "./reference.ts";
 export { inventoryTagging } from "./reservations/lists.ts";
 export { lastSealIn } from "./seals/index.ts";
@@ -16,6 +32,7 @@ export {
 } from "./verification/index.ts";
 export type {
   Availability,
+  AvailabilityItem,
   FactsReceipt,
   FulfilLine,
   Item,

@@ -13,7 +13,15 @@ import {
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Sequence, Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
-import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions } from "./api.ts";
+import type {
+  Caller,
+  ChangesFilter,
+  Inventory,
+  ReservationQuery,
+  StockOptions,
+  StockPair,
+  StocksStep,
+} from "./api.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";
@@ -44,6 +52,7 @@ import { demandsOf, fulfilRequest, placeRequest, planView, reservationView } fro
 import { Sealer } from "./seals/index.ts";
 import type {
   Availability,
+  AvailabilityItem,
   FactsReceipt,
   FulfilLine,
   Page,
@@ -374,6 +383,24 @@ class LocalInventory implements RunningInventory {
     for (const sku of new Set(skus.map(normalise))) this.#addItems(items, sku, wanted, caller);
     this.#observer.availabilityRead(skus.length);
     return accept({ items, position: this.#token(this.#host.position()) });
+  }
+
+  async availabilityOf(pairs: readonly StockPair[]): Promise<readonly (AvailabilityItem | undefined)[]> {
+    const { epochs } = this.#storage;
+    return pairs.map(({ location, sku }) => {
+      const row = this.#availability.row(location, sku);
+      return row && availabilityItem(row, publicVersion(epochs, row.version));
+    });
+  }
+
+  async stocks({ after = 0, count, changedSince }: Parameters<Inventory["stocks"]>[0]): Promise<StocksStep> {
+    const rows = this.#availability.slice(after, count);
+    const stocks = rows.flatMap(({ location, sku, updatedAt: changedAt }) =>
+      changedAt >= changedSince ? [{ location, sku, changedAt }] : [],
+    );
+    const end = after + rows.length;
+    const of = this.#availability.size;
+    return { stocks, of, ...(end < of && { next: end }) };
   }
 
   #addItems(

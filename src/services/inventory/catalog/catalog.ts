@@ -10,7 +10,7 @@ import {
 } from "../../../kernel/index.ts";
 import type { Caller } from "../api.ts";
 import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
-import { decideLocation, type LocationState } from "../domain/location/index.ts";
+import { decideLocation, type LocationState, type LocationSync } from "../domain/location/index.ts";
 import { decidePolicy, effectivePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
 import { isTimeZone } from "../facts/time-zones.ts";
 import { type Command, type Ledger, streamOf, type Transaction } from "../ledger/index.ts";
@@ -97,6 +97,8 @@ export class Catalog {
       return reject({ code: "invalid-request", detail: `Body /timeZone: ${detail}.`, extra: { errors } });
     }
     const { group, position } = body;
+    const sync = body.sync && syncFields(body.sync);
+    if (sync !== undefined && !sync.ok) return sync;
     const fields = {
       name: body.name,
       kind: body.kind,
@@ -105,6 +107,7 @@ export class Catalog {
       ...(position !== undefined && { position: { lat: position.lat, lon: position.lon } }),
       timeZone,
       authority: body.authority ?? "ours",
+      ...(sync && { sync: sync.value }),
     };
     const stream = streamOf.location(name);
     const { value } = await this.#ledger.submit({
@@ -268,8 +271,36 @@ function locationView(id: string, { fields, updatedAt }: LocationState): Locatio
     position: fields?.position ?? null,
     timeZone: fields?.timeZone ?? "UTC",
     authority: fields?.authority ?? "ours",
+    sync: fields?.sync === undefined ? null : syncView(fields.sync),
     updatedAt: formatInstant(updatedAt),
   };
+}
+
+function syncFields({ url, of, batchSize, skus }: NonNullable<LocationBody["sync"]>): Outcome<LocationSync> {
+  const detail = pushUrlProblem(url);
+  if (detail !== undefined) {
+    const errors = [{ in: "body", pointer: "/sync/url", detail }];
+    return reject({ code: "invalid-request", detail: `Body /sync/url: ${detail}.`, extra: { errors } });
+  }
+  return accept({
+    url: url.replace(/\/+$/, ""),
+    of: typeof of === "object" ? of.map(normalise) : (of ?? "all"),
+    batchSize: batchSize ?? limits.syncBatchDefault,
+    ...(skus !== undefined && { skus: normalise(skus) }),
+  });
+}
+
+/** Why nothing can be pushed to a URL, by its form alone: whether the address may be reached is judged with each call. */
+function pushUrlProblem(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return "must be an http or https URL";
+  if (url.username !== "" || url.password !== "") return "must not hold a user or a password";
+  // `/stock` and `/snapshot` are put behind it.
+  return url.search === "" && url.hash === "" ? undefined : "must have no query and no fragment";
+}
+
+function syncView({ url, of, batchSize, skus }: LocationSync): NonNullable<LocationView["sync"]> {
+  return { url, of: typeof of === "string" ? of : [...of], batchSize, skus: skus ?? null };
 }
 
 function allFields({
