@@ -226,6 +226,12 @@ export const limits = {
   syncProbeRecordsMax: 10,
   /** Milliseconds before a push whose figures could not be read, or were behind, is made again. */
   syncReadAgainMs: 250,
+  /** Milliseconds after which a receiver whose turn comes later is looked at all the same: clocks are set. */
+  syncWakeMsMax: 60_000,
+  /** Milliseconds that pushes under way get to finish at a stop. */
+  syncStopMs: 3000,
+  /** Milliseconds between looks at the alarms. */
+  syncAlarmsMs: 2000,
   /** Milliseconds that a receiver which is too busy and names no time is left alone. */
   syncBusyMs: 1000,
   /** Milliseconds that a change may take before the alarm `slow` rings. */

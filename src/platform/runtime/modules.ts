@@ -8,11 +8,13 @@ import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
+import { deliveryPolicy, OutboundClient } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
+import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
 
 /** Parts of the platform that modules stand on, opened once for a process. */
@@ -105,9 +107,29 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "pushes changes to the locations that ask for them",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    async start({ storage, messaging, clock, random }, { inventory }) {
-      const sync = await startSync({ storage, messaging, inventory, clock, randomId: randomIds(random) });
-      return { offer: sync, stop: () => sync.stop() };
+    async start({ storage, messaging, settings, logger, registry, clock, random }, { inventory }) {
+      const courier = new OutboundClient({ allow: settings.outboundAllow });
+      const sync = await startSync({
+        storage,
+        messaging,
+        inventory,
+        courier,
+        secretOf: () => undefined,
+        policy: deliveryPolicy(settings),
+        clock,
+        randomId: randomIds(random),
+        random: Math.random,
+        observer: syncObserver(registry.metrics, logger),
+      });
+      watchSync(() => sync.all(), registry);
+      return {
+        offer: sync,
+        checks: () => ({ sync: { ok: sync.failures().length === 0 } }),
+        async stop() {
+          await sync.stop();
+          courier.close();
+        },
+      };
     },
   },
 

@@ -14,6 +14,7 @@ export {
   recordedChanges,
   sequenceOfPosition,
   stockChangedBy,
+  streamOfStock,
 } from "./changes/index.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";

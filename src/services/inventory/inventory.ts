@@ -13,15 +13,7 @@ import {
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Sequence, Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
-import type {
-  Caller,
-  ChangesFilter,
-  Inventory,
-  ReservationQuery,
-  StockOptions,
-  StockPair,
-  StocksStep,
-} from "./api.ts";
+import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions, StockPair, StocksStep } from "./api.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
 import { Catalog } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";

@@ -364,10 +364,7 @@ export type PolicyView = Static<typeof PolicyView>;
 
 export const syncedWords = ["all", "own", "others"] as const;
 const SyncedLocations = Type.Union(
-  [
-    Type.Enum([...syncedWords]),
-    Type.Array(Identifier, { minItems: 1, maxItems: limits.syncPatternsMax }),
-  ],
+  [Type.Enum([...syncedWords]), Type.Array(Identifier, { minItems: 1, maxItems: limits.syncPatternsMax })],
   {
     description:
       "Whose changes it gets: of `all` locations (the default), of its `own`, of all `others`, or a list of ids and groups. An entry is a location's id, or `group:` and a group; in both `*` stands for any run of characters, as `leeds-*` or `group:north/*`.",

@@ -139,6 +139,12 @@ export class Receiver {
     }
   }
 
+  /** A push that had nothing to send. */
+  nothingSent(batch: Batch): void {
+    if (this.#circuit.state === "half-open") this.#circuit = { ...this.#circuit, state: "open" };
+    this.backlog.drop(batch);
+  }
+
   /** A push that came to nothing, for no reason of the receiver's: its figures could not be read. */
   calledOff(batch: Batch, now: Instant): void {
     if (this.#circuit.state === "half-open") this.#circuit = { ...this.#circuit, state: "open" };
@@ -156,6 +162,7 @@ export class Receiver {
   #tryAgain(batches: readonly Batch[], begunAt: Instant, retryAfterMs: number, now: Instant): Batch {
     const { policy, random } = this.#options;
     const given: Item[] = [];
+    const isAlone = batches.length === 1 && batches[0]?.length === 1;
     for (const batch of batches) {
       for (const item of batch) {
         if (item.attempts === 0) item.firstAttemptAt = begunAt;
@@ -165,8 +172,8 @@ export class Receiver {
       const firstAttemptAt = Math.min(...batch.map((item) => item.firstAttemptAt));
       const decision = decideRetry(policy, { attempts, firstAttemptAt, retryAfterMs }, now, random);
       if (decision.action === "retry") this.backlog.hold(batch, now + decision.delayMs);
-      else if (batch.length > 1) this.backlog.hold(batch, now + Math.ceil(policy.firstDelayMs * random()));
-      else given.push(...batch);
+      else if (isAlone) given.push(...batch);
+      else this.backlog.hold(batch, now + Math.ceil(policy.firstDelayMs * random()));
     }
     return given;
   }

@@ -2,7 +2,12 @@
 import type { RecordedEvent } from "../../../platform/storage/index.ts";
 import type { StockPair } from "../api.ts";
 import type { LocationFields } from "../domain/location/index.ts";
-import { idOf, kindOf, pairOf } from "../ledger/index.ts";
+import { idOf, kindOf, pairOf, streamOf } from "../ledger/index.ts";
+
+/** The name under which a stock is known in the log. */
+export function streamOfStock({ location, sku }: StockPair): string {
+  return streamOf.stock(location, sku);
+}
 
 /** The stock that an event changes; undefined for one of another kind. */
 export function stockChangedBy({ stream }: RecordedEvent): StockPair | undefined {

@@ -92,7 +92,8 @@ export class Backlog {
   oldestChange(): Instant | undefined {
     const [first] = this.#waiting.values();
     const times = [first?.changedAt, this.#missedSince];
-    for (const items of [this.#inFlight, this.#heldItems]) for (const item of items.values()) times.push(item.changedAt);
+    for (const items of [this.#inFlight, this.#heldItems])
+      for (const item of items.values()) times.push(item.changedAt);
     return least(times);
   }
 
@@ -128,6 +129,7 @@ export class Backlog {
   again(stock: Stock, at: Instant): boolean {
     if (this.#waiting.has(stock.key) || this.#heldItems.has(stock.key)) return true;
     if (this.#waiting.size >= this.#capacity()) return false;
+    this.#swept.delete(stock.key);
     this.#waiting.set(stock.key, sentAgain(stock, at));
     return true;
   }

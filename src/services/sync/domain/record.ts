@@ -24,6 +24,8 @@ export interface Summary {
   readonly p95: number | null;
   /** Milliseconds, exact; the others are within a tenth. */
   readonly max: number | null;
+  /** Milliseconds, of the last minute: whether it is slow now. */
+  readonly recentP95: number | null;
   readonly errorRate: number | null;
   readonly pushes: number;
   /** Records acknowledged in a second. */
@@ -58,21 +60,18 @@ export class PushRecord {
   summary(now: Instant): Summary {
     this.#forget(now);
     const slots = this.#slots;
-    const sum = (of: (slot: Slot) => number, from = slots) => from.reduce((total, slot) => total + of(slot), 0);
-    const counts = Array.from({ length: classes }, (_, place) => sum((slot) => slot.latencies[place] ?? 0));
-    const known = counts.reduce((total, count) => total + count, 0);
-    const max = slots.reduce((most, slot) => Math.max(most, slot.latencyMsMax), 0);
-    const pushes = sum((slot) => slot.pushes);
     const recent = slots.filter(({ index }) => index > slotOf(now) - slotsOfPace);
     const seconds = recent.length === 0 ? 1 : Math.max(1, (now - (recent[0]?.index ?? 0) * slotMs) / 1000);
-    const quantile = (share: number) => (known === 0 ? null : Math.min(max, quantileOf(counts, known * share)));
+    const latencies = latenciesOf(slots);
+    const pushes = sumOf(slots, (slot) => slot.pushes);
     return {
-      p50: quantile(0.5),
-      p95: quantile(0.95),
-      max: known === 0 ? null : max,
-      errorRate: pushes === 0 ? null : sum((slot) => slot.failures) / pushes,
+      p50: latencies.quantile(0.5),
+      p95: latencies.quantile(0.95),
+      max: latencies.max,
+      recentP95: latenciesOf(recent).quantile(0.95),
+      errorRate: pushes === 0 ? null : sumOf(slots, (slot) => slot.failures) / pushes,
       pushes,
-      recordsPerSecond: sum((slot) => slot.records, recent) / seconds,
+      recordsPerSecond: sumOf(recent, (slot) => slot.records) / seconds,
     };
   }
 
@@ -90,8 +89,23 @@ export class PushRecord {
 
   #forget(now: Instant): void {
     const oldest = slotOf(now) - slotsKept;
-    if ((this.#slots[0]?.index ?? oldest + 1) <= oldest) this.#slots = this.#slots.filter(({ index }) => index > oldest);
+    if ((this.#slots[0]?.index ?? oldest + 1) <= oldest)
+      this.#slots = this.#slots.filter(({ index }) => index > oldest);
   }
+}
+
+function sumOf(slots: readonly Slot[], of: (slot: Slot) => number): number {
+  return slots.reduce((total, slot) => total + of(slot), 0);
+}
+
+function latenciesOf(slots: readonly Slot[]) {
+  const counts = new Float64Array(classes);
+  for (const { latencies } of slots)
+    for (const [place, count] of latencies.entries()) counts[place] = (counts[place] ?? 0) + count;
+  const known = counts.reduce((total, count) => total + count, 0);
+  const max = slots.reduce((most, slot) => Math.max(most, slot.latencyMsMax), 0);
+  const quantile = (share: number) => (known === 0 ? null : Math.min(max, quantileOf(counts, known * share)));
+  return { quantile, max: known === 0 ? null : max };
 }
 
 function slotOf(now: Instant): number {
@@ -103,7 +117,7 @@ function classOf(latencyMs: number): number {
 }
 
 /** The upper bound of the class in which the value of a rank lies, taken down to its middle. */
-function quantileOf(counts: readonly number[], rank: number): number {
+function quantileOf(counts: Float64Array, rank: number): number {
   let passed = 0;
   for (const [place, count] of counts.entries()) {
     passed += count;
@@ -114,7 +128,7 @@ function quantileOf(counts: readonly number[], rank: number): number {
 
 /** Which alarms ring: `oldestMs` is how long the oldest change has waited, 0 when none does. */
 export function alarmsOf(summary: Summary, oldestMs: number): readonly ("slow" | "failing")[] {
-  const isSlow = Math.max(oldestMs, summary.p95 ?? 0) > limits.syncSlowMs;
+  const isSlow = Math.max(oldestMs, summary.recentP95 ?? 0) > limits.syncSlowMs;
   const isFailing = summary.pushes >= limits.syncAlarmPushesMin && (summary.errorRate ?? 0) > limits.syncErrorRateMax;
   return [...(isSlow ? (["slow"] as const) : []), ...(isFailing ? (["failing"] as const) : [])];
 }

@@ -63,6 +63,9 @@ function isSame(a: LocationFields | undefined, b: LocationFields): boolean {
 
 function isSameSync(a: LocationSync | undefined, b: LocationSync | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  const isSameOf = typeof a.of === "string" || typeof b.of === "string" ? a.of === b.of : JSON.stringify(a.of) === JSON.stringify(b.of);
+  const isSameOf =
+    typeof a.of === "string" || typeof b.of === "string"
+      ? a.of === b.of
+      : JSON.stringify(a.of) === JSON.stringify(b.of);
   return isSameOf && a.url === b.url && a.batchSize === b.batchSize && a.skus === b.skus;
 }
