@@ -6,6 +6,7 @@ import { createGateway } from "../src/services/gateway/index.ts";
 import type { Identity } from "../src/services/identity/index.ts";
 import type { Intake } from "../src/services/intake/index.ts";
 import { factSchemas, type Inventory } from "../src/services/inventory/index.ts";
+import type { Sync } from "../src/services/sync/index.ts";
 
 export const openApiFile = fileURLToPath(new URL("../api/openapi.json", import.meta.url));
 
@@ -16,6 +17,7 @@ export async function openApiText(): Promise<string> {
     inventory: {} as Inventory,
     identity: {} as Identity,
     intake: {} as Intake,
+    sync: {} as Sync,
     logger: pino({ level: "silent" }),
     readiness: async () => ({}),
     metrics: { observe: () => {}, expose: async () => ({ contentType: "", body: "" }) },

@@ -1,10 +1,11 @@
 /** The server under test: the real gateway, identity and inventory on a log of its own, with a clock in the fuzzer's hand. */
-import { hash, randomBytes } from "node:crypto";
+import { hash, randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
 import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
+import { deliveryPolicy, openSecret, sealSecret } from "../../src/platform/outbound/index.ts";
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
@@ -18,12 +19,14 @@ import {
   startInventory,
   verifyLog,
 } from "../../src/services/inventory/index.ts";
+import { type RunningSync, startSync } from "../../src/services/sync/index.ts";
 import { planted } from "./plants.ts";
 
 export const skus = ["milk", "bread", "caf\u00e9", "a/b", "__proto__", "\u{1f600}"] as const;
 export const locations = ["s1", "s2", "s3", "constructor"] as const;
 export const adminKey = "the admin key of the fuzzed house";
 const never = 2 ** 31 - 1;
+const serverKey = new Uint8Array(32).fill(5);
 const everything = { id: "admin", name: "admin", scopes: new Set(["admin"] as const), ownReservations: false };
 
 export interface Keys {
@@ -42,6 +45,7 @@ export class House {
   readonly errors: unknown[];
   readonly #storage: Storage;
   readonly #intake: RunningIntake;
+  readonly #sync: RunningSync;
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
   readonly #clock: { now: number };
@@ -50,6 +54,7 @@ export class House {
   private constructor(parts: {
     gateway: Gateway;
     intake: RunningIntake;
+    sync: RunningSync;
     inventory: RunningInventory;
     keys: Keys;
     errors: unknown[];
@@ -65,6 +70,7 @@ export class House {
     this.errors = parts.errors;
     this.#storage = parts.storage;
     this.#intake = parts.intake;
+    this.#sync = parts.sync;
     this.#identity = parts.identity;
     this.#host = parts.host;
     this.#clock = parts.clock;
@@ -98,14 +104,28 @@ export class House {
       silent,
       child: () => logger,
     };
+    const messaging = new MemoryMessaging({ clock: now });
+    const sync = await startSync({
+      storage,
+      messaging,
+      inventory,
+      // Whatever a client configures, nothing leaves the house.
+      courier: { call: async () => ({ status: 204, headers: {} }) },
+      openSecret: (context, sealed) => openSecret(serverKey, context, sealed),
+      policy: deliveryPolicy({ deliveryMaxAttempts: 3, deliveryBackoff: "10ms" }),
+      clock: now,
+      randomId: randomUUID,
+      random: Math.random,
+    });
     const intake = await startIntake({
-      messaging: new MemoryMessaging({ clock: now }),
+      messaging,
       inventory,
       clock: now,
       random: Math.random,
     });
     const gateway = await createGateway({
       intake,
+      sync,
       inventory: planted(inventory, process.env["LARDER_FUZZ_PLANT"]),
       identity,
       logger,
@@ -116,7 +136,7 @@ export class House {
       drainMs: 100,
     });
     const keys = { admin: adminKey, reader: await keyOf(identity, reading), till: await keyOf(identity, tillOnly) };
-    const house = new House({ gateway, intake, inventory, keys, errors, storage, identity, host, clock, folder });
+    const house = new House({ gateway, intake, sync, inventory, keys, errors, storage, identity, host, clock, folder });
     await house.#stockUp();
     return house;
   }
@@ -144,6 +164,7 @@ export class House {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();
     await this.#intake.stop();
+    await this.#sync.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));
@@ -193,7 +214,9 @@ async function keyOf(identity: Identity, request: Parameters<Identity["createKey
 /** Sweeps and seals would move the log by themselves. */
 function inventoryOptions(storage: Storage, clock: () => number) {
   const randomId = () => randomBytes(16).toString("hex");
-  return { storage, clock, randomId, sweepEveryMs: never, sealEveryMs: never };
+  const seal = (context: string, secret: string) => sealSecret(serverKey, context, secret);
+  const outgoing = { problemOf: () => undefined, seal };
+  return { storage, clock, randomId, outgoing, sweepEveryMs: never, sealEveryMs: never };
 }
 
 async function describeState(inventory: RunningInventory, identity: Identity, storage: Storage): Promise<string> {

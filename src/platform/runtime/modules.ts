@@ -8,7 +8,7 @@ import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
-import { deliveryPolicy, OutboundClient } from "../outbound/index.ts";
+import { deliveryPolicy, OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
@@ -28,6 +28,8 @@ export interface Resources {
   readonly clock: () => number;
   /** Cryptographically strong random bytes. */
   readonly random: (bytes: number) => Uint8Array;
+  /** 32 bytes of this server's own, which secrets of others are made from or sealed with. */
+  readonly serverKey: () => Uint8Array;
   /** Whether the heap is so full that nothing should be taken in. */
   readonly isMemoryShort: () => boolean;
   /** What the whole server says of itself. */
@@ -52,8 +54,13 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "records facts, decides reservations, and answers what is there",
     needs: ["storage"],
     uses: [],
-    async start({ storage, settings, logger, registry, clock, random, isMemoryShort }) {
+    async start({ storage, settings, logger, registry, clock, random, serverKey, isMemoryShort }) {
+      const outbound = new OutboundClient({ allow: settings.outboundAllow });
       const inventory = await startInventory({
+        outgoing: {
+          problemOf: (url) => outbound.problemOf(url),
+          seal: (context, secret) => sealSecret(serverKey(), context, secret),
+        },
         storage,
         clock,
         randomId: randomIds(random),
@@ -107,14 +114,14 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "pushes changes to the locations that ask for them",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    async start({ storage, messaging, settings, logger, registry, clock, random }, { inventory }) {
+    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey }, { inventory }) {
       const courier = new OutboundClient({ allow: settings.outboundAllow });
       const sync = await startSync({
         storage,
         messaging,
         inventory,
         courier,
-        secretOf: () => undefined,
+        openSecret: (context, sealed) => openSecret(serverKey(), context, sealed),
         policy: deliveryPolicy(settings),
         clock,
         randomId: randomIds(random),
@@ -136,8 +143,8 @@ export const modules: ModuleTable<Resources, Offers> = {
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity", "intake"],
-    async start({ logger, registry, readiness }, { inventory, identity, intake }) {
+    uses: ["inventory", "identity", "intake", "sync"],
+    async start({ logger, registry, readiness }, { inventory, identity, intake, sync }) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -155,6 +162,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         inventory,
         identity,
         intake,
+        sync,
         logger,
         readiness,
         factSchemas,

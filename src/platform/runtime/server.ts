@@ -15,6 +15,7 @@ import { type Checks, chooseModules, startModules } from "./module.ts";
 import { modules, type Offers, type Resources } from "./modules.ts";
 import { queueChecks, watchQueues } from "./observe-queues.ts";
 import { storeChecks } from "./readiness.ts";
+import { secretKey } from "./secret-key.ts";
 
 export interface ServerOptions {
   readonly settings: Settings;
@@ -76,6 +77,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     registry,
     clock: Date.now,
     random: randomBytes,
+    serverKey: secretKey(settings.store, settings.data, randomBytes),
     readiness,
     isMemoryShort: () => memory.isShort(),
   };

@@ -11,6 +11,7 @@ import {
   type RecordedCloudEvent,
   type Reservation,
 } from "../inventory/index.ts";
+import type { Sync, SyncStatus } from "../sync/index.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 const silent = () => {};
@@ -89,6 +90,16 @@ export class FakeInventory {
   readonly intake: Intake = {
     enqueueFacts: this.#asking<Intake>("").enqueueFacts,
     deadLetters: this.#asking<Intake["deadLetters"]>("deadLetters."),
+  };
+
+  /** So does sync. */
+  readonly sync: Sync = {
+    status: () => (this.rejection === undefined ? accept({ items: [] }) : reject(this.rejection)),
+    resend: (location) => {
+      this.calls.push({ method: "resend", args: [location] });
+      const answer = this.answers["resend"] as SyncStatus;
+      return this.rejection === undefined ? accept(answer) : reject(this.rejection);
+    },
   };
 
   reset(): void {
@@ -183,6 +194,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
     inventory: fake.inventory,
     identity,
     intake: fake.intake,
+    sync: fake.sync,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
     factSchemas,

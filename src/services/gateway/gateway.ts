@@ -6,6 +6,7 @@ import { createHttpServer, type HttpServer, type InFlight, type RequestObserver 
 import type { Identity } from "../identity/index.ts";
 import type { Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
+import type { Sync } from "../sync/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
@@ -17,11 +18,13 @@ import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from ".
 import { itemRoutes, locationRoutes } from "./registry.ts";
 import { reservationRoutes } from "./reservations.ts";
 import { stockRoutes } from "./stock.ts";
+import { syncRoutes } from "./sync.ts";
 
 export interface GatewayOptions {
   readonly inventory: Inventory;
   readonly identity: Identity;
   readonly intake: Intake;
+  readonly sync: Sync;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -48,7 +51,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, intake, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, intake, sync, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -77,6 +80,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   stockRoutes(server, inventory);
   itemRoutes(server, inventory);
   locationRoutes(server, inventory);
+  syncRoutes(server, sync);
   deadLetterRoutes(server, intake);
   keyRoutes(server, identity);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;

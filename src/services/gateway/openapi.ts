@@ -5,6 +5,7 @@ import type { HttpServer } from "../../platform/http/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
 import { intakeWire } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
+import { SyncStatus } from "../sync/index.ts";
 import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
 /** The schemas that stand in the document by name, so that clients made from it get types with names. */
@@ -32,6 +33,7 @@ export const namedSchemas = {
   SourcingPlan: wire.SourcingPlan,
   StockEvents: wire.StockEvents,
   StockView: wire.StockView,
+  SyncStatus,
 } as const satisfies Record<string, TSchema>;
 
 /** `/openapi.json`, and `/docs` which shows it. To be called before the routes that it describes. */
@@ -81,6 +83,7 @@ const tags = [
   ["Stock", "What is there, and what can be promised."],
   ["Items", "What a sku is, and its barcodes."],
   ["Locations", "The places that hold stock."],
+  ["Sync", "Pushing changes to the locations that ask for them."],
   ["Changes", "Every recorded event, as it happens."],
   ["Dead letters", "Messages that could not be handled."],
   ["Keys", "Who may speak to this server."],

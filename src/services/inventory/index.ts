@@ -8,6 +8,7 @@ export type {
   StockPair,
   StocksStep,
 } from "./api.ts";
+export { type Outgoing, secretContext } from "./catalog/catalog.ts";
 export {
   type LocationDescribed,
   locationDescribedBy,

@@ -15,7 +15,7 @@ import type { Sequence, Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions, StockPair, StocksStep } from "./api.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
-import { Catalog } from "./catalog/catalog.ts";
+import { Catalog, type Outgoing } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";
 import { Changes } from "./changes/index.ts";
 import { Expiry } from "./expiry/index.ts";
@@ -60,6 +60,8 @@ export interface InventoryOptions {
   readonly clock: () => Instant;
   /** A random id of 128 bits or more, as text. */
   readonly randomId: () => string;
+  /** Lets changes be pushed to locations; unless given, none can be told to. */
+  readonly outgoing?: Outgoing;
   readonly observer?: InventoryObserver;
   readonly cachedStatesMax?: number;
   /** Whether memory is so short that clients' writes are turned away with `overloaded`. */
@@ -161,7 +163,7 @@ class LocalInventory implements RunningInventory {
       open: this.#openReservations,
       soon: this.#timers.soon,
     });
-    this.#catalog = new Catalog(this.#ledger);
+    this.#catalog = new Catalog(this.#ledger, options.outgoing ?? nothingOutgoing);
     this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
     this.#changes = new Changes(storage, this.#timers);
     this.#sealer = new Sealer(storage, this.#ledger);
@@ -519,6 +521,13 @@ class LocalInventory implements RunningInventory {
     return this.#tokenText;
   }
 }
+
+const nothingOutgoing: Outgoing = {
+  problemOf: () => "can't be called from here",
+  seal: () => {
+    throw new PlatformError("internal", "there is no key to seal a secret with");
+  },
+};
 
 function unknownSku(sku: string): Outcome<never> {
   const problem = identifierProblem(sku, limits.skuLengthMax);

@@ -392,6 +392,12 @@ export const LocationSyncBody = Type.Object(
       }),
     ),
     skus: Type.Optional(SkuPattern),
+    secret: Type.Optional(
+      Type.Union([Type.String({ maxLength: 128 }), Type.Null()], {
+        description:
+          "Signs each push (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64. Never shown again. Absent, the one that was set before stays; null removes it.",
+      }),
+    ),
   },
   { ...closed, description: "Has changes pushed to this location." },
 );
@@ -440,6 +446,7 @@ export const LocationView = Type.Object({
         of: SyncedLocations,
         batchSize: Type.Integer(),
         skus: Type.Union([Type.String(), Type.Null()]),
+        isSigned: Type.Boolean({ description: "Whether a secret is set." }),
       }),
       Type.Null(),
     ],

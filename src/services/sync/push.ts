@@ -8,7 +8,7 @@ import {
   OutboundError,
   signatureHeaders,
 } from "../../platform/outbound/index.ts";
-import type { AvailabilityItem, Inventory } from "../inventory/index.ts";
+import { type AvailabilityItem, type Inventory, secretContext } from "../inventory/index.ts";
 import type { Batch, Item } from "./domain/backlog.ts";
 import { type Verdict, verdictOf } from "./domain/verdict.ts";
 import type { Receiver } from "./receiver.ts";
@@ -24,8 +24,8 @@ export interface PushOptions {
   readonly courier: Courier;
   readonly clock: () => Instant;
   readonly randomId: () => string;
-  /** What pushes to a location are signed with; undefined when they are not. */
-  readonly secretOf: (location: string) => string | undefined;
+  /** The secret that pushes to a location are signed with; undefined when it was sealed with another key. */
+  readonly openSecret: (context: string, sealed: string) => string | undefined;
 }
 
 /** A record as the receiver gets it. */
@@ -55,7 +55,7 @@ export async function push(
   receiver: Receiver,
   batch: Batch,
   signal: AbortSignal,
-  { inventory, courier, clock, randomId, secretOf }: PushOptions,
+  { inventory, courier, clock, randomId, openSecret }: PushOptions,
 ): Promise<Pushed> {
   const figures = await inventory.availabilityOf(batch);
   const sent: { readonly item: Item; readonly version: number }[] = [];
@@ -70,10 +70,12 @@ export async function push(
 
   const id = `push_${randomId()}`;
   const body = JSON.stringify({ location: receiver.location, batch: id, records });
-  const secret = secretOf(receiver.location);
+  const { url, sealedSecret } = receiver.settings;
+  const secret = sealedSecret && openSecret(secretContext(receiver.location), sealedSecret);
+  if (sealedSecret !== undefined && secret === undefined) return { outcome: "failed", verdict: unreadableSecret };
   try {
     const { status, headers } = await courier.call({
-      url: `${receiver.settings.url}/stock`,
+      url: `${url}/stock`,
       method: "POST",
       headers: {
         "content-type": "application/json",
@@ -93,6 +95,11 @@ export async function push(
     return { outcome: "failed", verdict: { kind: "failed", cause: error.message } };
   }
 }
+
+const unreadableSecret = {
+  kind: "failed",
+  cause: "its secret was sealed with another server key (secret.key): put that back, or set the secret again",
+} as const;
 
 function recordOf({ sku, location, available, onHand, version, updatedAt }: AvailabilityItem): PushedRecord {
   return { sku, location, available, onHand, version, changedAt: updatedAt };

@@ -92,15 +92,28 @@ describe("a change", () => {
 
   it("is signed with the location's secret", async () => {
     const world = await World.open();
-    const signed = await world.connect("signed");
+    const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+    const signed = await world.connect("signed", { secret });
     const plain = await world.connect("plain");
     await world.move(["york", "milk", 1]);
     await world.time.pass(second);
-    const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
     const [headers] = signed.headers;
     const body = (records: unknown) => JSON.stringify({ location: "signed", batch: headers?.["webhook-id"], records });
     expect(isSigned(secret, headers ?? {}, body(signed.pushes[0]?.records), world.time.now)).toBe(true);
     expect(plain.headers[0]).toEqual({ "content-type": "application/json" });
+
+    // It stands in clear nowhere, and stays when the location is described again without it.
+    const log = (await world.storage.readLog(0, 1000)).map((unit) => unit.body).join();
+    expect(log).toContain("sealedSecret");
+    expect(log).not.toContain(secret.slice(6, 20));
+    await world.connect("signed", { batchSize: 5 });
+    const hasSecret = async () => {
+      const outcome = await world.inventory.location("signed", caller);
+      return outcome.ok && outcome.value.sync?.isSigned;
+    };
+    expect(await hasSecret()).toBe(true);
+    await world.connect("signed", { secret: null });
+    expect(await hasSecret()).toBe(false);
     await world.stop();
   });
 });

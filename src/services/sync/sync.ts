@@ -19,8 +19,8 @@ export interface SyncOptions {
   readonly messaging: Messaging;
   readonly inventory: Pick<Inventory, "availabilityOf" | "stocks">;
   readonly courier: Courier;
-  /** What pushes to a location are signed with; undefined when they are not. */
-  readonly secretOf: (location: string) => string | undefined;
+  /** A secret that the inventory has sealed; undefined when it was sealed with another key. */
+  readonly openSecret: (context: string, sealed: string) => string | undefined;
   readonly policy: RetryPolicy;
   /** Milliseconds since 1970. */
   readonly clock: () => Instant;
@@ -91,7 +91,7 @@ class LocalSync implements RunningSync {
     this.#dispatcher = new Dispatcher({
       inventory,
       courier: options.courier,
-      secretOf: options.secretOf,
+      openSecret: options.openSecret,
       clock,
       randomId: options.randomId,
       timers: this.#timers,

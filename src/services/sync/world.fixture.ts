@@ -2,7 +2,7 @@
 import type { Instant } from "../../kernel/index.ts";
 import type { RetryPolicy } from "../../platform/messaging/index.ts";
 import { MemoryMessaging } from "../../platform/messaging/memory/index.ts";
-import { type OutboundCall, OutboundError } from "../../platform/outbound/index.ts";
+import { type OutboundCall, OutboundError, openSecret, sealSecret } from "../../platform/outbound/index.ts";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import type { Timers } from "../../platform/timers/index.ts";
 import { type Caller, inventoryTagging, type RunningInventory, startInventory } from "../inventory/index.ts";
@@ -161,6 +161,7 @@ export interface WorldOptions {
   readonly seed?: number;
 }
 
+const serverKey = new Uint8Array(32).fill(3);
 const policy: RetryPolicy = { firstDelayMs: 500, delayMsMax: 60_000, attemptsMax: 8, elapsedMsMax: 3_600_000 };
 
 export class World {
@@ -201,7 +202,11 @@ export class World {
       return `id-${this.#ids}`;
     };
     const quiet = { sweepEveryMs: 1_000_000_000, sealEveryMs: 1_000_000_000 };
-    this.inventory = await startInventory({ storage: this.storage, clock, randomId, timers, ...quiet });
+    const outgoing = {
+      problemOf: () => undefined,
+      seal: (context: string, secret: string) => sealSecret(serverKey, context, secret),
+    };
+    this.inventory = await startInventory({ storage: this.storage, clock, randomId, timers, outgoing, ...quiet });
     const life = this.#life;
     const observer: SyncObserver = {
       ...silentObserver,
@@ -220,7 +225,7 @@ export class World {
       messaging: this.messaging,
       inventory: this.inventory,
       courier: { call: (call) => this.#call(call, life) },
-      secretOf: (location) => (location === "signed" ? `whsec_${Buffer.alloc(32, 7).toString("base64")}` : undefined),
+      openSecret: (context, sealed) => openSecret(serverKey, context, sealed),
       policy: this.#policy,
       clock,
       randomId,

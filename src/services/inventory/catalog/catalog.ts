@@ -8,6 +8,7 @@ import {
   type Outcome,
   reject,
 } from "../../../kernel/index.ts";
+import { secretProblem } from "../../../platform/outbound/index.ts";
 import type { Caller } from "../api.ts";
 import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
 import { decideLocation, type LocationState, type LocationSync } from "../domain/location/index.ts";
@@ -18,6 +19,19 @@ import type { Item, ItemBody, ItemsReceipt, LocationBody, LocationView, PolicyBo
 import { itemProblem } from "./item-body.ts";
 import { Registry } from "./registry.ts";
 
+/** What it takes to let changes be pushed to a location. */
+export interface Outgoing {
+  /** Why a URL can't be called, as a clause after the name of its field. */
+  problemOf(url: string): string | undefined;
+  /** A secret in a form that may stand in the log, for one use that `context` names. */
+  seal(context: string, secret: string): string;
+}
+
+/** The use for which a location's secret is sealed. */
+export function secretContext(location: string): string {
+  return `location ${location}`;
+}
+
 type PageOf<T> = Outcome<{ readonly items: readonly T[]; readonly next?: string }>;
 
 export class Catalog {
@@ -26,9 +40,11 @@ export class Catalog {
   readonly #locations = new Registry<LocationState>("location");
   readonly #policies = new Registry<Policy>("policy");
   readonly #ledger: Ledger;
+  readonly #outgoing: Outgoing;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, outgoing: Outgoing) {
     this.#ledger = ledger;
+    this.#outgoing = outgoing;
   }
 
   get consumers() {
@@ -97,8 +113,10 @@ export class Catalog {
       return reject({ code: "invalid-request", detail: `Body /timeZone: ${detail}.`, extra: { errors } });
     }
     const { group, position } = body;
-    const sync = body.sync && syncFields(body.sync);
+    const sync = body.sync && this.#syncFields(name, body.sync);
     if (sync !== undefined && !sync.ok) return sync;
+    const isFull = sync !== undefined && this.#isFullOfReceivers(name);
+    if (isFull) return badSync("", `no more than ${limits.syncReceiversMax} locations get changes pushed`);
     const fields = {
       name: body.name,
       kind: body.kind,
@@ -107,19 +125,47 @@ export class Catalog {
       ...(position !== undefined && { position: { lat: position.lat, lon: position.lon } }),
       timeZone,
       authority: body.authority ?? "ours",
-      ...(sync && { sync: sync.value }),
     };
     const stream = streamOf.location(name);
     const { value } = await this.#ledger.submit({
       actor: caller.id,
       streams: [stream],
       decide: (transaction: Transaction) => {
-        const events = decideLocation(transaction.location(name), fields);
+        const before = transaction.location(name);
+        const events = decideLocation(before, {
+          ...fields,
+          ...(sync && { sync: withSecret(sync.value, body.sync?.secret, before.fields?.sync) }),
+        });
         if (events.length > 0) transaction.emit(stream, events);
         return transaction.location(name);
       },
     });
     return accept(locationView(name, value));
+  }
+
+  #syncFields(location: string, sync: NonNullable<LocationBody["sync"]>): Outcome<LocationSync> {
+    const { of, batchSize, skus, secret } = sync;
+    const url = URL.parse(sync.url);
+    const problem = this.#outgoing.problemOf(sync.url);
+    if (problem !== undefined || url === null) return badSync("/url", (problem ?? "must be a URL").replace(/\.$/, ""));
+    // `/stock` and `/snapshot` are put behind it.
+    if (url.search !== "" || url.hash !== "") return badSync("/url", "must have no query and no fragment");
+    const wrong = typeof secret === "string" ? secretProblem(secret) : undefined;
+    if (wrong !== undefined) return badSync("/secret", wrong.replace(/\.$/, ""));
+    return accept({
+      url: sync.url.replace(/\/+$/, ""),
+      of: typeof of === "object" ? of.map(normalise) : (of ?? "all"),
+      batchSize: batchSize ?? limits.syncBatchDefault,
+      ...(skus !== undefined && { skus: normalise(skus) }),
+      ...(typeof secret === "string" && { sealedSecret: this.#outgoing.seal(secretContext(location), secret) }),
+    });
+  }
+
+  #isFullOfReceivers(location: string): boolean {
+    if (this.#locations.get(location)?.fields?.sync !== undefined) return false;
+    let receivers = 0;
+    for (const { fields } of this.#locations.states()) if (fields?.sync !== undefined) receivers += 1;
+    return receivers >= limits.syncReceiversMax;
   }
 
   location(id: string, caller: Caller): Outcome<LocationView> {
@@ -276,31 +322,24 @@ function locationView(id: string, { fields, updatedAt }: LocationState): Locatio
   };
 }
 
-function syncFields({ url, of, batchSize, skus }: NonNullable<LocationBody["sync"]>): Outcome<LocationSync> {
-  const detail = pushUrlProblem(url);
-  if (detail !== undefined) {
-    const errors = [{ in: "body", pointer: "/sync/url", detail }];
-    return reject({ code: "invalid-request", detail: `Body /sync/url: ${detail}.`, extra: { errors } });
-  }
-  return accept({
-    url: url.replace(/\/+$/, ""),
-    of: typeof of === "object" ? of.map(normalise) : (of ?? "all"),
-    batchSize: batchSize ?? limits.syncBatchDefault,
-    ...(skus !== undefined && { skus: normalise(skus) }),
-  });
+/** A secret that is not said stays as it was, because nobody can read it to say it again. */
+function withSecret(
+  sync: LocationSync,
+  said: string | null | undefined,
+  before: LocationSync | undefined,
+): LocationSync {
+  const kept = said === undefined ? before?.sealedSecret : undefined;
+  return kept === undefined ? sync : { ...sync, sealedSecret: kept };
 }
 
-/** Why nothing can be pushed to a URL, by its form alone: whether the address may be reached is judged with each call. */
-function pushUrlProblem(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol)) return "must be an http or https URL";
-  if (url.username !== "" || url.password !== "") return "must not hold a user or a password";
-  // `/stock` and `/snapshot` are put behind it.
-  return url.search === "" && url.hash === "" ? undefined : "must have no query and no fragment";
+function badSync(pointer: string, detail: string): Outcome<never> {
+  const errors = [{ in: "body", pointer: `/sync${pointer}`, detail }];
+  return reject({ code: "invalid-request", detail: `Body /sync${pointer}: ${detail}.`, extra: { errors } });
 }
 
-function syncView({ url, of, batchSize, skus }: LocationSync): NonNullable<LocationView["sync"]> {
-  return { url, of: typeof of === "string" ? of : [...of], batchSize, skus: skus ?? null };
+function syncView({ url, of, batchSize, skus, sealedSecret }: LocationSync): NonNullable<LocationView["sync"]> {
+  const isSigned = sealedSecret !== undefined;
+  return { url, of: typeof of === "string" ? of : [...of], batchSize, skus: skus ?? null, isSigned };
 }
 
 function allFields({

@@ -16,7 +16,7 @@ export interface LocationFields {
   readonly sync?: LocationSync;
 }
 
-/** Where changes are pushed to, and which. The secret that signs them is no part of it: it has no place in the log. */
+/** Where changes are pushed to, and which. */
 export interface LocationSync {
   readonly url: string;
   /** Changes of all locations, of its own, of all others, or of those that fit one of these patterns of ids or groups. */
@@ -25,6 +25,8 @@ export interface LocationSync {
   readonly batchSize: number;
   /** A pattern of skus; all when absent. */
   readonly skus?: string;
+  /** What signs pushes, sealed with the server's key, for the log is read by many; not signed when absent. */
+  readonly sealedSecret?: string;
 }
 
 export interface LocationEvent {
@@ -67,5 +69,7 @@ function isSameSync(a: LocationSync | undefined, b: LocationSync | undefined): b
     typeof a.of === "string" || typeof b.of === "string"
       ? a.of === b.of
       : JSON.stringify(a.of) === JSON.stringify(b.of);
-  return isSameOf && a.url === b.url && a.batchSize === b.batchSize && a.skus === b.skus;
+  return (
+    isSameOf && a.url === b.url && a.batchSize === b.batchSize && a.skus === b.skus && a.sealedSecret === b.sealedSecret
+  );
 }
