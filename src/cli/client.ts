@@ -19,6 +19,7 @@ import type {
   StockEvents,
   StockView,
 } from "../services/inventory/index.ts";
+import type { SyncStatus } from "../services/sync/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 
 export interface Problem {
@@ -109,6 +110,13 @@ export class Client {
   }
   putLocation(id: string, body: LocationBody): Promise<LocationView> {
     return this.json("PUT", `/v1/locations/${encodeURIComponent(id)}`, { body });
+  }
+
+  sync(cursor?: string): Promise<{ readonly items: readonly SyncStatus[]; readonly next?: string }> {
+    return this.json("GET", "/v1/sync", { query: { cursor, limit: 1000 } });
+  }
+  resendSync(location: string): Promise<SyncStatus> {
+    return this.json("POST", `/v1/sync/${encodeURIComponent(location)}/resend`);
   }
 
   createKey(request: KeyRequest): Promise<CreatedKey> {

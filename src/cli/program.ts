@@ -16,6 +16,7 @@ import { restoreCommand } from "./restore.ts";
 import { resumeCommand } from "./resume.ts";
 import { serveCommand } from "./serve.ts";
 import { stockCommand } from "./stock.ts";
+import { syncCommand } from "./sync.ts";
 import { tailCommand } from "./tail.ts";
 import { verifyCommand } from "./verify.ts";
 import { larderVersion, versionCommand } from "./version.ts";
@@ -41,7 +42,11 @@ export function larderProgram(io: Io): Command {
   program.commandsGroup("In and out:");
   program.addCommand(importCommand(io)).addCommand(exportCommand(io));
   program.commandsGroup("Looking after it:");
-  program.addCommand(keysCommand(io)).addCommand(dlqCommand(io)).addCommand(verifyCommand(io));
+  program
+    .addCommand(syncCommand(io))
+    .addCommand(keysCommand(io))
+    .addCommand(dlqCommand(io))
+    .addCommand(verifyCommand(io));
   program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));
   program.commandsGroup("This program:");
   program.addCommand(completionCommand(io, () => program)).addCommand(versionCommand(io));

@@ -240,6 +240,50 @@ export const limits = {
   webhookTestMs: 10_000,
   /** Milliseconds that deliveries under way get at a stop, before they are cut and come again. */
   webhookStopMs: 1000,
+  /** Locations and groups that one receiver of changes may list. */
+  syncPatternsMax: 1000,
+  /** Records of one push: 10 keep a push short and its retry cheap; the most fits a body of 1 MiB with long names. */
+  syncBatchDefault: 10,
+  syncBatchMax: 1000,
+  /** Locations that get changes pushed: each has a queue for its dead letters and a few lines in a scrape of the metrics. */
+  syncReceiversMax: 1000,
+  /** Changed stocks that wait in memory, shared out evenly to the receivers: 200 bytes each. What is beyond is found by sweeps. */
+  syncWaitingMax: 500_000,
+  /** The least that one receiver gets of these. */
+  syncReceiverWaitingMin: 500,
+  /** Stocks looked at in one step of a sweep: about a millisecond. */
+  syncSweepStep: 2000,
+  /** Pushes at once, over all receivers, and to one of them. */
+  syncPushesMax: 50,
+  syncReceiverPushesMax: 8,
+  /** Pushes at once to receivers whose last one failed: the other half is for those that answer. */
+  syncFailingPushesMax: 25,
+  /** Milliseconds between the beginnings of two pushes to one receiver while less than a batch waits: lets changes gather. */
+  syncGatherMs: 100,
+  /** Milliseconds of one push: twice what a change may take at most. */
+  syncPushMs: 10_000,
+  /** Failures in a row after which a receiver counts as down. */
+  syncFailuresMax: 5,
+  /** Milliseconds between probes of a receiver that is down: the first wait, doubled up to the longest. */
+  syncProbeMsMin: 1000,
+  syncProbeMsMax: 10_000,
+  /** Records of a probe. */
+  syncProbeRecordsMax: 10,
+  /** Milliseconds before a push whose figures could not be read, or were behind, is made again. */
+  syncReadAgainMs: 250,
+  /** Milliseconds after which a receiver whose turn comes later is looked at all the same: clocks are set. */
+  syncWakeMsMax: 60_000,
+  /** Milliseconds that pushes under way get to finish at a stop. */
+  syncStopMs: 3000,
+  /** Milliseconds between looks at the alarms. */
+  syncAlarmsMs: 2000,
+  /** Milliseconds that a receiver which is too busy and names no time is left alone. */
+  syncBusyMs: 1000,
+  /** Milliseconds that a change may take before the alarm `slow` rings. */
+  syncSlowMs: 5000,
+  /** Share of pushes that may fail before the alarm `failing` rings, and pushes of five minutes that it takes to tell. */
+  syncErrorRateMax: 0.01,
+  syncAlarmPushesMin: 10,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

@@ -1,11 +1,17 @@
 /** The server under test: the real gateway, identity and inventory on a log of its own, with a clock in the fuzzer's hand. */
-import { hash, randomBytes } from "node:crypto";
+import { hash, randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
 import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
-import { deliveryPolicy, OutboundClient, OutboundError } from "../../src/platform/outbound/index.ts";
+import {
+  deliveryPolicy,
+  OutboundClient,
+  OutboundError,
+  openSecret,
+  sealSecret,
+} from "../../src/platform/outbound/index.ts";
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
@@ -20,12 +26,14 @@ import {
   verifyLog,
 } from "../../src/services/inventory/index.ts";
 import { type RunningRelay, startRelay } from "../../src/services/relay/index.ts";
+import { type RunningSync, startSync } from "../../src/services/sync/index.ts";
 import { planted } from "./plants.ts";
 
 export const skus = ["milk", "bread", "caf\u00e9", "a/b", "__proto__", "\u{1f600}"] as const;
 export const locations = ["s1", "s2", "s3", "constructor"] as const;
 export const adminKey = "the admin key of the fuzzed house";
 const never = 2 ** 31 - 1;
+const serverKey = new Uint8Array(32).fill(5);
 const everything = { id: "admin", name: "admin", scopes: new Set(["admin"] as const), ownReservations: false };
 
 export interface Keys {
@@ -45,6 +53,7 @@ export class House {
   readonly errors: unknown[];
   readonly #storage: Storage;
   readonly #intake: RunningIntake;
+  readonly #sync: RunningSync;
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
   readonly #capture: RunningCapture;
@@ -54,6 +63,7 @@ export class House {
   private constructor(parts: {
     gateway: Gateway;
     intake: RunningIntake;
+    sync: RunningSync;
     inventory: RunningInventory;
     relay: RunningRelay;
     keys: Keys;
@@ -72,6 +82,7 @@ export class House {
     this.errors = parts.errors;
     this.#storage = parts.storage;
     this.#intake = parts.intake;
+    this.#sync = parts.sync;
     this.#identity = parts.identity;
     this.#host = parts.host;
     this.#capture = parts.capture;
@@ -107,6 +118,18 @@ export class House {
       child: () => logger,
     };
     const messaging = new MemoryMessaging({ clock: now });
+    const sync = await startSync({
+      storage,
+      messaging,
+      inventory,
+      // Whatever a client configures, nothing leaves the house.
+      courier: { call: async () => ({ status: 204, headers: {} }) },
+      openSecret: (context, sealed) => openSecret(serverKey, context, sealed),
+      policy: deliveryPolicy({ deliveryMaxAttempts: 3, deliveryBackoff: "10ms" }),
+      clock: now,
+      randomId: randomUUID,
+      random: Math.random,
+    });
     const intake = await startIntake({
       messaging,
       inventory,
@@ -145,6 +168,7 @@ export class House {
       intake,
       inventory: fuzzed,
       capture,
+      sync,
       identity,
       relay,
       logger,
@@ -160,6 +184,7 @@ export class House {
       intake,
       inventory,
       relay,
+      sync,
       keys,
       errors,
       storage,
@@ -198,6 +223,7 @@ export class House {
     await this.#intake.stop();
     await this.#relay.stop();
     await this.#capture.stop();
+    await this.#sync.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));
@@ -247,7 +273,9 @@ async function keyOf(identity: Identity, request: Parameters<Identity["createKey
 /** Sweeps and seals would move the log by themselves. */
 function inventoryOptions(storage: Storage, clock: () => number) {
   const randomId = () => randomBytes(16).toString("hex");
-  return { storage, clock, randomId, sweepEveryMs: never, sealEveryMs: never };
+  const seal = (context: string, secret: string) => sealSecret(serverKey, context, secret);
+  const outgoing = { problemOf: () => undefined, seal };
+  return { storage, clock, randomId, outgoing, sweepEveryMs: never, sealEveryMs: never };
 }
 
 async function describeState(inventory: RunningInventory, identity: Identity, storage: Storage): Promise<string> {

@@ -15,6 +15,8 @@ export interface Consumer {
   apply(unit: RecordedUnit): void;
   /** What changed since the last call; committed together with the checkpoint. */
   changes(): { readonly put: readonly DerivedDocument[]; readonly remove: readonly string[] };
+  /** Whether there is something to keep although no unit has come: of a consumer that also hears from elsewhere. */
+  hasChanges?(): boolean;
 }
 
 export interface FollowerOptions {
@@ -126,7 +128,8 @@ export class ConsumerHost {
   #take(): readonly DerivedChanges[] {
     const changes: DerivedChanges[] = [];
     for (const { consumer, applied, failed } of this.#followers) {
-      if (failed || applied === this.#committed.get(consumer.name)) continue;
+      const isSame = applied === this.#committed.get(consumer.name) && consumer.hasChanges?.() !== true;
+      if (failed || isSame) continue;
       changes.push({ consumer: consumer.name, checkpoint: applied, ...consumer.changes() });
       this.#committed.set(consumer.name, applied);
     }

@@ -4,17 +4,19 @@ import { createIdentity, type Identity } from "../../services/identity/index.ts"
 import { type RunningCapture, type RunningIntake, startCapture, startIntake } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
 import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
+import { type RunningSync, startSync } from "../../services/sync/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
-import { deliveryPolicy, OutboundClient } from "../outbound/index.ts";
+import { deliveryPolicy, OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
 import { relayObserver, watchRelay } from "./observe-relay.ts";
+import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
 
 /** Parts of the platform that modules stand on, opened once for a process. */
@@ -28,7 +30,7 @@ export interface Resources {
   readonly clock: () => number;
   /** Cryptographically strong random bytes. */
   readonly random: (bytes: number) => Uint8Array;
-  /** 32 bytes of this server's own, which secrets of webhooks are made from. */
+  /** 32 bytes of this server's own, which secrets of others are made from or sealed with. */
   readonly serverKey: () => Uint8Array;
   /** Whether the heap is so full that nothing should be taken in. */
   readonly isMemoryShort: () => boolean;
@@ -42,6 +44,7 @@ export interface Offers {
   readonly identity: Identity;
   readonly intake: { readonly queue: RunningIntake; readonly capture: RunningCapture };
   readonly relay: RunningRelay;
+  readonly sync: RunningSync;
   readonly gateway: Gateway;
 }
 
@@ -54,8 +57,13 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "records facts, decides reservations, and answers what is there",
     needs: ["storage"],
     uses: [],
-    async start({ storage, settings, logger, registry, clock, random, isMemoryShort }) {
+    async start({ storage, settings, logger, registry, clock, random, serverKey, isMemoryShort }) {
+      const outbound = new OutboundClient({ allow: settings.outboundAllow });
       const inventory = await startInventory({
+        outgoing: {
+          problemOf: (url) => outbound.problemOf(url),
+          seal: (context, secret) => sealSecret(serverKey(), context, secret),
+        },
         storage,
         clock,
         randomId: randomIds(random),
@@ -143,11 +151,41 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  sync: {
+    about: "pushes changes to the locations that ask for them",
+    needs: ["storage", "messaging"],
+    uses: ["inventory"],
+    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey }, { inventory }) {
+      const courier = new OutboundClient({ allow: settings.outboundAllow });
+      const sync = await startSync({
+        storage,
+        messaging,
+        inventory,
+        courier,
+        openSecret: (context, sealed) => openSecret(serverKey(), context, sealed),
+        policy: deliveryPolicy(settings),
+        clock,
+        randomId: randomIds(random),
+        random: Math.random,
+        observer: syncObserver(registry.metrics, logger),
+      });
+      watchSync(() => sync.all(), registry);
+      return {
+        offer: sync,
+        checks: () => ({ sync: { ok: sync.failures().length === 0 } }),
+        async stop() {
+          await sync.stop();
+          courier.close();
+        },
+      };
+    },
+  },
+
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity", "intake", "relay"],
-    async start({ logger, registry, readiness }, { inventory, identity, intake, relay }) {
+    uses: ["inventory", "identity", "intake", "relay", "sync"],
+    async start({ logger, registry, readiness }, { inventory, identity, intake, relay, sync }) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -167,6 +205,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         intake: intake.queue,
         capture: intake.capture,
         relay,
+        sync,
         logger,
         readiness,
         factSchemas,

@@ -1,7 +1,10 @@
+import { limits } from "../../kernel/index.ts";
+
 /**
  * Every metric, once; `docs/reference/metrics.md` is written from here. Names begin with the module that counts, units
  * are seconds and bytes. Names and labels are public: dashboards and alarms are made of them. No metric is labelled by
- * sku, location or client: those grow without bound.
+ * sku or client, or by any location: those grow without bound. Only locations that get changes pushed are labels of
+ * `larder_sync_…`: there are at most `limits.syncReceiversMax` of them.
  */
 interface MetricSpec {
   readonly name: string;
@@ -258,6 +261,61 @@ export const metricList = {
     help: "Times that a webhook was disabled because its receiver was gone or had failed for days.",
     labels: [],
   },
+  syncPushes: {
+    name: "larder_sync_pushes_total",
+    kind: "counter",
+    help: "Pushes to a location, by outcome: taken; refused (the receiver does not want the records), busy (it has too much to do), failed (no answer, or an error).",
+    labels: ["location", "outcome"],
+  },
+  syncRecords: {
+    name: "larder_sync_records_total",
+    kind: "counter",
+    help: "Records that a location has acknowledged.",
+    labels: ["location"],
+  },
+  syncLatencySeconds: {
+    name: "larder_sync_latency_seconds",
+    kind: "histogram",
+    help: "Seconds from recording a change to its acknowledgement by a location that gets it pushed.",
+    labels: ["location"],
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 1.2, 2.5, 5, 10, 60, 600],
+  },
+  syncWaiting: {
+    name: "larder_sync_waiting",
+    kind: "gauge",
+    help: "Stocks (sku and location) whose newest figures a location has not acknowledged.",
+    labels: ["location"],
+  },
+  syncOldestSeconds: {
+    name: "larder_sync_oldest_waiting_seconds",
+    kind: "gauge",
+    help: "Seconds that the oldest change has waited which a location has not acknowledged; 0 when there is none.",
+    labels: ["location"],
+  },
+  syncErrorRate: {
+    name: "larder_sync_error_rate",
+    kind: "gauge",
+    help: "Of the pushes to a location in the last five minutes, the share that failed; 0 when there was none.",
+    labels: ["location"],
+  },
+  syncCircuitOpen: {
+    name: "larder_sync_circuit_open",
+    kind: "gauge",
+    help: "1 while a location counts as down and is only probed; else 0.",
+    labels: ["location"],
+  },
+  syncAlarm: {
+    name: "larder_sync_alarm",
+    kind: "gauge",
+    help: "1 while an alarm of a location rings: slow (a change waits or took over 5 s), failing (over 1 % of its pushes failed); else 0.",
+    labels: ["location", "alarm"],
+  },
+  syncDeadLetters: {
+    name: "larder_sync_given_up_total",
+    kind: "counter",
+    help: "Stocks that a location would not take, which became dead letters.",
+    labels: ["location"],
+  },
   outgoingPaused: {
     name: "larder_storage_outgoing_paused",
     kind: "gauge",
@@ -325,7 +383,8 @@ export function metricsReference(): string {
 <!-- Written by scripts/reference.ts from src/platform/telemetry/metric-list.ts; edit that, then run \`node bin/larder.js --tool scripts/reference.ts\`. -->
 
 \`GET /metrics\` answers in the OpenMetrics text format: open to callers on the same machine, by any valid API key to
-others. No metric is labelled by sku or location, so their number stays the same however large the shop is.
+others. No metric is labelled by sku, so their number stays the same however large the shop is. Only \`larder_sync_…\` are
+labelled by location: by those that get changes pushed, of which there are at most ${limits.syncReceiversMax}.
 
 | metric | kind | labels | meaning |
 | --- | --- | --- | --- |

@@ -12,6 +12,7 @@ import {
   type Reservation,
 } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
+import type { Sync, SyncStatus } from "../sync/index.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 const silent = () => {};
@@ -92,6 +93,16 @@ export class FakeInventory {
     deadLetters: this.#asking<Intake["deadLetters"]>("deadLetters."),
   };
   readonly capture = this.#asking<EpcisCapture>("");
+
+  /** So does sync. */
+  readonly sync: Sync = {
+    status: () => (this.rejection === undefined ? accept({ items: [] }) : reject(this.rejection)),
+    resend: (location) => {
+      this.calls.push({ method: "resend", args: [location] });
+      const answer = this.answers["resend"] as SyncStatus;
+      return this.rejection === undefined ? accept(answer) : reject(this.rejection);
+    },
+  };
 
   reset(): void {
     this.calls = [];
@@ -195,6 +206,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
     identity,
     intake: fake.intake,
     relay: fakeRelay,
+    sync: fake.sync,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
     factSchemas,

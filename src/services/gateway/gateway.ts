@@ -7,6 +7,7 @@ import type { Identity } from "../identity/index.ts";
 import type { EpcisCapture, Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
+import type { Sync } from "../sync/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
@@ -19,6 +20,7 @@ import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from ".
 import { itemRoutes, locationRoutes } from "./registry.ts";
 import { reservationRoutes } from "./reservations.ts";
 import { stockRoutes } from "./stock.ts";
+import { syncRoutes } from "./sync.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
 export interface GatewayOptions {
@@ -27,6 +29,7 @@ export interface GatewayOptions {
   readonly intake: Intake;
   readonly relay: Relay;
   readonly capture: EpcisCapture;
+  readonly sync: Sync;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -53,7 +56,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, intake, capture, relay, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, intake, capture, relay, sync, logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -82,6 +85,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   stockRoutes(server, inventory);
   itemRoutes(server, inventory);
   locationRoutes(server, inventory);
+  syncRoutes(server, sync);
   deadLetterRoutes(server, intake);
   epcisRoutes(server, capture);
   keyRoutes(server, identity);

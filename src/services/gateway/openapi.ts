@@ -14,6 +14,7 @@ import {
   WebhooksPage,
   WebhookView,
 } from "../relay/index.ts";
+import { SyncStatus } from "../sync/index.ts";
 import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
 /** The schemas that stand in the document by name, so that clients made from it get types with names. */
@@ -49,6 +50,7 @@ export const namedSchemas = {
   WebhookRequest,
   WebhooksPage,
   WebhookView,
+  SyncStatus,
 } as const satisfies Record<string, TSchema>;
 
 /** `/openapi.json`, and `/docs` which shows it. To be called before the routes that it describes. */
@@ -99,6 +101,7 @@ const tags = [
   ["Items", "What a sku is, and its barcodes."],
   ["Locations", "The places that hold stock."],
   ["EPCIS", "Movements as GS1 EPCIS 2.0, in and out."],
+  ["Sync", "Pushing changes to the locations that ask for them."],
   ["Changes", "Every recorded event, as it happens."],
   ["Dead letters", "Messages that could not be handled."],
   ["Webhooks", "Recorded events, posted to others."],

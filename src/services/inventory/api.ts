@@ -6,6 +6,7 @@
 import type { Instant, Outcome } from "../../kernel/index.ts";
 import type {
   Availability,
+  AvailabilityItem,
   FactsReceipt,
   FulfilLine,
   Item,
@@ -61,6 +62,21 @@ export interface ChangesFilter {
   readonly types?: ReadonlySet<string>;
 }
 
+export interface StockPair {
+  readonly location: string;
+  readonly sku: string;
+}
+
+/** A step through all stocks. */
+export interface StocksStep {
+  /** Those that were asked for, each with the time at which its newest change was recorded. */
+  readonly stocks: readonly (StockPair & { readonly changedAt: Instant })[];
+  /** Given back as `after`, it gives the next step, while this process lives; absent on the last one. */
+  readonly next?: number;
+  /** How many stocks there are. */
+  readonly of: number;
+}
+
 /** A step of the change feed: matching events, and how far the feed has looked (also past events that did not match). */
 export interface ChangesStep {
   readonly events: readonly RecordedCloudEvent[];
@@ -109,6 +125,17 @@ export interface Inventory {
     caller: Caller,
     minPosition?: string,
   ): Promise<Outcome<Availability>>;
+  /** The same, of single stocks, in the order of the pairs; undefined for one that never was. */
+  availabilityOf(pairs: readonly StockPair[]): Promise<readonly (AvailabilityItem | undefined)[]>;
+  /**
+   * Looks at `count` stocks of all, beginning behind `after`, and gives those that were last recorded at or after
+   * `changedSince`, from the read side. Those that come up meanwhile are at the end.
+   */
+  stocks(query: {
+    readonly after?: number;
+    readonly count: number;
+    readonly changedSince: Instant;
+  }): Promise<StocksStep>;
   stock(sku: string, options: StockOptions, caller: Caller): Promise<Outcome<StockView>>;
   stockEvents(
     sku: string,

@@ -1,8 +1,27 @@
-export type { Caller, ChangesFilter, ChangesStep, Inventory, ReservationQuery, StockOptions } from "./api.ts";
-export { positionAt, recordedChanges, sequenceOfPosition } from "./changes/index.ts";
+export type {
+  Caller,
+  ChangesFilter,
+  ChangesStep,
+  Inventory,
+  ReservationQuery,
+  StockOptions,
+  StockPair,
+  StocksStep,
+} from "./api.ts";
+export { type Outgoing, secretContext } from "./catalog/catalog.ts";
+export {
+  type LocationDescribed,
+  locationDescribedBy,
+  positionAt,
+  recordedChanges,
+  sequenceOfPosition,
+  stockChangedBy,
+  streamOfStock,
+} from "./changes/index.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";
+export { publicVersion } from "./positions.ts";
 export { errorsReference, eventsReference } from "./reference.ts";
 export { captureTags, inventoryTagging } from "./reservations/lists.ts";
 export { lastSealIn } from "./seals/index.ts";
@@ -16,6 +35,7 @@ export {
 } from "./verification/index.ts";
 export type {
   Availability,
+  AvailabilityItem,
   FactsReceipt,
   FulfilLine,
   Item,

@@ -13,9 +13,9 @@ import {
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Sequence, Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
-import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions } from "./api.ts";
+import type { Caller, ChangesFilter, Inventory, ReservationQuery, StockOptions, StockPair, StocksStep } from "./api.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
-import { Catalog } from "./catalog/catalog.ts";
+import { Catalog, type Outgoing } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";
 import { Changes, findEvent, isSeenBy, toCloudEvent } from "./changes/index.ts";
 import { Expiry } from "./expiry/index.ts";
@@ -44,6 +44,7 @@ import { demandsOf, fulfilRequest, placeRequest, planView, reservationView } fro
 import { Sealer } from "./seals/index.ts";
 import type {
   Availability,
+  AvailabilityItem,
   FactsReceipt,
   FulfilLine,
   Page,
@@ -60,6 +61,8 @@ export interface InventoryOptions {
   readonly clock: () => Instant;
   /** A random id of 128 bits or more, as text. */
   readonly randomId: () => string;
+  /** Lets changes be pushed to locations; unless given, none can be told to. */
+  readonly outgoing?: Outgoing;
   readonly observer?: InventoryObserver;
   readonly cachedStatesMax?: number;
   /** Whether memory is so short that clients' writes are turned away with `overloaded`. */
@@ -161,7 +164,7 @@ class LocalInventory implements RunningInventory {
       open: this.#openReservations,
       soon: this.#timers.soon,
     });
-    this.#catalog = new Catalog(this.#ledger);
+    this.#catalog = new Catalog(this.#ledger, options.outgoing ?? nothingOutgoing);
     this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
     this.#changes = new Changes(storage, this.#timers);
     this.#sealer = new Sealer(storage, this.#ledger);
@@ -393,6 +396,24 @@ class LocalInventory implements RunningInventory {
     return accept({ items, position: this.#token(this.#host.position()) });
   }
 
+  async availabilityOf(pairs: readonly StockPair[]): Promise<readonly (AvailabilityItem | undefined)[]> {
+    const { epochs } = this.#storage;
+    return pairs.map(({ location, sku }) => {
+      const row = this.#availability.row(location, sku);
+      return row && availabilityItem(row, publicVersion(epochs, row.version));
+    });
+  }
+
+  async stocks({ after = 0, count, changedSince }: Parameters<Inventory["stocks"]>[0]): Promise<StocksStep> {
+    const rows = this.#availability.slice(after, count);
+    const stocks = rows.flatMap(({ location, sku, updatedAt: changedAt }) =>
+      changedAt >= changedSince ? [{ location, sku, changedAt }] : [],
+    );
+    const end = after + rows.length;
+    const of = this.#availability.size;
+    return { stocks, of, ...(end < of && { next: end }) };
+  }
+
   #addItems(
     items: (Availability["items"][number] | UnknownSku)[],
     sku: string,
@@ -536,6 +557,13 @@ class LocalInventory implements RunningInventory {
     return this.#tokenText;
   }
 }
+
+const nothingOutgoing: Outgoing = {
+  problemOf: () => "can't be called from here",
+  seal: () => {
+    throw new PlatformError("internal", "there is no key to seal a secret with");
+  },
+};
 
 function unknownSku(sku: string): Outcome<never> {
   const problem = identifierProblem(sku, limits.skuLengthMax);

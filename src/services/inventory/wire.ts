@@ -362,6 +362,46 @@ export const PolicyView = Type.Object({
 });
 export type PolicyView = Static<typeof PolicyView>;
 
+export const syncedWords = ["all", "own", "others"] as const;
+const SyncedLocations = Type.Union(
+  [Type.Enum([...syncedWords]), Type.Array(Identifier, { minItems: 1, maxItems: limits.syncPatternsMax })],
+  {
+    description:
+      "Whose changes it gets: of `all` locations (the default), of its `own`, of all `others`, or a list of ids and groups. An entry is a location's id, or `group:` and a group; in both `*` stands for any run of characters, as `leeds-*` or `group:north/*`.",
+  },
+);
+const SkuPattern = Type.String({
+  minLength: 1,
+  maxLength: limits.skuLengthMax,
+  description: "Only skus that fit; `*` stands for any run of characters, as `dairy-*`.",
+});
+
+export const LocationSyncBody = Type.Object(
+  {
+    url: Type.String({
+      minLength: 1,
+      maxLength: limits.outboundUrlLengthMax,
+      description: "Changes are posted to `{url}/stock`, and what the other side holds is read from `{url}/snapshot`.",
+    }),
+    of: Type.Optional(SyncedLocations),
+    batchSize: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: limits.syncBatchMax,
+        description: `Records of one push at most; ${limits.syncBatchDefault} when absent.`,
+      }),
+    ),
+    skus: Type.Optional(SkuPattern),
+    secret: Type.Optional(
+      Type.Union([Type.String({ maxLength: 128 }), Type.Null()], {
+        description:
+          "Signs each push (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64. Never shown again. Absent, the one that was set before stays; null removes it.",
+      }),
+    ),
+  },
+  { ...closed, description: "Has changes pushed to this location." },
+);
+
 export const locationKinds = ["warehouse", "store", "dark-store", "supplier", "virtual"] as const;
 export const LocationBody = Type.Object(
   {
@@ -381,6 +421,7 @@ export const LocationBody = Type.Object(
           "GS1 Global Location Number, by which EPCIS documents name the place; one location has it at a time.",
       }),
     ),
+    sync: Type.Optional(LocationSyncBody),
   },
   {
     ...closed,
@@ -406,6 +447,19 @@ export const LocationView = Type.Object({
   timeZone: Type.String(),
   authority: Type.Enum(["ours", "theirs"]),
   gln: Type.Union([Type.String(), Type.Null()]),
+  sync: Type.Union(
+    [
+      Type.Object({
+        url: Type.String(),
+        of: SyncedLocations,
+        batchSize: Type.Integer(),
+        skus: Type.Union([Type.String(), Type.Null()]),
+        isSigned: Type.Boolean({ description: "Whether a secret is set." }),
+      }),
+      Type.Null(),
+    ],
+    { description: "How changes are pushed to it; null when they are not." },
+  ),
   updatedAt: Time,
 });
 export type LocationView = Static<typeof LocationView>;

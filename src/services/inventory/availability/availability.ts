@@ -2,7 +2,7 @@ import { formatInstant, type Instant } from "../../../kernel/index.ts";
 import type { Consumer } from "../../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedUnit } from "../../../platform/storage/index.ts";
 import { available, type Balance, balanceOf, type Totals, totalsOfBalance } from "../domain/stock/index.ts";
-import { pairOf } from "../ledger/index.ts";
+import { pairOf, streamOf } from "../ledger/index.ts";
 
 /** One stock as the read side shows it. */
 export interface AvailabilityRow {
@@ -28,6 +28,8 @@ export class AvailabilityModel implements Consumer {
   readonly #rows = new Map<string, AvailabilityRow>();
   /** Lists, because most skus are at few places, and there may be millions of skus. */
   readonly #bySku = new Map<string, AvailabilityRow[]>();
+  /** Every row in the order in which they came up, so that all can be gone through in steps. */
+  readonly #list: AvailabilityRow[] = [];
   readonly #dirty = new Set<string>();
   readonly #observer: AvailabilityObserver;
 
@@ -76,6 +78,15 @@ export class AvailabilityModel implements Consumer {
     return this.#bySku.get(sku) ?? none;
   }
 
+  row(location: string, sku: string): AvailabilityRow | undefined {
+    return this.#rows.get(streamOf.stock(location, sku));
+  }
+
+  /** At most `count` rows from a place in their order, which stays while the process lives. */
+  slice(from: number, count: number): readonly AvailabilityRow[] {
+    return this.#list.slice(from, from + count);
+  }
+
   rows(): IterableIterator<[string, AvailabilityRow]> {
     return this.#rows.entries();
   }
@@ -85,6 +96,7 @@ export class AvailabilityModel implements Consumer {
     if (known !== undefined) return known;
     const row = { ...pairOf(stream), totals: totalsOfBalance({}), version: 0, updatedAt: 0 };
     this.#rows.set(stream, row);
+    this.#list.push(row);
     const rows = this.#bySku.get(row.sku);
     if (rows === undefined) this.#bySku.set(row.sku, [row]);
     else rows.push(row);

@@ -8,15 +8,34 @@ import {
   type Outcome,
   reject,
 } from "../../../kernel/index.ts";
+import { secretProblem } from "../../../platform/outbound/index.ts";
 import type { Caller } from "../api.ts";
 import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
-import { decideLocation, type LocationFields, type LocationState } from "../domain/location/index.ts";
+import {
+  decideLocation,
+  type LocationFields,
+  type LocationState,
+  type LocationSync,
+} from "../domain/location/index.ts";
 import { decidePolicy, effectivePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
 import { isTimeZone } from "../facts/time-zones.ts";
 import { type Command, type Ledger, streamOf, type Transaction } from "../ledger/index.ts";
 import type { Item, ItemBody, ItemsReceipt, LocationBody, LocationView, PolicyBody, PolicyView } from "../wire.ts";
 import { itemProblem } from "./item-body.ts";
 import { Registry } from "./registry.ts";
+
+/** What it takes to let changes be pushed to a location. */
+export interface Outgoing {
+  /** Why a URL can't be called, as a clause after the name of its field. */
+  problemOf(url: string): string | undefined;
+  /** A secret in a form that may stand in the log, for one use that `context` names. */
+  seal(context: string, secret: string): string;
+}
+
+/** The use for which a location's secret is sealed. */
+export function secretContext(location: string): string {
+  return `location ${location}`;
+}
 
 type PageOf<T> = Outcome<{ readonly items: readonly T[]; readonly next?: string }>;
 
@@ -27,9 +46,11 @@ export class Catalog {
   readonly #glns = new Registry<string | null>("gln");
   readonly #policies = new Registry<Policy>("policy");
   readonly #ledger: Ledger;
+  readonly #outgoing: Outgoing;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, outgoing: Outgoing) {
     this.#ledger = ledger;
+    this.#outgoing = outgoing;
   }
 
   get consumers() {
@@ -100,6 +121,10 @@ export class Catalog {
     const { group, position, gln } = body;
     const digits = gln === undefined ? accept(gln) : gtin14(gln);
     if (!digits.ok) return reject({ code: "invalid-check-digit", detail: `GLN ${gln}: ${digits.rejection}` });
+    const sync = body.sync && this.#syncFields(name, body.sync);
+    if (sync !== undefined && !sync.ok) return sync;
+    const isFull = sync !== undefined && this.#isFullOfReceivers(name);
+    if (isFull) return badSync("", `no more than ${limits.syncReceiversMax} locations get changes pushed`);
     const fields = {
       name: body.name,
       kind: body.kind,
@@ -110,7 +135,16 @@ export class Catalog {
       authority: body.authority ?? "ours",
       ...(gln !== undefined && { gln }),
     };
-    const { value } = await this.#ledger.submit(locationCommand(name, fields, caller));
+    const { value } = await this.#ledger.submit(
+      locationCommand(
+        name,
+        (before) => ({
+          ...fields,
+          ...(sync && { sync: withSecret(sync.value, body.sync?.secret, before.fields?.sync) }),
+        }),
+        caller,
+      ),
+    );
     return value.ok ? accept(locationView(name, value.value)) : value;
   }
 
@@ -118,6 +152,31 @@ export class Catalog {
     const name = this.#glns.get(gln) ?? undefined;
     const state = name === undefined || !isVisible(name, caller) ? undefined : this.#locations.get(name);
     return accept({ items: name !== undefined && state ? [locationView(name, state)] : [] });
+  }
+
+  #syncFields(location: string, sync: NonNullable<LocationBody["sync"]>): Outcome<LocationSync> {
+    const { of, batchSize, skus, secret } = sync;
+    const url = URL.parse(sync.url);
+    const problem = this.#outgoing.problemOf(sync.url);
+    if (problem !== undefined || url === null) return badSync("/url", (problem ?? "must be a URL").replace(/\.$/, ""));
+    // `/stock` and `/snapshot` are put behind it.
+    if (url.search !== "" || url.hash !== "") return badSync("/url", "must have no query and no fragment");
+    const wrong = typeof secret === "string" ? secretProblem(secret) : undefined;
+    if (wrong !== undefined) return badSync("/secret", wrong.replace(/\.$/, ""));
+    return accept({
+      url: sync.url.replace(/\/+$/, ""),
+      of: typeof of === "object" ? of.map(normalise) : (of ?? "all"),
+      batchSize: batchSize ?? limits.syncBatchDefault,
+      ...(skus !== undefined && { skus: normalise(skus) }),
+      ...(typeof secret === "string" && { sealedSecret: this.#outgoing.seal(secretContext(location), secret) }),
+    });
+  }
+
+  #isFullOfReceivers(location: string): boolean {
+    if (this.#locations.get(location)?.fields?.sync !== undefined) return false;
+    let receivers = 0;
+    for (const { fields } of this.#locations.states()) if (fields?.sync !== undefined) receivers += 1;
+    return receivers >= limits.syncReceiversMax;
   }
 
   location(id: string, caller: Caller): Outcome<LocationView> {
@@ -211,13 +270,19 @@ function itemCommand(
 }
 
 /** Describes a location; a GLN belongs to one location at a time. */
-function locationCommand(name: string, fields: LocationFields, caller: Caller): Command<Outcome<LocationState>> {
+/** `described` gives the new description, from the one before. */
+function locationCommand(
+  name: string,
+  described: (before: LocationState) => LocationFields,
+  caller: Caller,
+): Command<Outcome<LocationState>> {
   const stream = streamOf.location(name);
   return {
     actor: caller.id,
     streams: [stream],
     decide: (transaction) => {
       const before = transaction.location(name);
+      const fields = described(before);
       const events = decideLocation(before, fields);
       if (events.length === 0) return accept(before);
       const [had, has] = [before.fields?.gln, fields.gln];
@@ -301,8 +366,29 @@ function locationView(id: string, { fields, updatedAt }: LocationState): Locatio
     timeZone: fields?.timeZone ?? "UTC",
     authority: fields?.authority ?? "ours",
     gln: fields?.gln ?? null,
+    sync: fields?.sync === undefined ? null : syncView(fields.sync),
     updatedAt: formatInstant(updatedAt),
   };
+}
+
+/** A secret that is not said stays as it was, because nobody can read it to say it again. */
+function withSecret(
+  sync: LocationSync,
+  said: string | null | undefined,
+  before: LocationSync | undefined,
+): LocationSync {
+  const kept = said === undefined ? before?.sealedSecret : undefined;
+  return kept === undefined ? sync : { ...sync, sealedSecret: kept };
+}
+
+function badSync(pointer: string, detail: string): Outcome<never> {
+  const errors = [{ in: "body", pointer: `/sync${pointer}`, detail }];
+  return reject({ code: "invalid-request", detail: `Body /sync${pointer}: ${detail}.`, extra: { errors } });
+}
+
+function syncView({ url, of, batchSize, skus, sealedSecret }: LocationSync): NonNullable<LocationView["sync"]> {
+  const isSigned = sealedSecret !== undefined;
+  return { url, of: typeof of === "string" ? of : [...of], batchSize, skus: skus ?? null, isSigned };
 }
 
 function allFields({

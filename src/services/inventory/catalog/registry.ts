@@ -22,6 +22,10 @@ export class Registry<S> implements Consumer {
     return this.#states.get(id);
   }
 
+  states(): IterableIterator<S> {
+    return this.#states.values();
+  }
+
   /** Ids after a given one, in their order. */
   page(after: string | undefined, limit: number): string[] {
     const ids = [...this.#states.keys()].sort();

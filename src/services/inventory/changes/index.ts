@@ -8,4 +8,5 @@ export {
   reservationType,
   toCloudEvent,
 } from "./cloud-events.ts";
+export { type LocationDescribed, locationDescribedBy, stockChangedBy, streamOfStock } from "./followed.ts";
 export { positionAt, recordedChanges, sequenceOfPosition } from "./recorded.ts";

@@ -4,5 +4,6 @@ export {
   type LocationEvent,
   type LocationFields,
   type LocationState,
+  type LocationSync,
   noLocation,
 } from "./location.ts";

@@ -14,6 +14,21 @@ export interface LocationFields {
   readonly gln?: string;
   /** Whose figures win when both sides differ. */
   readonly authority: "ours" | "theirs";
+  /** Present when changes are pushed to the location. */
+  readonly sync?: LocationSync;
+}
+
+/** Where changes are pushed to, and which. */
+export interface LocationSync {
+  readonly url: string;
+  /** Changes of all locations, of its own, of all others, or of those that fit one of these patterns of ids or groups. */
+  readonly of: "all" | "own" | "others" | readonly string[];
+  /** Records of one push at most. */
+  readonly batchSize: number;
+  /** A pattern of skus; all when absent. */
+  readonly skus?: string;
+  /** What signs pushes, sealed with the server's key, for the log is read by many; not signed when absent. */
+  readonly sealedSecret?: string;
 }
 
 export interface LocationEvent {
@@ -39,12 +54,24 @@ export function decideLocation(state: LocationState, fields: LocationFields): Lo
 
 function isSame(a: LocationFields | undefined, b: LocationFields): boolean {
   if (a === undefined) return false;
-  const { position: placeA, ...restA } = a;
-  const { position: placeB, ...restB } = b;
+  const { position: placeA, sync: syncA, ...restA } = a;
+  const { position: placeB, sync: syncB, ...restB } = b;
   const names = new Set([...Object.keys(restA), ...Object.keys(restB)]) as Set<keyof typeof restB>;
   return (
     placeA?.lat === placeB?.lat &&
     placeA?.lon === placeB?.lon &&
+    isSameSync(syncA, syncB) &&
     [...names].every((name) => restA[name] === restB[name])
+  );
+}
+
+function isSameSync(a: LocationSync | undefined, b: LocationSync | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const isSameOf =
+    typeof a.of === "string" || typeof b.of === "string"
+      ? a.of === b.of
+      : JSON.stringify(a.of) === JSON.stringify(b.of);
+  return (
+    isSameOf && a.url === b.url && a.batchSize === b.batchSize && a.skus === b.skus && a.sealedSecret === b.sealedSecret
   );
 }

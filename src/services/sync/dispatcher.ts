@@ -1,0 +1,247 @@
+import { limits } from "../../kernel/index.ts";
+import type { Timers } from "../../platform/timers/index.ts";
+import type { Inventory } from "../inventory/index.ts";
+import { streamOfStock } from "../inventory/index.ts";
+import type { Batch } from "./domain/backlog.ts";
+import type { SyncObserver } from "./observer.ts";
+import { type Pushed, type PushOptions, push } from "./push.ts";
+import type { Receiver } from "./receiver.ts";
+import type { Receivers } from "./receivers.ts";
+
+export interface DispatcherOptions extends Omit<PushOptions, "inventory"> {
+  readonly inventory: Pick<Inventory, "availabilityOf" | "stocks">;
+  readonly timers: Timers;
+  /** Whether nothing may go out at the moment. */
+  readonly isPaused: () => boolean;
+  readonly receivers: Receivers;
+  readonly observer: SyncObserver;
+  /** Stocks that a receiver is no longer pushed; resolves when that is on record. */
+  readonly giveUp: (receiver: Receiver, batch: Batch, cause: string) => Promise<void>;
+  /** Stocks that a receiver now has. */
+  readonly onTaken: (receiver: Receiver, batch: Batch) => void;
+}
+
+interface Wake {
+  readonly at: number;
+  readonly callOff: () => void;
+}
+
+/** Milliseconds between looks whether what goes out is paused still. */
+const pausedLookMs = 1000;
+
+/**
+ * Gives receivers their turn: at most `limits.syncPushesMax` pushes at once, in turn, none twice before another who has
+ * something to send. One receiver takes at most half of the places that are free, those that fail together at most
+ * `limits.syncFailingPushesMax`: so whoever answers finds a place, however many don't.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  /** Who may be pushed to now, in the order of their turns. */
+  readonly #ready = new Set<Receiver>();
+  readonly #wakes = new Map<Receiver, Wake>();
+  readonly #sweeping = new Set<Receiver>();
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #cutting = new AbortController();
+  #failingPushes = 0;
+  #isPumpDue = false;
+  /** Whether it will be seen soon if what goes out is paused still. */
+  #isLookDue = false;
+  #isStopped = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Pushes under way. */
+  get pushes(): number {
+    return this.#underWay.size;
+  }
+
+  /** Looks whether it is a receiver's turn, now or later. To be called whenever something about it has changed. */
+  consider(receiver: Receiver): void {
+    if (this.#isStopped || !this.#isCurrent(receiver)) return this.forget(receiver);
+    const now = this.#options.clock();
+    const at = receiver.nextPushAt(now);
+    if (at === undefined || at === Number.POSITIVE_INFINITY) this.#ready.delete(receiver);
+    else if (at > now) {
+      this.#ready.delete(receiver);
+      this.#wakeAt(receiver, at, now);
+    } else {
+      this.#ready.add(receiver);
+      this.#pumpSoon();
+    }
+    // A receiver that is down is not looked for more than it lacks already.
+    if (receiver.circuit === "closed" || receiver.backlog.size === 0) this.#sweep(receiver);
+  }
+
+  forget(receiver: Receiver): void {
+    this.#ready.delete(receiver);
+    this.#wakes.get(receiver)?.callOff();
+    this.#wakes.delete(receiver);
+  }
+
+  /** Begins nothing more, gives what is under way so many milliseconds, then cuts it off and waits for its end. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopped = true;
+    for (const receiver of [...this.#wakes.keys()]) this.forget(receiver);
+    const callOff = this.#options.timers.after(graceMs, () => this.#cutting.abort());
+    await Promise.all(this.#underWay);
+    callOff();
+  }
+
+  #isCurrent(receiver: Receiver): boolean {
+    return this.#options.receivers.get(receiver.location) === receiver;
+  }
+
+  #wakeAt(receiver: Receiver, at: number, now: number): void {
+    const set = this.#wakes.get(receiver);
+    if (set !== undefined && set.at <= at) return;
+    set?.callOff();
+    // Timers know days at most, and clocks jump: it looks again when it wakes.
+    const callOff = this.#options.timers.after(Math.min(at - now, limits.syncWakeMsMax), () => {
+      this.#wakes.delete(receiver);
+      this.consider(receiver);
+    });
+    this.#wakes.set(receiver, { at, callOff });
+  }
+
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    this.#options.timers.soon(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#isStopped || this.#ready.size === 0) return;
+    if (this.#options.isPaused()) {
+      if (!this.#isLookDue) this.#options.timers.after(pausedLookMs, () => this.#lookAgain());
+      this.#isLookDue = true;
+      return;
+    }
+    // Who has had a turn goes to the end; a round that finds nobody with a place ends it.
+    for (let passed = 0; passed < this.#ready.size && this.#underWay.size < limits.syncPushesMax; ) {
+      const [receiver] = this.#ready;
+      if (receiver === undefined) return;
+      this.#ready.delete(receiver);
+      if (!this.#hasPlace(receiver)) {
+        this.#ready.add(receiver);
+        passed += 1;
+        continue;
+      }
+      passed = 0;
+      const batch = receiver.begin(this.#options.clock());
+      if (batch !== undefined) this.#begin(receiver, batch);
+      this.consider(receiver);
+    }
+  }
+
+  #lookAgain(): void {
+    this.#isLookDue = false;
+    this.#pumpSoon();
+  }
+
+  #hasPlace(receiver: Receiver): boolean {
+    const free = limits.syncPushesMax - this.#underWay.size;
+    if (receiver.isFailing && this.#failingPushes >= limits.syncFailingPushesMax) return false;
+    return receiver.pushes === 0 || receiver.pushes < free / 2;
+  }
+
+  #begin(receiver: Receiver, batch: Batch): void {
+    const wasFailing = receiver.isFailing;
+    if (wasFailing) this.#failingPushes += 1;
+    const work = this.#push(receiver, batch).finally(() => {
+      this.#underWay.delete(work);
+      if (wasFailing) this.#failingPushes -= 1;
+      receiver.pushes -= 1;
+      this.#options.receivers.touch(receiver);
+      this.consider(receiver);
+      this.#pumpSoon();
+    });
+    this.#underWay.add(work);
+  }
+
+  async #push(receiver: Receiver, batch: Batch): Promise<void> {
+    const { clock, observer, receivers } = this.#options;
+    const begunAt = clock();
+    try {
+      // What it asks for may have changed while this waited.
+      const wanted = batch.filter((item) => receivers.wants(receiver, item));
+      const pushed = await push(receiver, wanted, this.#cutting.signal, this.#options);
+      await this.#settle(receiver, batch, pushed, begunAt);
+    } catch (error) {
+      receiver.calledOff(batch, clock());
+      observer.failed(receiver.location, error);
+    }
+  }
+
+  async #settle(receiver: Receiver, batch: Batch, pushed: Pushed, begunAt: number): Promise<void> {
+    const { clock, observer, onTaken, giveUp } = this.#options;
+    const now = clock();
+    switch (pushed.outcome) {
+      case "empty":
+        receiver.nothingSent(batch);
+        onTaken(receiver, batch);
+        return;
+      case "taken": {
+        receiver.backlog.drop(batch.filter((item) => !pushed.sent.some((one) => one.item === item)));
+        const changes = receiver.taken(pushed.sent, now);
+        onTaken(receiver, batch);
+        observer.taken(
+          receiver.location,
+          pushed.sent.length,
+          changes.map((item) => now - (item.changedAt ?? now)),
+        );
+        return;
+      }
+      case "failed": {
+        const { verdict, retryAfterMs } = pushed;
+        if (this.#cutting.signal.aborted) return;
+        const given = receiver.failed(batch, { begunAt, verdict, ...(retryAfterMs && { retryAfterMs }) }, now);
+        observer.pushFailed(receiver.location, verdict.kind);
+        if (given.length === 0) return;
+        try {
+          await giveUp(receiver, given, verdict.cause);
+          receiver.backlog.drop(given);
+        } catch (error) {
+          // Nothing may vanish: what can't be put on record is pushed on.
+          receiver.calledOff(given, clock());
+          observer.failed(receiver.location, error);
+        }
+      }
+    }
+  }
+
+  /** Goes on with a receiver's sweep, a step at a time, while it is time for one. */
+  #sweep(receiver: Receiver): void {
+    const step = receiver.backlog.nextSweepStep();
+    if (step === undefined || this.#sweeping.has(receiver) || this.#isStopped) return;
+    this.#sweeping.add(receiver);
+    const { inventory, receivers, timers, observer } = this.#options;
+    const query = { after: step.lookedAt, count: limits.syncSweepStep, changedSince: step.since };
+    inventory
+      .stocks(query)
+      .then(({ stocks, next, of }) => {
+        const wanted = stocks.filter((stock) => receivers.wants(receiver, stock));
+        const found = wanted.map((stock) => ({ key: streamOfStock(stock), ...stock }));
+        receiver.backlog.found(step, found, next, of);
+        receivers.touch(receiver);
+        return 0;
+      })
+      .catch((error: unknown) => {
+        observer.failed(receiver.location, error);
+        return limits.syncReadAgainMs;
+      })
+      .then((waitMs) => {
+        const goOn = () => {
+          this.#sweeping.delete(receiver);
+          this.consider(receiver);
+        };
+        // Others get their turn between two steps.
+        if (waitMs > 0) timers.after(waitMs, goOn);
+        else timers.soon(goOn);
+      });
+  }
+}

@@ -1,0 +1,179 @@
+/** A backlog against the plainest thing that could be right: a map of the newest versions on both sides. */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Backlog, type Batch, type Item } from "./backlog.ts";
+
+type Step =
+  | { readonly kind: "change"; readonly stock: number }
+  | { readonly kind: "again"; readonly stock: number }
+  | { readonly kind: "take"; readonly max: number }
+  | { readonly kind: "probe"; readonly max: number }
+  | { readonly kind: "answer"; readonly which: number; readonly how: "taken" | "stale" | "failed" | "given-up" }
+  | { readonly kind: "down" | "back" | "sweep" | "resend" }
+  | { readonly kind: "time"; readonly ms: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("change" as const), stock: fc.nat(11) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("again" as const), stock: fc.nat(11) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("take" as const), max: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("probe" as const), max: fc.integer({ min: 1, max: 4 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("answer" as const),
+      which: fc.nat(5),
+      how: fc.constantFrom(
+        "taken" as const,
+        "taken" as const,
+        "stale" as const,
+        "failed" as const,
+        "given-up" as const,
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("down" as const, "back" as const, "resend" as const) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("sweep" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("time" as const), ms: fc.nat(3000) }) },
+);
+
+/** Both sides, and the backlog between. */
+class Model {
+  readonly backlog: Backlog;
+  readonly ours = new Map<number, { version: number; changedAt: number }>();
+  readonly theirs = new Map<number, number>();
+  readonly given = new Set<number>();
+  readonly underWay: Batch[] = [];
+  now = 1000;
+
+  constructor(capacity: number) {
+    this.backlog = new Backlog(() => capacity);
+  }
+
+  run(one: Step): void {
+    this.now += 1;
+    switch (one.kind) {
+      case "change": {
+        const version = (this.ours.get(one.stock)?.version ?? 0) + 1;
+        this.ours.set(one.stock, { version, changedAt: this.now });
+        this.given.delete(one.stock);
+        return this.backlog.changed(stockOf(one.stock), version, this.now);
+      }
+      case "again":
+        if (this.ours.has(one.stock)) this.backlog.again(stockOf(one.stock), this.now);
+        return;
+      case "take":
+        return this.#begin(this.backlog.take(one.max, this.now), one.max);
+      case "probe":
+        return this.#begin(this.backlog.takeProbe(one.max), one.max);
+      case "answer":
+        return this.#answer(one.which, one.how);
+      case "down":
+        return this.backlog.park();
+      case "back":
+        return this.backlog.unpark(this.now);
+      case "resend":
+        return this.backlog.sweepSince(0);
+      case "sweep":
+        return this.#sweep();
+      case "time":
+        this.now += one.ms;
+    }
+  }
+
+  #begin(batch: Batch | undefined, max: number): void {
+    if (batch === undefined) return;
+    expect(batch.length).toBeGreaterThan(0);
+    expect(batch.length).toBeLessThanOrEqual(max);
+    this.underWay.push(batch);
+    const keys = this.underWay.flatMap((items) => items.map(({ key }) => key));
+    expect(new Set(keys).size, "no stock is in flight twice").toBe(keys.length);
+  }
+
+  #answer(which: number, how: "taken" | "stale" | "failed" | "given-up"): void {
+    const [batch] = this.underWay.splice(which % Math.max(1, this.underWay.length), 1);
+    if (batch === undefined) return;
+    if (how === "failed") return this.backlog.hold(batch, this.now + 500);
+    if (how === "given-up") {
+      for (const item of batch) this.given.add(numberOf(item));
+      return this.backlog.drop(batch);
+    }
+    // The figures are read when it is sent; an old read is one that does not know the newest change yet.
+    const sent = batch.map((item) => ({
+      item,
+      version: how === "stale" ? Math.max(0, item.version - 1) : item.version,
+    }));
+    for (const { item, version } of sent)
+      this.theirs.set(numberOf(item), Math.max(version, this.theirs.get(numberOf(item)) ?? 0));
+    // What was only sent again carries what there is.
+    for (const { item } of sent) if (item.version === 0) this.theirs.set(numberOf(item), this.#version(item));
+    this.backlog.acknowledged(sent, this.now + 250);
+  }
+
+  #version(item: Item): number {
+    return this.ours.get(numberOf(item))?.version ?? 0;
+  }
+
+  #sweep(): void {
+    const next = this.backlog.nextSweepStep();
+    if (next === undefined) return;
+    const all = [...this.ours].map(([stock, { changedAt }]) => ({ ...stockOf(stock), changedAt }));
+    const part = all.slice(next.lookedAt, next.lookedAt + 3);
+    const end = next.lookedAt + part.length;
+    const found = part.filter(({ changedAt }) => changedAt >= next.since);
+    this.backlog.found(next, found, end < all.length ? end : undefined, all.length);
+  }
+
+  /** Stocks of which they do not have the newest, and that were not given up. */
+  lacking(): number[] {
+    const behind = [...this.ours].filter(([stock, { version }]) => this.theirs.get(stock) !== version);
+    return behind.map(([stock]) => stock).filter((stock) => !this.given.has(stock));
+  }
+
+  /** What a new start would find: all that changed since what is kept. */
+  foundAfterCrash(): Set<number> {
+    const since = this.backlog.toldUntil(this.now);
+    return new Set([...this.ours].filter(([, { changedAt }]) => changedAt >= since).map(([stock]) => stock));
+  }
+
+  /** Nothing goes wrong any more. */
+  finish(): void {
+    this.backlog.unpark(this.now);
+    for (let turn = 0; turn < 200; turn += 1) {
+      this.run({ kind: "time", ms: 1000 });
+      while (this.underWay.length > 0) this.run({ kind: "answer", which: 0, how: "taken" });
+      this.run({ kind: "sweep" });
+      this.run({ kind: "take", max: 4 });
+    }
+  }
+}
+
+function stockOf(stock: number) {
+  return { key: `stock-leeds/${stock}`, location: "leeds", sku: String(stock) };
+}
+
+function numberOf({ sku }: Item): number {
+  return Number(sku);
+}
+
+it("tells a receiver the newest of everything in the end, whatever happens between, with little memory", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 120, size: "max" }), (capacity, steps) => {
+      const model = new Model(capacity);
+      for (const one of steps) {
+        model.run(one);
+        // Nothing that they lack is out of sight of a sweep from what is kept.
+        const found = model.foundAfterCrash();
+        for (const stock of model.lacking()) expect(found).toContain(stock);
+        for (const stock of model.lacking())
+          if (!model.backlog.has(stockOf(stock).key))
+            expect(model.backlog.sweep !== undefined || model.backlog.oldestChange() !== undefined).toBe(true);
+      }
+      model.finish();
+      expect(model.lacking()).toEqual([]);
+      expect(model.backlog.size).toBe(0);
+      expect(model.backlog.sweep).toBeUndefined();
+      expect(model.backlog.toldUntil(model.now)).toBe(model.now);
+    }),
+    { numRuns: 300 },
+  );
+});
