@@ -1,0 +1,13 @@
+export { type Action, actionFor, type Mode } from "./act.ts";
+export {
+  countableAt,
+  type Finding,
+  type FindingKind,
+  findingOf,
+  judge,
+  type Look,
+  type SecondLook,
+  type Suspicion,
+  stands,
+} from "./judge.ts";
+export { type Basis, basisOf, type OurFigures, type Pair, pairKey, type TheirRecord } from "./records.ts";
