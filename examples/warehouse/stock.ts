@@ -76,12 +76,8 @@ export class WarehouseStock {
   take(batch: string, records: readonly PushedRecord[]): "taken" | "repeated" {
     if (this.#batches.has(batch)) return "repeated";
     this.#batches.add(batch);
-    if (this.#batches.size > batchesRemembered) {
-      for (const oldest of this.#batches) {
-        this.#batches.delete(oldest);
-        break;
-      }
-    }
+    const [oldest] = this.#batches;
+    if (this.#batches.size > batchesRemembered && oldest !== undefined) this.#batches.delete(oldest);
     for (const record of records) this.#takeOne(record);
     return "taken";
   }
