@@ -7,6 +7,7 @@ export type {
   StockOptions,
   StockPair,
   StocksStep,
+  ThenQuestion,
 } from "./api.ts";
 export {
   type LocationDescribed,
