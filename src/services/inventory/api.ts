@@ -48,10 +48,7 @@ export interface StockOptions {
 }
 
 /** A stock, and the version (as clients see it) or the time for which its on hand is asked. */
-export type ThenQuestion = StockPair & (
-  | { readonly version: number }
-  | { readonly at: Instant }
-);
+export type ThenQuestion = StockPair & ({ readonly version: number } | { readonly at: Instant });
 
 export interface ReservationQuery {
   readonly owner?: string;

@@ -132,8 +132,8 @@ class World {
       const entries = this.ours.get(key);
       if (entries === undefined) return undefined;
       const basis = basisOf(theirs, entries.length);
-      const then = basis.by === "now" ? undefined : this.onHand(key, basis.by === "time" ? { at: basis.at } : basis);
-      return { onHand: this.onHand(key), version: entries.length, ...(then !== undefined && { then }) };
+      const past = basis.by === "now" ? undefined : this.onHand(key, basis.by === "time" ? { at: basis.at } : basis);
+      return { onHand: this.onHand(key), version: entries.length, ...(past !== undefined && { past }) };
     };
     const answer = async <T>(give: () => T): Promise<T> => {
       this.live();

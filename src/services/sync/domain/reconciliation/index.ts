@@ -11,3 +11,15 @@ export {
   stands,
 } from "./judge.ts";
 export { type Basis, basisOf, type OurFigures, type Pair, pairKey, type TheirRecord } from "./records.ts";
+export {
+  type AccuracyPoint,
+  type ActedFinding,
+  accuracyOf,
+  evolveRun,
+  type LocationResult,
+  type Requested,
+  type Run,
+  type RunEvent,
+  type RunStatus,
+  statusOf,
+} from "./run.ts";

@@ -14,10 +14,10 @@ import {
 
 const pair = { sku: "milk", location: "leeds" };
 const theirs = (onHand: number, rest: Partial<TheirRecord> = {}): TheirRecord => ({ ...pair, onHand, ...rest });
-const ours = (onHand: number, version: number, then?: number): OurFigures => ({
+const ours = (onHand: number, version: number, past?: number): OurFigures => ({
   onHand,
   version,
-  ...(then !== undefined && { then }),
+  ...(past !== undefined && { past }),
 });
 
 describe("one look", () => {

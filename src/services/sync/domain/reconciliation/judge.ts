@@ -17,7 +17,7 @@ import { basisOf, type OurFigures, type TheirRecord } from "./records.ts";
 
 export type FindingKind = "missing-here" | "missing-there" | "late" | "drift";
 
-/** One look at one stock: what they said, and ours (`then` answers for the basis of their record). */
+/** One look at one stock: what they said, and ours (`past` answers for the basis of their record). */
 export interface Look {
   readonly theirs: TheirRecord | undefined;
   readonly ours: OurFigures | undefined;
@@ -38,7 +38,7 @@ export function judge({ theirs, ours }: Look): FindingKind | undefined {
 export function ourFigure(theirs: TheirRecord, ours: OurFigures): number | undefined {
   const basis = basisOf(theirs, ours.version);
   const isNow = basis.by === "now" || (basis.by === "version" && basis.version === ours.version);
-  return isNow ? ours.onHand : ours.then;
+  return isNow ? ours.onHand : ours.past;
 }
 
 /** Something that differed at the first look. */

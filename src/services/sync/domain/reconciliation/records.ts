@@ -20,7 +20,7 @@ export interface OurFigures {
   readonly onHand: number;
   readonly version: number;
   /** On hand at the version or time that was asked for; absent when that version was never ours. */
-  readonly then?: number;
+  readonly past?: number;
 }
 
 /**
