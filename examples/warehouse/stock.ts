@@ -31,6 +31,8 @@ export interface Held {
   onHand: number;
   /** The highest version that was pushed; 0 when none was. */
   version: number;
+  /** Whether goods moved here since: then the figure is not that of the version. */
+  isOwn: boolean;
 }
 
 export interface WarehouseStockOptions {
@@ -74,12 +76,8 @@ export class WarehouseStock {
   take(batch: string, records: readonly PushedRecord[]): "taken" | "repeated" {
     if (this.#batches.has(batch)) return "repeated";
     this.#batches.add(batch);
-    if (this.#batches.size > batchesRemembered) {
-      for (const oldest of this.#batches) {
-        this.#batches.delete(oldest);
-        break;
-      }
-    }
+    const [oldest] = this.#batches;
+    if (this.#batches.size > batchesRemembered && oldest !== undefined) this.#batches.delete(oldest);
     for (const record of records) this.#takeOne(record);
     return "taken";
   }
@@ -87,13 +85,13 @@ export class WarehouseStock {
   #takeOne({ sku, location, available, onHand, version }: PushedRecord): void {
     const known = this.get(sku, location);
     if (known === undefined) {
-      this.#add({ sku, location, available, onHand, version });
+      this.#add({ sku, location, available, onHand, version, isOwn: false });
       return;
     }
     if (version < known.version) return;
     known.version = version;
     known.available = available;
-    if (!this.#isOwn(location)) known.onHand = onHand;
+    if (!this.#hasAuthority(location)) Object.assign(known, { onHand, isOwn: false });
   }
 
   /** Goods moved here: `units` came in, or left when negative. Returns the time at which it happened. */
@@ -108,10 +106,11 @@ export class WarehouseStock {
 
   /** Its time is after that of every snapshot that does not show it, or a count made from that snapshot would swallow it. */
   #change(sku: string, units: number): number {
-    const nothing = { sku, location: this.#options.location, available: 0, onHand: 0, version: 0 };
+    const nothing = { sku, location: this.#options.location, available: 0, onHand: 0, version: 0, isOwn: true };
     const held = this.get(sku) ?? this.#add(nothing);
     held.onHand += units;
     held.available += units;
+    held.isOwn = true;
     return Math.max(this.#options.clock(), this.#lastSnapshotAt + 1);
   }
 
@@ -137,14 +136,15 @@ export class WarehouseStock {
     return { records, ...(start + limit < keys.length && last !== undefined && { next: last }) };
   }
 
-  #told({ sku, location, onHand, version }: Held, now: number): SnapshotRecord {
+  #told({ sku, location, onHand, version, isOwn }: Held, now: number): SnapshotRecord {
     const record = { sku, location, onHand };
     if (this.#options.tells === "nothing") return record;
-    if (this.#isOwn(location)) return { ...record, asOf: new Date(now).toISOString() };
-    return version === 0 ? record : { ...record, version };
+    return isOwn || this.#hasAuthority(location)
+      ? { ...record, asOf: new Date(now).toISOString() }
+      : { ...record, version };
   }
 
-  #isOwn(location: string): boolean {
+  #hasAuthority(location: string): boolean {
     return this.#options.authority === "theirs" && location === this.#options.location;
   }
 

@@ -47,6 +47,9 @@ export interface StockOptions {
   readonly knownAt?: string;
 }
 
+/** A stock, and the version (as clients see it) or the time for which its on hand is asked. */
+export type ThenQuestion = StockPair & ({ readonly version: number } | { readonly at: Instant });
+
 export interface ReservationQuery {
   readonly owner?: string;
   readonly reference?: string;
@@ -137,6 +140,11 @@ export interface Inventory {
     readonly changedSince: Instant;
   }): Promise<StocksStep>;
   stock(sku: string, options: StockOptions, caller: Caller): Promise<Outcome<StockView>>;
+  /**
+   * What was on hand of single stocks at a version, or at a time by what is known now, in the order of the questions.
+   * Undefined for a version that is not of this history: a restore may have left it behind.
+   */
+  onHandThen(questions: readonly ThenQuestion[]): Promise<readonly (number | undefined)[]>;
   stockEvents(
     sku: string,
     query: { readonly location?: string; readonly cursor?: string; readonly limit: number },

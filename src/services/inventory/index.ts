@@ -7,6 +7,7 @@ export type {
   StockOptions,
   StockPair,
   StocksStep,
+  ThenQuestion,
 } from "./api.ts";
 export { type Outgoing, secretContext } from "./catalog/catalog.ts";
 export {

@@ -42,3 +42,17 @@ const versionsPerEpoch = 2 ** 40;
 export function publicVersion(epochs: readonly Epoch[], version: number): number {
   return ((epochs[epochs.length - 1]?.number ?? 1) - 1) * versionsPerEpoch + version;
 }
+
+/**
+ * The version within its stream that a client's version of a stock names. `sharedUpTo` is the last event that its epoch
+ * shares with this history: what came later there is not the same here. Undefined for a version of no epoch of this log.
+ */
+export function ownVersion(
+  epochs: readonly Epoch[],
+  version: number,
+): { readonly version: number; readonly sharedUpTo: Sequence } | undefined {
+  const index = epochs.findIndex(({ number }) => number - 1 === Math.floor(version / versionsPerEpoch));
+  if (index < 0) return undefined;
+  const sharedUpTo = Math.min(Number.MAX_SAFE_INTEGER, ...epochs.slice(index + 1).map((epoch) => epoch.startsAfter));
+  return { version: version % versionsPerEpoch, sharedUpTo };
+}

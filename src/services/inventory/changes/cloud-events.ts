@@ -49,8 +49,8 @@ export const recordedTypes: Readonly<Record<string, readonly [type: string, mean
 /** What a reservation's own stream says: one type, with the step in `data.step`. */
 export const reservationType = "larder.reservation.status-changed.v1";
 
-/** Streams whose events are of no concern to clients: keys, webhooks, seals, bookkeeping. */
-const privateKinds = new Set(["key", "seal", "gtin", "gln", "capture", "webhook"]);
+/** Streams whose events are of no concern to clients, or have routes of their own: keys, webhooks, seals, bookkeeping. */
+const privateKinds = new Set(["key", "seal", "gtin", "gln", "capture", "webhook", "reconciliation"]);
 
 export function isPublic(event: RecordedEvent): boolean {
   return !privateKinds.has(kindOf(event.stream));

@@ -125,7 +125,8 @@ function instantOf(text: string | undefined): Instant | undefined | "unreadable"
   return text === undefined ? undefined : (parseInstant(text) ?? "unreadable");
 }
 
-function pastEvent(event: RecordedEvent): PastEvent {
+/** A recorded event of a stock's stream, as the past is told from. */
+export function pastEvent(event: RecordedEvent): PastEvent {
   const { fact, recordedAt } = event.unit;
   // Only stock events stand in a stock's stream.
   return {

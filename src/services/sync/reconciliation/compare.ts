@@ -1,0 +1,133 @@
+/** Holds all that one other side has against ours, page by page, in two looks. */
+import { type Instant, limits } from "../../../kernel/index.ts";
+import {
+  countableAt,
+  type Finding,
+  findingOf,
+  judge,
+  type OurFigures,
+  type Pair,
+  pairKey,
+  type Suspicion,
+  stands,
+  type TheirRecord,
+} from "../domain/reconciliation/index.ts";
+
+/** A stock of ours that the other side is to have, as it is now. */
+export type OurStock = Pair & Pick<OurFigures, "onHand" | "version">;
+
+/** Both sides of one comparison. */
+export interface Sides {
+  /** A page of what they hold; the first one without a cursor. */
+  readTheirs(cursor: string | undefined): Promise<{ readonly records: readonly TheirRecord[]; readonly next?: string }>;
+  /** Ours for each record, with the figure for its basis (`basisOf`); undefined where we have no record. */
+  readOurs(records: readonly TheirRecord[]): Promise<readonly (OurFigures | undefined)[]>;
+  /** All that the other side is to have, in batches. */
+  listOurs(): AsyncIterable<readonly OurStock[]>;
+  /** Whether something of this stock waits to be sent to them, or is under way. */
+  isPending(pair: Pair): boolean;
+  /** Whether the other side is to have this stock; what else it holds is no concern of ours. */
+  covers(pair: Pair): boolean;
+  /** Whether their figures of a location are their own, and win. */
+  isTheirOwn(location: string): boolean;
+  /** Lets pass the time in which changes under way arrive. */
+  settle(): Promise<void>;
+  now(): Instant;
+}
+
+/** A finding, and the time for which their figure may be counted here. */
+export interface Found {
+  readonly finding: Finding;
+  readonly countableAt: Instant | undefined;
+}
+
+export interface Comparison {
+  /** Stocks that were compared, without those whose changes were under way. */
+  readonly compared: number;
+  readonly inFlight: number;
+  readonly found: readonly Found[];
+}
+
+export async function compare(sides: Sides): Promise<Comparison> {
+  const { seen, suspicions } = await firstLook(sides);
+  if (suspicions.size === 0) return { compared: seen, inFlight: 0, found: [] };
+  await sides.settle();
+  const found = await secondLook(sides, suspicions);
+  const inFlight = suspicions.size - found.length;
+  return { compared: seen - inFlight, inFlight, found };
+}
+
+type Suspicions = ReadonlyMap<string, Suspicion & Pair>;
+
+async function firstLook(sides: Sides): Promise<{ readonly seen: number; readonly suspicions: Suspicions }> {
+  const seen = new Set<string>();
+  const suspicions = new Map<string, Suspicion & Pair>();
+  const note = ({ sku, location }: Pair, look: Pick<Suspicion, "theirs" | "ours">) => {
+    const kind = judge(look);
+    // A pair that comes twice, because it was moved while pages were read, counts as it came last.
+    const key = pairKey({ sku, location });
+    if (kind === undefined) suspicions.delete(key);
+    else suspicions.set(key, { sku, location, kind, ...look });
+    seen.add(key);
+  };
+  for await (const records of theirPages(sides)) {
+    const ours = await sides.readOurs(records);
+    for (const [index, theirs] of records.entries()) note(theirs, { theirs, ours: ours[index] });
+  }
+  for await (const stocks of sides.listOurs())
+    for (const stock of stocks) if (!seen.has(pairKey(stock))) note(stock, { theirs: undefined, ours: stock });
+  return { seen: seen.size, suspicions };
+}
+
+async function secondLook(sides: Sides, suspicions: Suspicions): Promise<Found[]> {
+  const all = [...suspicions.values()];
+  const versions = (await readAll(sides, all.map(bare))).map((ours) => ours?.version);
+  const before = all.map((pair, index) => ({ version: versions[index], pending: sides.isPending(pair) }));
+  const again = new Map<string, { readonly theirs: TheirRecord; readonly askedAt: Instant }>();
+  let askedAt = sides.now();
+  const firstAskedAt = askedAt;
+  for await (const records of theirPages(sides)) {
+    for (const theirs of records) if (suspicions.has(pairKey(theirs))) again.set(pairKey(theirs), { theirs, askedAt });
+    askedAt = sides.now();
+  }
+  // Facts that tell of what they had done by then are given time to come.
+  await sides.settle();
+  const ours = await readAll(
+    sides,
+    all.map((suspicion) => again.get(pairKey(suspicion))?.theirs ?? bare(suspicion)),
+  );
+  return all.flatMap((suspicion, index) => {
+    const told = again.get(pairKey(suspicion));
+    const look = {
+      theirs: told?.theirs,
+      ours: ours[index],
+      before: before[index] ?? { version: undefined, pending: true },
+      pendingAfter: sides.isPending(suspicion),
+      isTheirOwn: sides.isTheirOwn(suspicion.location),
+    };
+    if (!stands(suspicion, look)) return [];
+    const finding = findingOf(suspicion.kind, look, suspicion);
+    return [{ finding, countableAt: countableAt(suspicion, look, told?.askedAt ?? firstAskedAt, sides.now()) }];
+  });
+}
+
+async function* theirPages(sides: Sides): AsyncGenerator<readonly TheirRecord[]> {
+  let cursor: string | undefined;
+  do {
+    const { records, next } = await sides.readTheirs(cursor);
+    yield records.filter((record) => sides.covers(record));
+    cursor = next;
+  } while (cursor !== undefined);
+}
+
+/** A record that names nothing, for stocks of which only ours as it is now is wanted. */
+function bare({ sku, location }: Pair): TheirRecord {
+  return { sku, location, onHand: 0 };
+}
+
+async function readAll(sides: Sides, records: readonly TheirRecord[]): Promise<(OurFigures | undefined)[]> {
+  const figures: (OurFigures | undefined)[] = [];
+  for (let start = 0; start < records.length; start += limits.batchItemsMax)
+    figures.push(...(await sides.readOurs(records.slice(start, start + limits.batchItemsMax))));
+  return figures;
+}

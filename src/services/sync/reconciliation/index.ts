@@ -1,0 +1,9 @@
+export type { LocationOptions, Pushes, Receiver } from "./location.ts";
+export type { SnapshotCourier } from "./other-side.ts";
+export {
+  type ReconciliationObserver,
+  type ReconciliationOptions,
+  type Reconciliations,
+  type RunningReconciliations,
+  startReconciliation,
+} from "./reconciliation.ts";

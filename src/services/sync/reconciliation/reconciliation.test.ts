@@ -1,0 +1,327 @@
+import { describe, expect, it, vi } from "vitest";
+import { limits } from "../../../kernel/index.ts";
+import { systemTimers } from "../../../platform/timers/index.ts";
+import { accepted, caller, codeOf, fact } from "../../inventory/fixture.ts";
+import { openWorld, type World } from "./world.fixture.ts";
+
+const minute = 60_000;
+
+async function onHand({ inventory }: World, sku: string): Promise<number | undefined> {
+  const [item] = await inventory.availabilityOf([{ location: "leeds", sku }]);
+  return item?.onHand;
+}
+
+/** Seven stocks on both sides. */
+async function openStocked(options: Parameters<typeof openWorld>[0] = {}): Promise<World> {
+  const world = await openWorld(options);
+  for (const sku of ["bread", "eggs", "milk", "oil", "rice", "salt", "tea"])
+    await world.tell("stock.received", { sku, quantity: 20 });
+  world.clock.now += 10 * minute;
+  return world;
+}
+
+describe("a reconciliation", () => {
+  it("of two sides that agree finds nothing", async () => {
+    const world = await openStocked();
+    expect(await world.run("report")).toMatchObject({
+      status: "done",
+      compared: 7,
+      matched: 7,
+      inFlight: 0,
+      accuracy: 1,
+      findings: [],
+      locations: [{ location: "leeds", findings: 0, cause: null }],
+    });
+    await world.stop();
+  });
+
+  it("reports what differs, and changes nothing", async () => {
+    const world = await openStocked();
+    await world.tell("stock.sold", { sku: "milk", quantity: 3 }, { lose: true });
+    world.stock.forget("bread");
+    Object.assign(world.stock.get("tea") ?? {}, { onHand: 99 });
+    world.stock.take("x", [{ sku: "gin", location: "leeds", available: 4, onHand: 4, version: 1, changedAt: "" }]);
+    world.stock.take("y", [{ sku: "private", location: "leeds", available: 4, onHand: 4, version: 1, changedAt: "" }]);
+    const head = world.storage.head();
+    const run = await world.run("report");
+    const finding = (sku: string, kind: string, ours: number | null, theirs: number | null) => ({
+      receiver: "leeds",
+      sku,
+      location: "leeds",
+      kind,
+      ours,
+      theirs,
+      action: "none",
+    });
+    expect(run.findings.toSorted((a, b) => (a.sku < b.sku ? -1 : 1))).toEqual([
+      finding("bread", "missing-there", 20, null),
+      finding("gin", "missing-here", null, 4),
+      finding("milk", "late", 17, 20),
+      finding("tea", "drift", 20, 99),
+    ]);
+    expect(run).toMatchObject({ compared: 8, matched: 4, accuracy: 0.5 });
+    expect(world.pending.size).toBe(0);
+    const events = (await world.storage.readLog(head, 100)).flatMap((unit) => unit.events.map(({ type }) => type));
+    expect(events).toEqual(["ReconciliationRequested", "LocationReconciled", "ReconciliationEnded"]);
+    await world.stop();
+  });
+
+  it("puts a copy of ours right by sending it again, until nothing differs", async () => {
+    const world = await openStocked();
+    await world.tell("stock.sold", { sku: "milk", quantity: 3 }, { lose: true });
+    world.stock.forget("bread");
+    Object.assign(world.stock.get("tea") ?? {}, { onHand: 99 });
+    const run = await world.run("correct");
+    expect(run.findings.map(({ action }) => action)).toEqual(["sent-again", "sent-again", "sent-again"]);
+    await world.deliver();
+    expect(await world.run("correct")).toMatchObject({ accuracy: 1, findings: [] });
+    expect([world.stock.get("milk"), world.stock.get("bread"), world.stock.get("tea")]).toMatchObject([
+      { onHand: 17 },
+      { onHand: 20 },
+      { onHand: 20 },
+    ]);
+    await world.stop();
+  });
+
+  it("counts a figure that is their own, and keeps what was sold since", async () => {
+    const world = await openStocked({ authority: "theirs" });
+    world.stock.move("milk", -5); // nobody tells us
+    world.clock.now += minute;
+    // Between their snapshots and the correction goods go on moving, and of those we are told.
+    const snapshot = world.stock.snapshot.bind(world.stock);
+    let asked = 0;
+    vi.spyOn(world.stock, "snapshot").mockImplementation((...args) => {
+      const page = snapshot(...args);
+      world.clock.now += 10;
+      asked += 1;
+      if (page.next === undefined && asked > 3) {
+        const time = new Date(world.stock.move("milk", -2)).toISOString();
+        void world.inventory.recordFacts(
+          [fact("stock.sold", { sku: "milk", location: "leeds", quantity: 2 }, { time })],
+          caller,
+        );
+      }
+      return page;
+    });
+    const run = await world.run("correct");
+    expect(run.findings).toMatchObject([{ sku: "milk", kind: "drift", theirs: 15, ours: 20, action: "counted" }]);
+    expect(await onHand(world, "milk")).toBe(13);
+    expect(world.stock.get("milk")?.onHand).toBe(13);
+    vi.restoreAllMocks();
+    expect(await world.run("correct")).toMatchObject({ findings: [] });
+    const trail = accepted(await world.inventory.stockEvents("milk", { limit: 3 }, caller));
+    expect(trail.events.map(({ data }) => data["actor"])).toContain("system:reconciliation");
+    await world.stop();
+  });
+
+  it("counts what we had never heard of where theirs wins", async () => {
+    const world = await openStocked({ authority: "theirs" });
+    world.stock.move("gin", 4);
+    world.clock.now += minute;
+    expect((await world.run("correct")).findings).toMatchObject([{ kind: "missing-here", action: "counted" }]);
+    expect(await onHand(world, "gin")).toBe(4);
+    await world.stop();
+  });
+
+  it("lets changes under way arrive", async () => {
+    const world = await openStocked({ authority: "theirs" });
+    const at = world.stock.move("milk", -5);
+    world.clock.now += 10;
+    await world.inventory.recordFacts(
+      [fact("stock.received", { sku: "beer", location: "leeds", quantity: 1 })],
+      caller,
+    );
+    world.pending.add(JSON.stringify(["leeds", "beer"]));
+    // The fact comes while they are asked the second time.
+    const snapshot = world.stock.snapshot.bind(world.stock);
+    let asked = 0;
+    vi.spyOn(world.stock, "snapshot").mockImplementation((...args) => {
+      asked += 1;
+      const sold = fact(
+        "stock.sold",
+        { sku: "milk", location: "leeds", quantity: 5 },
+        { time: new Date(at).toISOString() },
+      );
+      if (asked === 4) void world.inventory.recordFacts([sold], caller);
+      return snapshot(...args);
+    });
+    expect(await world.run("correct")).toMatchObject({ compared: 6, inFlight: 2, findings: [] });
+    await world.stop();
+  });
+
+  it("of records that say neither version nor time finds only what stands still", async () => {
+    const world = await openStocked({ tells: "nothing" });
+    Object.assign(world.stock.get("tea") ?? {}, { onHand: 99 });
+    Object.assign(world.stock.get("milk") ?? {}, { onHand: 98 });
+    world.pending.add(JSON.stringify(["leeds", "milk"]));
+    expect((await world.run("report")).findings).toMatchObject([{ sku: "tea", kind: "drift", ours: 20, theirs: 99 }]);
+    await world.stop();
+  });
+
+  it("that broke off is begun again at the next start, and counts once", async () => {
+    const world = await openStocked({ authority: "theirs" });
+    world.stock.move("milk", -5);
+    world.clock.now += minute;
+    const record = world.inventory.recordFacts.bind(world.inventory);
+    let counted = 0;
+    const stopped = new Promise<void>((resolve) => {
+      vi.spyOn(world.inventory, "recordFacts").mockImplementation(async (...args) => {
+        const receipt = await record(...args);
+        counted += 1;
+        void world.reconciliations.stop().then(resolve);
+        return receipt;
+      });
+    });
+    const { id } = accepted(await world.reconciliations.request({ mode: "correct" }, caller));
+    await stopped;
+    expect(counted).toBe(1);
+    await world.inventory.stop();
+    // Wrong once more before it goes on, so that it would count again.
+    world.clock.now += minute;
+    world.stock.move("milk", -1);
+    world.clock.now += minute;
+
+    const again = await openWorld({
+      authority: "theirs",
+      storage: world.storage,
+      clock: world.clock,
+      stock: world.stock,
+    });
+    await vi.waitFor(async () => {
+      const run = accepted(await again.reconciliations.reconciliation(id, caller));
+      expect(run).toMatchObject({ status: "done", findings: [{ sku: "milk", action: "counted" }] });
+    });
+    const { events } = accepted(await again.inventory.stockEvents("milk", { limit: 100 }, caller));
+    expect(events.filter(({ type }) => type === "larder.stock.counted.v1")).toHaveLength(1);
+    // The next one, which has another name, puts right the rest.
+    expect((await again.run("correct")).findings).toMatchObject([{ ours: 15, theirs: 14, action: "counted" }]);
+    expect(await onHand(again, "milk")).toBe(14);
+    await again.stop();
+  });
+
+  it("comes by itself when its time has come, also after a restart, but not while everything outgoing is paused", async () => {
+    let look = () => {};
+    const timers = {
+      ...systemTimers,
+      every: (ms: number, run: () => void) => {
+        if (ms !== limits.reconciliationLookMs) return systemTimers.every(ms, run);
+        look = run;
+        return () => undefined;
+      },
+    };
+    const schedule = { everyMs: 120 * minute, mode: "correct" as const };
+    const world = await openStocked({ timers, schedule });
+    world.clock.now += 109 * minute;
+    look();
+    expect(accepted(world.reconciliations.reconciliations({ limit: 9 }, caller)).items).toEqual([]);
+    world.clock.now += minute;
+    await world.storage.setOutgoingPaused(true);
+    look();
+    await world.storage.setOutgoingPaused(false);
+    expect(accepted(world.reconciliations.reconciliations({ limit: 9 }, caller)).items).toEqual([]);
+    look();
+    const runs = (from: World) => accepted(from.reconciliations.reconciliations({ limit: 9 }, caller)).items;
+    await vi.waitFor(() => expect(runs(world)).toMatchObject([{ scheduled: true, mode: "correct", status: "done" }]));
+    await world.stop();
+
+    world.clock.now += 119 * minute;
+    const again = await openWorld({ storage: world.storage, clock: world.clock, stock: world.stock, timers, schedule });
+    look();
+    expect(runs(again)).toHaveLength(1);
+    again.clock.now += minute;
+    look();
+    await vi.waitFor(() => expect(runs(again).filter(({ status }) => status === "done")).toHaveLength(2));
+    await again.stop();
+  });
+});
+
+describe("a snapshot that can't be compared", () => {
+  const page = (records: unknown, rest: object = {}) => JSON.stringify({ records, ...rest });
+  const milk = { sku: "milk", location: "leeds", onHand: 1 };
+  it.each<[string, number, string]>([
+    ["its snapshot answers 500", 500, ""],
+    ["its snapshot answers 404", 404, "{}"],
+    ["its snapshot is not JSON", 200, "<html>"],
+    ["a page of its snapshot is no object", 200, "3"],
+    ["a page of its snapshot has no records", 200, "{}"],
+    ["a record of its snapshot is no object", 200, page([1])],
+    ["a sku in its snapshot is empty", 200, page([{ ...milk, sku: "" }])],
+    ["a location in its snapshot is no text", 200, page([{ ...milk, location: 7 }])],
+    ["onHand of milk at leeds in its snapshot is not as it should be", 200, page([{ ...milk, onHand: 1.5 }])],
+    ["version of milk at leeds in its snapshot is not as it should be", 200, page([{ ...milk, version: -1 }])],
+    ["asOf of milk at leeds in its snapshot is not as it should be", 200, page([{ ...milk, asOf: "noon" }])],
+    ["`next` of its snapshot is no text, or too long a one", 200, page([], { next: 1 })],
+    ["its snapshot gives a page again", 200, page([], { next: "a" })],
+  ])("%s", async (cause, status, body) => {
+    const soon = { ...systemTimers, after: (_ms: number, run: () => void) => systemTimers.after(0, run) };
+    const world = await openWorld({ timers: soon });
+    world.answer = () => ({ status, body });
+    expect(await world.run("correct")).toMatchObject({ status: "failed", locations: [{ cause, findings: 0 }] });
+    expect(accepted(world.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual([]);
+    await world.stop();
+  });
+
+  it("is asked for again when it fails once", async () => {
+    const soon = { ...systemTimers, after: (_ms: number, run: () => void) => systemTimers.after(0, run) };
+    const world = await openStocked({ timers: soon });
+    let calls = 0;
+    world.answer = () => {
+      calls += 1;
+      world.answer = undefined;
+      return { status: 503, body: "" };
+    };
+    expect(await world.run("report")).toMatchObject({ status: "done", matched: 7 });
+    expect(calls).toBe(1);
+    await world.stop();
+  });
+});
+
+describe("what reconciliations tell", () => {
+  it("is listed newest first, page by page, and how well a location agreed over time", async () => {
+    const world = await openStocked();
+    const ids: string[] = [];
+    for (const wrong of [0, 2, 0]) {
+      world.clock.now += minute;
+      for (const sku of ["tea", "salt"].slice(0, wrong)) world.stock.forget(sku);
+      ids.unshift((await world.run("correct")).id);
+      await world.deliver();
+    }
+    const first = accepted(world.reconciliations.reconciliations({ limit: 2 }, caller));
+    expect(first.items.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    const rest = accepted(world.reconciliations.reconciliations({ limit: 2, cursor: first.next ?? "" }, caller));
+    expect([rest.items.map(({ id }) => id), rest.next]).toEqual([ids.slice(2), undefined]);
+    expect(codeOf(world.reconciliations.reconciliations({ limit: 2, cursor: "?" }, caller))).toBe("invalid-request");
+    const { items } = accepted(world.reconciliations.accuracy({ limit: 9 }, caller));
+    expect(items).toMatchObject([
+      {
+        location: "leeds",
+        accuracy: 1,
+        discrepancyRate: 0,
+        history: [{ accuracy: 1 }, { compared: 7, findings: 2, accuracy: 5 / 7 }, { accuracy: 1 }],
+      },
+    ]);
+    await world.stop();
+    const again = await openWorld({ storage: world.storage, clock: world.clock, stock: world.stock });
+    expect(accepted(again.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual(items);
+    expect(accepted(again.reconciliations.reconciliations({ limit: 2 }, caller))).toEqual(first);
+    await again.stop();
+  });
+
+  it("is hidden from whom it is no concern of", async () => {
+    const world = await openStocked();
+    const { id } = await world.run("report");
+    const other = { ...caller, locations: new Set(["york"]) };
+    expect(codeOf(await world.reconciliations.reconciliation(id, other))).toBe("not-found");
+    expect(accepted(world.reconciliations.reconciliations({ limit: 9 }, other)).items).toEqual([]);
+    expect(accepted(world.reconciliations.accuracy({ limit: 9 }, other)).items).toEqual([]);
+    expect(codeOf(await world.reconciliations.request({ mode: "report", locations: ["leeds"] }, other))).toBe(
+      "not-found",
+    );
+    expect(codeOf(await world.reconciliations.request({ mode: "report" }, other))).toBe("not-found");
+    expect(codeOf(await world.reconciliations.request({ mode: "report", locations: ["nowhere"] }, caller))).toBe(
+      "not-found",
+    );
+    expect(codeOf(await world.reconciliations.reconciliation("nothing", caller))).toBe("not-found");
+    await world.stop();
+  });
+});
