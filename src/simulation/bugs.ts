@@ -224,6 +224,35 @@ export const bugs: readonly Bug[] = [
     // The simulator found it, in one history of a hundred: too seldom for a minute.
     caughtBy: "src/services/inventory/expiry/expiry.test.ts",
   },
+  // Thresholds
+  {
+    name: "low-not-told",
+    file: `${stock}/level.ts`,
+    find: 'fine: { low: "StockRanLow", ',
+    replace: "fine: { ",
+    why: "Stock runs low, and nobody is told.",
+  },
+  {
+    name: "new-stock-called-back",
+    file: `${stock}/level.ts`,
+    find: 'stock.wasAvailable ? "out" : "new"',
+    replace: '"out"',
+    why: "What arrives for the first time is announced as back in stock.",
+  },
+  {
+    name: "crossing-told-for-each-part",
+    file: `${inventory}/ledger/step.ts`,
+    find: "if (this.#expect(stream, entry)) {",
+    replace: "{ this.#expect(stream, entry);",
+    why: "A decision that changes a stock in two steps tells of the same threshold twice.",
+  },
+  {
+    name: "out-by-a-lapsed-hold",
+    file: `${inventory}/ledger/step.ts`,
+    find: "for (const draft of lapses(stock, this.now)) this.#recordStock(stream, entry, draft);",
+    replace: "",
+    why: "Stock is announced as out while the units of a lapsed hold are free.",
+  },
   // Transfers, voids, catalogue
   {
     name: "arrival-leaves-incoming",

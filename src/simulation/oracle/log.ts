@@ -7,6 +7,7 @@ import { ReservationOracle } from "./reservation.ts";
 import { type Ask, type LoggedEvent, type LoggedUnit, must, type SentFact } from "./shapes.ts";
 import { type Policy, StockOracle, sum, type Totals } from "./stock.ts";
 import { followStockEvent, type Known, mustTellShortfalls, samePolicy } from "./stock-events.ts";
+import { mustTellCrossings, type Standing, standingOf } from "./thresholds.ts";
 
 /** What the oracle asks about requests that a server has and has not answered. */
 export interface Asked {
@@ -90,6 +91,7 @@ export class LogOracle {
     }
     const sent = unit.fact && this.#factOf(unit.fact, unit);
     const before = new Map<StockOracle, Totals>();
+    const standings = new Map<StockOracle, Standing>();
     for (const event of unit.events) {
       this.head += 1;
       this.types.add(`${event.type}.${event.schema}`);
@@ -103,6 +105,7 @@ export class LogOracle {
       switch (kind) {
         case "stock": {
           const stock = this.#stock(id);
+          if (!standings.has(stock)) standings.set(stock, standingOf(stock));
           // A policy that is applied for the first time is no shortfall of the fact that comes with it.
           if (!before.has(stock) && event.type !== "PolicyApplied") before.set(stock, stock.totalsAt(unit.at));
           followStockEvent(stock, event, unit, sent, this.#known());
@@ -138,6 +141,7 @@ export class LogOracle {
       must((stock.transit.get(transfer) ?? 0) === units, () => `${stock.name} is not told of ${units} under way to it`);
     this.#underWay.clear();
     mustTellShortfalls(unit, before);
+    mustTellCrossings(unit, standings);
     this.#mustHoldWhatRemains(unit);
     if (sent !== undefined) this.#mustBeWhole(unit, sent);
     return unit;

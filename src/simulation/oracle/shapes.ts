@@ -66,6 +66,8 @@ export interface LoggedData {
   readonly lot?: string;
   readonly available?: number;
   readonly onHand?: number;
+  readonly was?: number;
+  readonly cause?: { readonly reservation?: string; readonly lot?: string; readonly policy?: string };
   readonly safetyStock?: number;
   readonly lowAt?: number | null;
   readonly backorderLimit?: number;

@@ -2,6 +2,7 @@
 import { factKey, nameOf, toMs } from "./names.ts";
 import { type LoggedData, type LoggedEvent, type LoggedUnit, must, type SentFact } from "./shapes.ts";
 import { available, type Entry, type Policy, type StockOracle, sum, type Totals } from "./stock.ts";
+import { thresholdEvents } from "./thresholds.ts";
 
 /** What is known beside the stock. */
 export interface Known {
@@ -97,6 +98,11 @@ export function followStockEvent(
       );
       break;
     }
+    case "StockRanLow":
+    case "StockRanOut":
+    case "StockCameBack":
+    case "StockRecovered":
+      break; // judged with the whole unit
     case "IncomingChanged": {
       const { transfer, units } = known.underWayTo(stock) ?? { transfer: "", units: 0 };
       stock.transit.set(transfer, units);
@@ -201,7 +207,8 @@ function fulfil(
 
 /** A unit whose facts leave less than was promised, or less than nothing, says so. `before` is how its stocks were. */
 export function mustTellShortfalls(unit: LoggedUnit, before: ReadonlyMap<StockOracle, Totals>): void {
-  if (unit.events.some(({ type }) => type === "FactVoided") && unit.events.length > 2) return;
+  const { length } = unit.events.filter(({ type }) => !thresholdEvents.has(type));
+  if (unit.events.some(({ type }) => type === "FactVoided") && length > 2) return;
   for (const [stock, was] of before) {
     const is = stock.totalsAt(unit.at);
     const stream = `stock-${nameOf(stock.location, stock.sku)}`;

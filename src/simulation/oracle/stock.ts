@@ -62,6 +62,8 @@ export class StockOracle {
   hasLotCounts = false;
   /** The sum of what the log says changed. */
   folded = 0;
+  /** Whether a balance has ever shown units that could be promised. */
+  hasBeenAvailable = false;
   /** The balance after each version, as text. */
   readonly balances: string[] = [];
   #onHand = 0;
@@ -254,6 +256,7 @@ export class StockOracle {
     );
     must(Object.values(totals).every(Number.isInteger), () => `${this.name} has a broken unit: ${is}`);
     this.balances[event.v] = is;
+    this.hasBeenAvailable ||= available(totals) > 0;
   }
 }
 

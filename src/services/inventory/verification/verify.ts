@@ -25,6 +25,7 @@ import {
 import { evolveTransfer, noTransfer, type Transfer, type TransferEvent } from "../domain/transfer/index.ts";
 import { idOf, kindOf, streamOf } from "../ledger/index.ts";
 import { type Seal, SealChain, sealOf } from "../seals/index.ts";
+import { Crossings } from "./crossings.ts";
 
 export interface Finding {
   /** The event at which it shows; 0 for the log as a whole. */
@@ -97,6 +98,7 @@ class Verifier {
   readonly #reservations = new Map<string, Reservation>();
   readonly #transfers = new Map<string, Transfer>();
   readonly #claims = new Set<string>();
+  readonly #crossings = new Crossings();
   /** Units after the last seal. */
   #unsealed: RecordedUnit[] = [];
   #lastSeal: Seal | undefined;
@@ -124,6 +126,7 @@ class Verifier {
       this.#claims.add(key);
     }
     for (const event of unit.events) this.#event(event, unit);
+    for (const problem of this.#crossings.end()) this.find(first, problem);
     this.#unsealed.push(unit);
     this.#checkHolds(unit);
   }
@@ -200,6 +203,7 @@ class Verifier {
       if (holding.expiresAt === null || holding.expiresAt > unit.meta.recordedAt)
         this.find(recorded.seq, "lets a hold lapse before its time");
     }
+    this.#crossings.add(recorded.stream, stock, event);
     try {
       evolve(stock, event);
     } catch (error) {

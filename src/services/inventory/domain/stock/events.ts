@@ -90,6 +90,19 @@ export interface FactData {
   readonly flags?: readonly string[];
 }
 
+/** What brought a crossing about where no fact did: a reservation, a lot's date, or a policy of a sku. */
+export type Cause = { readonly reservation: string } | { readonly lot: string } | { readonly policy: string };
+
+/** A decision took available over a threshold, or a threshold over what is available (docs/concepts/thresholds.md). */
+export interface Crossing {
+  /** What was available before the decision; what is available now stands in the balance. */
+  readonly was: number;
+  /** Available units at which the stock counts as low; null for never. */
+  readonly lowAt: number | null;
+  /** Absent where the unit has a fact, which then is the cause. */
+  readonly cause?: Cause;
+}
+
 export const factEventTypes = [
   "StockReceived",
   "StockExpected",
@@ -164,6 +177,14 @@ interface EventBodies {
     /** The reservation whose units were handed over, when no fact told of it. */
     readonly reservation?: string;
   };
+  /** Available has come down to `lowAt` or below, and is above zero. */
+  StockRanLow: Crossing;
+  /** Available was above zero and is no more. */
+  StockRanOut: Crossing;
+  /** Available is above zero again. */
+  StockCameBack: Crossing;
+  /** What was low, and not out, is above `lowAt` again. */
+  StockRecovered: Crossing;
   PolicyApplied: { readonly safetyStock: number; readonly lowAt: number | null; readonly backorderLimit: number };
 }
 

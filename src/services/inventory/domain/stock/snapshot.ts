@@ -2,14 +2,14 @@ import { Deadlines } from "./deadlines.ts";
 import { countAsks, emptyStock, type Holding, type Lot, type Receipt, type Stock } from "./stock.ts";
 
 /** Grows with every change of what a snapshot holds; one of another shape is discarded. */
-export const stockSnapshotShape = 2;
+export const stockSnapshotShape = 3;
 
 interface StockSnapshot {
   readonly totals: Pick<Stock, "onHand" | "unavailable" | "reserved" | "committed" | "safetyStock" | "incoming">;
   readonly policy: Pick<Stock, "lowAt" | "backorderLimit">;
   readonly basis: Pick<
     Stock,
-    "count" | "lotCountAsOf" | "latestAt" | "disordered" | "datesForgotten" | "receiptsForgotten"
+    "wasAvailable" | "count" | "lotCountAsOf" | "latestAt" | "disordered" | "datesForgotten" | "receiptsForgotten"
   >;
   readonly holdings: readonly (readonly [string, Holding])[];
   readonly lots: readonly (readonly [string, Lot])[];
@@ -18,11 +18,11 @@ interface StockSnapshot {
 
 export function stockSnapshot(stock: Stock): object {
   const { onHand, unavailable, reserved, committed, safetyStock, incoming, lowAt, backorderLimit } = stock;
-  const { count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten } = stock;
+  const { wasAvailable, count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten } = stock;
   return {
     totals: { onHand, unavailable, reserved, committed, safetyStock, incoming },
     policy: { lowAt, backorderLimit },
-    basis: { count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten },
+    basis: { wasAvailable, count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten },
     holdings: [...stock.holdings],
     lots: [...stock.lots],
     receipts: [...stock.receipts],

@@ -55,6 +55,8 @@ export interface Stock {
   incoming: number;
   lowAt: number | null;
   backorderLimit: number;
+  /** Whether available has ever been above zero: what never was can't run out. */
+  wasAvailable: boolean;
   holdings: ReadonlyMap<string, Holding>;
   readonly deadlines: Deadlines;
   /** Units asked for by open holds that name a date or a lot, by `askKey`. */
@@ -97,6 +99,7 @@ export function emptyStock(): Stock {
     incoming: 0,
     lowAt: null,
     backorderLimit: 0,
+    wasAvailable: false,
     holdings: none,
     deadlines: new Deadlines(),
     asks: none,
@@ -168,6 +171,7 @@ export function totalsOfBalance(balance: Balance): Totals {
 /** Adds one recorded event to a stock, in place. Total: an event is a fact and is never refused. */
 export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void {
   addTotals(stock, event);
+  if (!stock.wasAvailable) stock.wasAvailable = available(stock) > 0;
   switch (event.type) {
     case "StockReserved":
       addHolding(stock, event.data.reservation, event.data.expiresAt, event.data.holds);
@@ -208,6 +212,10 @@ export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void 
       return;
     case "IncomingChanged":
     case "ShortfallFound":
+    case "StockRanLow":
+    case "StockRanOut":
+    case "StockCameBack":
+    case "StockRecovered":
       return;
     default:
       if (isFactEvent(event)) {
@@ -268,6 +276,10 @@ export function addTotals(totals: MutableTotals, event: StockEventDraft): void {
       return;
     case "HoldExtended":
     case "ShortfallFound":
+    case "StockRanLow":
+    case "StockRanOut":
+    case "StockCameBack":
+    case "StockRecovered":
       return;
     default:
       addChange(totals, event.data.change);
