@@ -253,6 +253,37 @@ export const bugs: readonly Bug[] = [
     replace: "",
     why: "Stock is announced as out while the units of a lapsed hold are free.",
   },
+  {
+    name: "near-date-told-again",
+    file: `${stock}/stock.ts`,
+    find: "({ ...lot, nearTold: true })",
+    replace: "lot",
+    why: "That a lot nears its date is told whenever somebody looks.",
+  },
+  {
+    name: "near-date-by-utc",
+    file: `${inventory}/expiry/nearing.ts`,
+    find: "transaction.location(location).fields?.timeZone",
+    replace: "undefined",
+    why: "A date is near from midnight in Greenwich, wherever the lot lies.",
+    caughtBy: "src/services/inventory/expiry/nearing.test.ts",
+  },
+  {
+    name: "new-lots-not-looked-at",
+    file: `${stock}/nearing.ts`,
+    find: "quantity > 0 || heldBack < 0 || expiresOn !== undefined",
+    replace: "quantity > 1e6",
+    why: "A lot that comes in after its policy was set is not announced.",
+    caughtBy: "src/services/inventory/expiry/nearing.test.ts",
+  },
+  {
+    name: "near-dates-forgotten-at-restart",
+    file: `${inventory}/expiry/expiry.ts`,
+    find: "else this.#nearing.load(document);",
+    replace: "",
+    why: "After a restart nobody looks for lots that near their date.",
+    caughtBy: "src/services/inventory/expiry/nearing.test.ts",
+  },
   // Transfers, voids, catalogue
   {
     name: "arrival-leaves-incoming",

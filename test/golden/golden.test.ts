@@ -51,6 +51,7 @@ const schemas: Readonly<
   HoldLapsed: 1,
   LotExpired: 1,
   ShortfallFound: 1,
+  LotNearedExpiry: 1,
   StockRanLow: 1,
   StockRanOut: 1,
   StockCameBack: 1,

@@ -44,6 +44,7 @@ interface Consignment {
 interface PolicyFields {
   readonly safetyStock?: number;
   readonly lowAt?: number | null;
+  readonly expiringDays?: number | null;
   readonly backorderLimit?: number;
 }
 
@@ -61,6 +62,8 @@ export class LogOracle {
   readonly voided = new Set<string>();
   readonly gtins = new Map<string, string>();
   readonly policies = new Map<string, { general: PolicyFields; locations: Map<string, PolicyFields> }>();
+  /** The time zone of each location that was described. */
+  readonly zones = new Map<string, string>();
   /** Events that clients may see, by their place. */
   readonly publicEvents: number[] = [];
   /** Types of events seen, as `Type.schema`. */
@@ -131,6 +134,7 @@ export class LogOracle {
           break;
         case "location":
           this.#mustBeAsked(unit, "location", (request) => request.id === id);
+          this.zones.set(id, event.data.timeZone ?? "UTC");
           break;
         case "seal":
           must(unit.by === "system:seals", () => `${unit.by} seals the log`);
@@ -244,6 +248,7 @@ export class LogOracle {
       seq: this.head,
       policyOf: ({ sku, location }) => this.effectivePolicy(sku, location),
       skuOf: (gtin) => this.gtins.get(gtin.padStart(14, "0")),
+      zoneOf: ({ location }) => this.zones.get(location) ?? "UTC",
       underWayTo: (stock) => this.#underWay.get(stock),
     };
   }
@@ -352,6 +357,7 @@ export class LogOracle {
     return {
       safetyStock: 0,
       lowAt: null,
+      expiringDays: null,
       backorderLimit: 0,
       ...policy?.general,
       ...policy?.locations.get(location),

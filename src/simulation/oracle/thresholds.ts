@@ -3,8 +3,8 @@
  * unit and after it, whatever the cause, and by nothing else.
  */
 import { nameOf } from "./names.ts";
-import { type LoggedUnit, must } from "./shapes.ts";
-import { available, type StockOracle } from "./stock.ts";
+import { type LoggedData, type LoggedUnit, must } from "./shapes.ts";
+import { available, type Lot, type StockOracle, sellable } from "./stock.ts";
 
 /** How a stock stands between two units. */
 export interface Standing {
@@ -82,3 +82,57 @@ function mustHaveCause(unit: LoggedUnit, stream: string, { reservation, lot, pol
 }
 
 type Cause = LoggedUnit["events"][number]["data"]["cause"];
+
+// Lots
+
+/** Takes in that a lot is told to be near its date: it must be, by the calendar where it lies, and be told for the first time. */
+export function tellNear(
+  stock: StockOracle,
+  { lot: name = "", quantity, expiresOn }: LoggedData,
+  now: number,
+  zone: string,
+): void {
+  const lot = stock.lots.get(name);
+  must(lot !== undefined && !lot.expired, () => `lot ${name} of ${stock.name} nears its date, and is not for sale`);
+  must(!lot.nearTold, () => `that lot ${name} of ${stock.name} nears its date is told twice`);
+  const units = sellable(lot);
+  must(
+    units > 0 && units === quantity,
+    () => `${quantity} of lot ${name} of ${stock.name} near their date; ${units} are there`,
+  );
+  must(lot.expiresOn === expiresOn, () => `lot ${name} of ${stock.name} is told to end on ${expiresOn}`);
+  must(isNear(stock, lot, now, zone), () => `lot ${name} of ${stock.name} is told to near its date, and does not`);
+  lot.nearTold = true;
+}
+
+/** Whether all that is near its date was told of. */
+export function mustHaveToldNear(stock: StockOracle, now: number, zone: string): void {
+  for (const [name, lot] of stock.lots)
+    must(
+      lot.nearTold || lot.expired || sellable(lot) === 0 || !isNear(stock, lot, now, zone),
+      () => `nothing tells that lot ${name} of ${stock.name} nears its date, ${lot.expiresOn}`,
+    );
+}
+
+/** Whether the date shown by clocks where a lot lies is at most so many days before the lot's. */
+function isNear(
+  { policy: { expiringDays } }: StockOracle,
+  { expiresOn, cutoff }: Lot,
+  now: number,
+  timeZone: string,
+): boolean {
+  if (expiringDays === null || expiresOn === null || cutoff === null || cutoff <= now) return false;
+  const first = new Date(Date.parse(expiresOn) - expiringDays * 86_400_000).toISOString().slice(0, 10);
+  return calendarOf(timeZone).format(now) >= first;
+}
+
+const calendars = new Map<string, Intl.DateTimeFormat>();
+
+function calendarOf(timeZone: string): Intl.DateTimeFormat {
+  const known = calendars.get(timeZone);
+  // As 2026-03-01, which compares as a text.
+  const calendar =
+    known ?? new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
+  calendars.set(timeZone, calendar);
+  return calendar;
+}

@@ -11,7 +11,7 @@ import {
 import type { Caller } from "../api.ts";
 import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
 import { decideLocation, type LocationFields, type LocationState } from "../domain/location/index.ts";
-import { decidePolicy, effectivePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
+import { decidePolicy, effectivePolicy, isSamePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
 import { isTimeZone } from "../facts/time-zones.ts";
 import { type Command, type Ledger, streamOf, type Transaction } from "../ledger/index.ts";
 import type { Item, ItemBody, ItemsReceipt, LocationBody, LocationView, PolicyBody, PolicyView } from "../wire.ts";
@@ -253,11 +253,7 @@ function applyPolicyCommand(sku: string, location: string, caller: Caller): Comm
 function applyPolicy(transaction: Transaction, sku: string, location: string): void {
   const policy = effectivePolicy(transaction.policy(sku), location);
   const stock = transaction.stock(location, sku);
-  const isSame =
-    stock.safetyStock === policy.safetyStock &&
-    stock.lowAt === policy.lowAt &&
-    stock.backorderLimit === policy.backorderLimit;
-  if (!isSame) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
+  if (!isSamePolicy(stock, policy)) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
 }
 
 function pageOf<S, V>(
@@ -308,13 +304,15 @@ function locationView(id: string, { fields, updatedAt }: LocationState): Locatio
 function allFields({
   safetyStock = null,
   lowAt = null,
+  expiringDays = null,
   backorderLimit = null,
 }: {
   safetyStock?: number | null;
   lowAt?: number | null;
+  expiringDays?: number | null;
   backorderLimit?: number | null;
 }) {
-  return { safetyStock, lowAt, backorderLimit };
+  return { safetyStock, lowAt, expiringDays, backorderLimit };
 }
 
 function isVisible(location: string, caller: Caller): boolean {

@@ -33,6 +33,10 @@ export const recordedTypes: Readonly<Record<string, readonly [type: string, mean
   StockReleased: ["larder.reservation.released.v1", "What the reservation still held here is available again."],
   HoldLapsed: ["larder.reservation.expired.v1", "The hold's time has come; its units are available again."],
   LotExpired: ["larder.stock.lot-expired.v1", "The lot's date has passed; its sellable units became unavailable."],
+  LotNearedExpiry: [
+    "larder.stock.lot-expiring.v1",
+    "The lot's date is as near as the policy's `expiringDays`; `quantity` of it can still be sold.",
+  ],
   ShortfallFound: ["larder.stock.shortfall.v1", "Facts left less than was promised, or less than nothing."],
   StockRanLow: ["larder.stock.low.v1", "Available has come down to `lowAt` or below, and is above 0."],
   StockRanOut: ["larder.stock.out.v1", "Available was above 0 and is no more."],
@@ -195,7 +199,7 @@ function causeOf(event: RecordedEvent): { cause?: unknown } {
   };
   if (cause !== undefined) return { cause };
   if (reservation !== undefined) return { cause: { reservation } };
-  if (event.type === "LotExpired") return { cause: { lot } };
+  if (event.type === "LotExpired" || event.type === "LotNearedExpiry") return { cause: { lot } };
   if (event.type === "PolicyApplied") return { cause: { policy: pairOf(event.stream).sku } };
   return kindOf(event.stream) === "reservation" ? { cause: { reservation: idOf(event.stream) } } : {};
 }

@@ -19,6 +19,7 @@ import {
   evolve,
   type Stock,
   type StockEvent,
+  sellable,
   totalsOf,
   totalsOfBalance,
 } from "../domain/stock/index.ts";
@@ -203,6 +204,7 @@ class Verifier {
       if (holding.expiresAt === null || holding.expiresAt > unit.meta.recordedAt)
         this.find(recorded.seq, "lets a hold lapse before its time");
     }
+    if (event.type === "LotNearedExpiry") this.#nearing(recorded, stock, event.data);
     this.#crossings.add(recorded.stream, stock, event);
     try {
       evolve(stock, event);
@@ -215,6 +217,15 @@ class Verifier {
     if (said !== is)
       this.find(recorded.seq, `says the balance of ${recorded.stream} is ${said}; its events give ${is}`);
     if (event.type === "ShortfallFound") this.#shortfalls += 1;
+  }
+
+  /** That a lot's date is near is told once, of what can still be sold, and only where a policy asks for it. */
+  #nearing({ seq, stream }: RecordedEvent, stock: Stock, told: { readonly lot: string; readonly quantity: number }) {
+    const lot = stock.lots.get(told.lot);
+    const isRight =
+      lot !== undefined && !lot.expired && !lot.nearTold && sellable(lot) === told.quantity && told.quantity > 0;
+    if (!isRight || stock.expiringDays === null)
+      this.find(seq, `tells that lot ${told.lot} of ${stream} nears its date, which it does not, or has told before`);
   }
 
   /** I2: a reservation ends once. */

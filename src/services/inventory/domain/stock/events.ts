@@ -185,7 +185,21 @@ interface EventBodies {
   StockCameBack: Crossing;
   /** What was low, and not out, is above `lowAt` again. */
   StockRecovered: Crossing;
-  PolicyApplied: { readonly safetyStock: number; readonly lowAt: number | null; readonly backorderLimit: number };
+  /** From now the lot's date is near, as its policy says; these units of it can still be sold. */
+  LotNearedExpiry: {
+    readonly lot: string;
+    readonly quantity: number;
+    readonly expiresOn: string;
+    /** When that date ends. */
+    readonly expiresAt: Instant;
+  };
+  PolicyApplied: {
+    readonly safetyStock: number;
+    readonly lowAt: number | null;
+    /** Absent in the oldest logs. */
+    readonly expiringDays?: number | null;
+    readonly backorderLimit: number;
+  };
 }
 
 type Bodies = EventBodies & Record<FactEventType, FactData>;

@@ -22,6 +22,7 @@ export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, 
 export { lapses, totalsAt } from "./lapse.ts";
 export { causeOf, crossing, type Level, levelOf } from "./level.ts";
 export { compareDates, lotsForHolds, unknownLot } from "./lots.ts";
+export { lotsNearing, stirsLots } from "./nearing.ts";
 export { type Entry, entriesOf, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
 export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
 export {

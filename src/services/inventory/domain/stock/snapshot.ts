@@ -2,11 +2,11 @@ import { Deadlines } from "./deadlines.ts";
 import { countAsks, emptyStock, type Holding, type Lot, type Receipt, type Stock } from "./stock.ts";
 
 /** Grows with every change of what a snapshot holds; one of another shape is discarded. */
-export const stockSnapshotShape = 3;
+export const stockSnapshotShape = 4;
 
 interface StockSnapshot {
   readonly totals: Pick<Stock, "onHand" | "unavailable" | "reserved" | "committed" | "safetyStock" | "incoming">;
-  readonly policy: Pick<Stock, "lowAt" | "backorderLimit">;
+  readonly policy: Pick<Stock, "lowAt" | "expiringDays" | "backorderLimit">;
   readonly basis: Pick<
     Stock,
     "wasAvailable" | "count" | "lotCountAsOf" | "latestAt" | "disordered" | "datesForgotten" | "receiptsForgotten"
@@ -17,11 +17,12 @@ interface StockSnapshot {
 }
 
 export function stockSnapshot(stock: Stock): object {
-  const { onHand, unavailable, reserved, committed, safetyStock, incoming, lowAt, backorderLimit } = stock;
+  const { onHand, unavailable, reserved, committed, safetyStock, incoming } = stock;
+  const { lowAt, expiringDays, backorderLimit } = stock;
   const { wasAvailable, count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten } = stock;
   return {
     totals: { onHand, unavailable, reserved, committed, safetyStock, incoming },
-    policy: { lowAt, backorderLimit },
+    policy: { lowAt, expiringDays, backorderLimit },
     basis: { wasAvailable, count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten },
     holdings: [...stock.holdings],
     lots: [...stock.lots],
