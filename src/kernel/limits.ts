@@ -96,6 +96,8 @@ export const limits = {
   cachedStatesMax: 1_000_000,
   /** Versions of streams kept in memory by an engine with one writer: about 100 bytes each. */
   versionsCachedMax: 200_000,
+  /** Days before its date at which a lot may be announced: ten years, more than anything in a shop keeps. */
+  expiringDaysMax: 3650,
   /** References of closed expected receipts remembered by one stock. */
   incomingReferencesMax: 256,
   /** Characters of a row of an imported file, and of a line: more is a quote left open, or not a table at all. */

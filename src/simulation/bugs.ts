@@ -224,6 +224,66 @@ export const bugs: readonly Bug[] = [
     // The simulator found it, in one history of a hundred: too seldom for a minute.
     caughtBy: "src/services/inventory/expiry/expiry.test.ts",
   },
+  // Thresholds
+  {
+    name: "low-not-told",
+    file: `${stock}/level.ts`,
+    find: 'fine: { low: "StockRanLow", ',
+    replace: "fine: { ",
+    why: "Stock runs low, and nobody is told.",
+  },
+  {
+    name: "new-stock-called-back",
+    file: `${stock}/level.ts`,
+    find: 'stock.wasAvailable ? "out" : "new"',
+    replace: '"out"',
+    why: "What arrives for the first time is announced as back in stock.",
+  },
+  {
+    name: "crossing-told-for-each-part",
+    file: `${inventory}/ledger/step.ts`,
+    find: "if (this.#expect(stream, entry)) {",
+    replace: "{ this.#expect(stream, entry);",
+    why: "A decision that changes a stock in two steps tells of the same threshold twice.",
+  },
+  {
+    name: "out-by-a-lapsed-hold",
+    file: `${inventory}/ledger/step.ts`,
+    find: "for (const draft of lapses(stock, this.now)) this.#recordStock(stream, entry, draft);",
+    replace: "",
+    why: "Stock is announced as out while the units of a lapsed hold are free.",
+  },
+  {
+    name: "near-date-told-again",
+    file: `${stock}/stock.ts`,
+    find: "({ ...lot, nearTold: true })",
+    replace: "lot",
+    why: "That a lot nears its date is told whenever somebody looks.",
+  },
+  {
+    name: "near-date-by-utc",
+    file: `${inventory}/expiry/nearing.ts`,
+    find: "transaction.location(location).fields?.timeZone",
+    replace: "undefined",
+    why: "A date is near from midnight in Greenwich, wherever the lot lies.",
+    caughtBy: "src/services/inventory/expiry/nearing.test.ts",
+  },
+  {
+    name: "new-lots-not-looked-at",
+    file: `${stock}/nearing.ts`,
+    find: "quantity > 0 || heldBack < 0 || expiresOn !== undefined",
+    replace: "quantity > 1e6",
+    why: "A lot that comes in after its policy was set is not announced.",
+    caughtBy: "src/services/inventory/expiry/nearing.test.ts",
+  },
+  {
+    name: "near-dates-forgotten-at-restart",
+    file: `${inventory}/expiry/expiry.ts`,
+    find: "else this.#nearing.load(document);",
+    replace: "",
+    why: "After a restart nobody looks for lots that near their date.",
+    caughtBy: "src/services/inventory/expiry/nearing.test.ts",
+  },
   // Transfers, voids, catalogue
   {
     name: "arrival-leaves-incoming",

@@ -3,6 +3,7 @@ import type { RunningInventory } from "../services/inventory/index.ts";
 import { mustBeRead } from "./oracle/judge.ts";
 import type { LogOracle } from "./oracle/log.ts";
 import { must } from "./oracle/shapes.ts";
+import { mustHaveToldNear } from "./oracle/thresholds.ts";
 import { admin } from "./shop.ts";
 
 export async function mustHaveConverged(oracle: LogOracle, inventory: RunningInventory, now: number): Promise<void> {
@@ -19,6 +20,7 @@ export async function mustHaveConverged(oracle: LogOracle, inventory: RunningInv
       );
     for (const { expiresAt } of stock.holdings.values())
       must(expiresAt === null || expiresAt > now, () => `nothing records what has lapsed of ${stock.name}`);
+    mustHaveToldNear(stock, now, oracle.zones.get(stock.location) ?? "UTC");
     must(oracle.goesByItsPolicy(stock), () => `${stock.name} does not go by the policy that was set for it`);
   }
   must(oracle.lastSealTo >= oracle.lastUnsealed, () => `sealed up to ${oracle.lastSealTo} of ${oracle.lastUnsealed}`);

@@ -31,6 +31,7 @@ export interface PolicyBody {
   readonly location?: string;
   readonly safetyStock?: number;
   readonly lowAt?: number | null;
+  readonly expiringDays?: number | null;
   readonly backorderLimit?: number;
 }
 

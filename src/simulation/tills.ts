@@ -155,8 +155,10 @@ export class Tills {
     const random = this.#shop.random;
     if (!this.#shop.scale.hasLots || random.chance(0.4)) return {};
     const lot = random.pick(lotNames);
+    if (!isDated) return { lot };
+    if (random.chance(0.2)) return { lot: "of a later time", expiresOn: `2026-03-${random.between(20, 25)}` };
     // Dates around the virtual present, which begins on the first of March.
-    return isDated ? { lot, expiresOn: `2026-03-0${random.between(1, 6)}` } : { lot };
+    return { lot, expiresOn: `2026-03-0${random.between(1, 6)}` };
   }
 
   #transfer(kind: "dispatched" | "arrived", sku: string, quantity: number, now: number): SentFact {

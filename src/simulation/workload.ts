@@ -82,6 +82,7 @@ export class Workload {
             ...(random.chance(0.7) && { safetyStock: random.between(0, 3) }),
             ...(random.chance(0.5) && { backorderLimit: random.pick([0, 0, 2]) }),
             lowAt: random.pick([null, 5]),
+            ...(this.#shop.scale.hasLots && { expiringDays: random.pick([null, 1, 14, 14]) }),
           },
         };
       default:
@@ -89,7 +90,7 @@ export class Workload {
           kind: "location",
           id: random.pick(this.#shop.locations),
           priority: random.between(1, 3),
-          timeZone: random.pick(["UTC", "Europe/London", "Pacific/Kiritimati"]),
+          timeZone: random.pick(["UTC", "Europe/London", "America/Los_Angeles", "Pacific/Kiritimati"]),
         };
     }
   }

@@ -76,6 +76,8 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "lowAt":
     case "backorderLimit":
       return random.chance(0.9) ? random.below(4) : random.pick([1e3, 1e12]);
+    case "expiringDays":
+      return random.pick([0, 1, 3, 3650]);
     case "url":
       return "https://example.com/larder";
     default:

@@ -129,6 +129,16 @@ async function tell(inventory: RunningInventory, pass: (ms: number) => Promise<v
   await fact("order.completed", { order: "o2", lines: [{ sku: "tea", location: "york/2", quantity: 3 }] });
   await pass(2 * day); // lot a ends
   await fact("stock.counted", { ...milk, quantity: 1 }); // less than is promised
+
+  await ok(inventory.setPolicy("salt", { location: "leeds", lowAt: 3, expiringDays: 2 }, caller));
+  const salt = { sku: "salt", location: "leeds" };
+  await fact("stock.received", { ...salt, quantity: 10 });
+  await fact("stock.sold", { ...salt, quantity: 8 }); // low
+  await fact("stock.received", { ...salt, quantity: 5 }); // recovered
+  await ok(inventory.reserve({ id: "r6", ttlSeconds: 60, lines: [{ ...salt, quantity: 7 }] }, caller)); // out
+  await pass(2 * minute); // back
+  await fact("stock.received", { ...salt, quantity: 2, lot: "b", expiresOn: "2026-01-08" });
+  await pass(3 * day); // lot b nears its date
 }
 
 /** A document of two events, one of which could not be read. */

@@ -227,6 +227,7 @@ describe("recorded events", () => {
     const expected = [
       ["larder.stock.received.v1", cause],
       ["larder.reservation.reserved.v1", { reservation: id }],
+      ["larder.stock.out.v1", { reservation: id }],
       ["larder.stock.adjusted.v1", cause],
       ["larder.stock.shortfall.v1", cause],
       ["larder.stock.policy-set.v1", { policy: sku }],
@@ -246,7 +247,7 @@ describe("recorded events", () => {
       });
       expect(typeof position).toBe("string");
     }
-    expect(events.map(({ data }) => data.balance.onHand)).toEqual([2, 2, 1, 1, 1, -1, -1, 0, 0]);
+    expect(events.map(({ data }) => data.balance.onHand)).toEqual([2, 2, 2, 1, 1, 1, -1, -1, 0, 0]);
   });
 });
 

@@ -140,7 +140,7 @@ export const metricList = {
   stockOuts: {
     name: "larder_inventory_stock_outs_total",
     kind: "counter",
-    help: "Times that available of a sku at a location went from above 0 to 0 or below.",
+    help: "Times that a sku at a location ran out, as told by larder.stock.out.v1.",
     labels: [],
   },
   shortfalls: {

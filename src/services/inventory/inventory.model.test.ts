@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Oracle } from "../../../test/oracle/oracle.ts";
+import { mistold } from "../../../test/oracle/thresholds.ts";
 import type { AppendUnit } from "../../platform/storage/index.ts";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import { type Opened, openInventory } from "./fixture.ts";
@@ -21,6 +22,9 @@ const more = Number(process.env["LARDER_TEST_RUNS"] ?? 1);
 
 /** Codes of answers, over all tests. */
 const reached = new Set<string>();
+
+/** Types of events in the log, over all tests. */
+const recorded = new Set<string>();
 
 interface Model {
   /** Every state that explains what was seen so far: mostly one. */
@@ -182,6 +186,9 @@ async function follow(
     await fc.asyncModelRun(() => ({ model, real: { ...real, scheduler: options.scheduler } }), bursts);
     const { findings } = await verifyLog(storage);
     expect(findings).toEqual([]);
+    const log = await storage.readLog(0, Number.MAX_SAFE_INTEGER);
+    expect(mistold(log)).toEqual([]);
+    for (const { type } of log.flatMap(({ events }) => events)) recorded.add(type);
   } finally {
     await opened.inventory.stop();
   }
@@ -231,5 +238,7 @@ describe("the inventory against the contract", () => {
     const refusals = ["insufficient-stock", "not-found", "exceeds-reservation", "idempotency-key-reused", ...ended];
     const ofFacts = ["accepted", "duplicate", "event-id-reused", "storage-unavailable"];
     expect([...reached].sort()).toEqual(["ok", ...refusals, ...ofFacts].sort());
+    for (const type of ["StockRanLow", "StockRanOut", "StockCameBack", "StockRecovered"])
+      expect(recorded).toContain(type);
   });
 });

@@ -115,6 +115,7 @@ describe("the inventory in process", () => {
     expect(trail.ok && trail.value.events.map(({ type }) => type)).toEqual([
       "larder.reservation.reserved.v1",
       "larder.reservation.expired.v1",
+      "larder.stock.out.v1",
       "larder.reservation.reserved.v1",
       "larder.stock.received.v1",
     ]);

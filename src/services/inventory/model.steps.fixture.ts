@@ -31,7 +31,7 @@ export type Step =
   | { readonly do: "fact"; readonly fact: number }
   | { readonly do: "policy"; readonly sku: string; readonly location: string; readonly policy: Policy }
   | { readonly do: "wait"; readonly ms: number };
-type Policy = { readonly safetyStock: number; readonly backorderLimit: number };
+type Policy = { readonly safetyStock: number; readonly backorderLimit: number; readonly lowAt: number | null };
 
 const sku = fc.constantFrom(...skus);
 const location = fc.constantFrom(...places);
@@ -121,7 +121,11 @@ function step(name: Asked["do"], members: Readonly<Record<string, fc.Arbitrary<u
 }
 const part = record({ sku, location: maybe(location) as fc.Arbitrary<string>, quantity });
 const parts = maybe(fc.array(part, { minLength: 1, maxLength: 2 }));
-const policy = fc.record({ safetyStock: fc.nat(2), backorderLimit: fc.nat(2) });
+const policy = fc.record({
+  safetyStock: fc.nat(2),
+  backorderLimit: fc.nat(2),
+  lowAt: fc.constantFrom(null, 0, 1, 2, 3),
+});
 export const steps: fc.Arbitrary<Asked> = fc.oneof(
   { weight: 6, arbitrary: step("reserve", { id, body: fc.nat(2) }) },
   { weight: 1, arbitrary: step("extend", { id, ttl: quantity }) },
@@ -130,7 +134,7 @@ export const steps: fc.Arbitrary<Asked> = fc.oneof(
   { weight: 1, arbitrary: step("release", { id }) },
   { weight: 3, arbitrary: step("fulfil", { id, key: fc.constantFrom("k1", "k2"), parts }) },
   { weight: 9, arbitrary: step("fact", { fact: fc.nat(12) }) },
-  { weight: 1, arbitrary: step("policy", { sku, location, policy }) },
+  { weight: 2, arbitrary: step("policy", { sku, location, policy }) },
   { weight: 1, arbitrary: step("wait", { ms: fc.constantFrom(1, 500, 1000) }) },
   { weight: 2, arbitrary: step("edge", { id, offset: fc.constantFrom(-1, 0, 1) }) },
 );

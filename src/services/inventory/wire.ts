@@ -343,15 +343,25 @@ export const PolicyBody = Type.Object(
   {
     location: Type.Optional(LocationId),
     safetyStock: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.quantityMax })),
-    lowAt: Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: limits.quantityMax }), Type.Null()])),
+    lowAt: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 0, maximum: limits.quantityMax }), Type.Null()], {
+        description: "Available units at which stock is announced as low; null for never.",
+      }),
+    ),
+    expiringDays: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 0, maximum: limits.expiringDaysMax }), Type.Null()], {
+        description: "Days before its date at which a lot is announced as about to expire; null for never.",
+      }),
+    ),
     backorderLimit: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.quantityMax })),
   },
-  { ...closed, examples: [{ location: "store-1", safetyStock: 2, lowAt: 10 }] },
+  { ...closed, examples: [{ location: "store-1", safetyStock: 2, lowAt: 10, expiringDays: 3 }] },
 );
 export type PolicyBody = Static<typeof PolicyBody>;
 const policyFields = {
   safetyStock: Type.Union([Type.Integer(), Type.Null()]),
   lowAt: Type.Union([Type.Integer(), Type.Null()]),
+  expiringDays: Type.Union([Type.Integer(), Type.Null()]),
   backorderLimit: Type.Union([Type.Integer(), Type.Null()]),
 };
 export const PolicyView = Type.Object({

@@ -7,6 +7,7 @@ import { ReservationOracle } from "./reservation.ts";
 import { type Ask, type LoggedEvent, type LoggedUnit, must, type SentFact } from "./shapes.ts";
 import { type Policy, StockOracle, sum, type Totals } from "./stock.ts";
 import { followStockEvent, type Known, mustTellShortfalls, samePolicy } from "./stock-events.ts";
+import { mustTellCrossings, type Standing, standingOf } from "./thresholds.ts";
 
 /** What the oracle asks about requests that a server has and has not answered. */
 export interface Asked {
@@ -43,6 +44,7 @@ interface Consignment {
 interface PolicyFields {
   readonly safetyStock?: number;
   readonly lowAt?: number | null;
+  readonly expiringDays?: number | null;
   readonly backorderLimit?: number;
 }
 
@@ -60,6 +62,8 @@ export class LogOracle {
   readonly voided = new Set<string>();
   readonly gtins = new Map<string, string>();
   readonly policies = new Map<string, { general: PolicyFields; locations: Map<string, PolicyFields> }>();
+  /** The time zone of each location that was described. */
+  readonly zones = new Map<string, string>();
   /** Events that clients may see, by their place. */
   readonly publicEvents: number[] = [];
   /** Types of events seen, as `Type.schema`. */
@@ -90,6 +94,7 @@ export class LogOracle {
     }
     const sent = unit.fact && this.#factOf(unit.fact, unit);
     const before = new Map<StockOracle, Totals>();
+    const standings = new Map<StockOracle, Standing>();
     for (const event of unit.events) {
       this.head += 1;
       this.types.add(`${event.type}.${event.schema}`);
@@ -103,6 +108,7 @@ export class LogOracle {
       switch (kind) {
         case "stock": {
           const stock = this.#stock(id);
+          if (!standings.has(stock)) standings.set(stock, standingOf(stock));
           // A policy that is applied for the first time is no shortfall of the fact that comes with it.
           if (!before.has(stock) && event.type !== "PolicyApplied") before.set(stock, stock.totalsAt(unit.at));
           followStockEvent(stock, event, unit, sent, this.#known());
@@ -128,6 +134,7 @@ export class LogOracle {
           break;
         case "location":
           this.#mustBeAsked(unit, "location", (request) => request.id === id);
+          this.zones.set(id, event.data.timeZone ?? "UTC");
           break;
         case "seal":
           must(unit.by === "system:seals", () => `${unit.by} seals the log`);
@@ -138,6 +145,7 @@ export class LogOracle {
       must((stock.transit.get(transfer) ?? 0) === units, () => `${stock.name} is not told of ${units} under way to it`);
     this.#underWay.clear();
     mustTellShortfalls(unit, before);
+    mustTellCrossings(unit, standings);
     this.#mustHoldWhatRemains(unit);
     if (sent !== undefined) this.#mustBeWhole(unit, sent);
     return unit;
@@ -240,6 +248,7 @@ export class LogOracle {
       seq: this.head,
       policyOf: ({ sku, location }) => this.effectivePolicy(sku, location),
       skuOf: (gtin) => this.gtins.get(gtin.padStart(14, "0")),
+      zoneOf: ({ location }) => this.zones.get(location) ?? "UTC",
       underWayTo: (stock) => this.#underWay.get(stock),
     };
   }
@@ -348,6 +357,7 @@ export class LogOracle {
     return {
       safetyStock: 0,
       lowAt: null,
+      expiringDays: null,
       backorderLimit: 0,
       ...policy?.general,
       ...policy?.locations.get(location),

@@ -66,8 +66,13 @@ export interface LoggedData {
   readonly lot?: string;
   readonly available?: number;
   readonly onHand?: number;
+  readonly was?: number;
+  readonly cause?: { readonly reservation?: string; readonly lot?: string; readonly policy?: string };
   readonly safetyStock?: number;
   readonly lowAt?: number | null;
+  readonly expiringDays?: number | null;
+  readonly expiresOn?: string;
+  readonly timeZone?: string;
   readonly backorderLimit?: number;
   readonly location?: string;
   readonly reference?: string;

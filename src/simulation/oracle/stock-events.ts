@@ -2,6 +2,7 @@
 import { factKey, nameOf, toMs } from "./names.ts";
 import { type LoggedData, type LoggedEvent, type LoggedUnit, must, type SentFact } from "./shapes.ts";
 import { available, type Entry, type Policy, type StockOracle, sum, type Totals } from "./stock.ts";
+import { tellNear, thresholdEvents } from "./thresholds.ts";
 
 /** What is known beside the stock. */
 export interface Known {
@@ -9,6 +10,8 @@ export interface Known {
   readonly seq: number;
   policyOf(stock: StockOracle): Policy;
   skuOf(gtin: string): string | undefined;
+  /** The time zone of a stock's location. */
+  zoneOf(stock: StockOracle): string;
   /** What the unit's transfer says is on its way to a stock. */
   underWayTo(stock: StockOracle): { readonly transfer: string; readonly units: number } | undefined;
 }
@@ -79,9 +82,13 @@ export function followStockEvent(
     case "LotExpired":
       stock.expireLot(data.lot ?? "", now, data.quantity ?? 0);
       break;
+    case "LotNearedExpiry":
+      must(unit.by === "system:expiry", () => `${unit.by} tells that a lot nears its date`);
+      tellNear(stock, data, unit.at, known.zoneOf(stock));
+      break;
     case "PolicyApplied": {
-      const { safetyStock = 0, lowAt = null, backorderLimit = 0 } = data;
-      stock.policy = { safetyStock, lowAt, backorderLimit };
+      const { safetyStock = 0, lowAt = null, expiringDays = null, backorderLimit = 0 } = data;
+      stock.policy = { safetyStock, lowAt, expiringDays, backorderLimit };
       const policy = known.policyOf(stock);
       must(samePolicy(policy, stock.policy), () => `${stock.name} goes by a policy that nobody has set`);
       break;
@@ -97,6 +104,11 @@ export function followStockEvent(
       );
       break;
     }
+    case "StockRanLow":
+    case "StockRanOut":
+    case "StockCameBack":
+    case "StockRecovered":
+      break; // judged with the whole unit
     case "IncomingChanged": {
       const { transfer, units } = known.underWayTo(stock) ?? { transfer: "", units: 0 };
       stock.transit.set(transfer, units);
@@ -201,7 +213,8 @@ function fulfil(
 
 /** A unit whose facts leave less than was promised, or less than nothing, says so. `before` is how its stocks were. */
 export function mustTellShortfalls(unit: LoggedUnit, before: ReadonlyMap<StockOracle, Totals>): void {
-  if (unit.events.some(({ type }) => type === "FactVoided") && unit.events.length > 2) return;
+  const { length } = unit.events.filter(({ type }) => !thresholdEvents.has(type));
+  if (unit.events.some(({ type }) => type === "FactVoided") && length > 2) return;
   for (const [stock, was] of before) {
     const is = stock.totalsAt(unit.at);
     const stream = `stock-${nameOf(stock.location, stock.sku)}`;
@@ -220,5 +233,10 @@ function effectiveAt(told: number | undefined, receivedAt: number): number {
 }
 
 export function samePolicy(a: Policy, b: Policy): boolean {
-  return a.safetyStock === b.safetyStock && a.lowAt === b.lowAt && a.backorderLimit === b.backorderLimit;
+  return (
+    a.safetyStock === b.safetyStock &&
+    a.lowAt === b.lowAt &&
+    a.expiringDays === b.expiringDays &&
+    a.backorderLimit === b.backorderLimit
+  );
 }

@@ -37,11 +37,14 @@ export interface Lot {
   expiresOn: string | null;
   cutoff: number | null;
   expired: boolean;
+  /** Whether it was told that its date is near. */
+  nearTold: boolean;
 }
 
 export interface Policy {
   readonly safetyStock: number;
   readonly lowAt: number | null;
+  readonly expiringDays: number | null;
   readonly backorderLimit: number;
 }
 
@@ -57,11 +60,13 @@ export class StockOracle {
   readonly lots = new Map<string, Lot>();
   /** Units on their way here, by transfer. */
   readonly transit = new Map<string, number>();
-  policy: Policy = { safetyStock: 0, lowAt: null, backorderLimit: 0 };
+  policy: Policy = { safetyStock: 0, lowAt: null, expiringDays: null, backorderLimit: 0 };
   /** Counts of single lots depend on which lots units left: then on hand is followed, not computed. */
   hasLotCounts = false;
   /** The sum of what the log says changed. */
   folded = 0;
+  /** Whether a balance has ever shown units that could be promised. */
+  hasBeenAvailable = false;
   /** The balance after each version, as text. */
   readonly balances: string[] = [];
   #onHand = 0;
@@ -175,12 +180,21 @@ export class StockOracle {
   }
 
   #changeLot(part: LoggedLot, ordered: boolean): void {
-    const lot = this.lots.get(part.lot) ?? { quantity: 0, heldBack: 0, expiresOn: null, cutoff: null, expired: false };
+    const lot: Lot = this.lots.get(part.lot) ?? {
+      quantity: 0,
+      heldBack: 0,
+      expiresOn: null,
+      cutoff: null,
+      expired: false,
+      nearTold: false,
+    };
     lot.quantity += part.quantity ?? 0;
     lot.heldBack += part.heldBack ?? 0;
     const date = part.expiresOn;
     if (date !== undefined && (ordered || (date ?? never) < (lot.expiresOn ?? never))) {
-      lot.expired = lot.expired && date !== null && lot.expiresOn !== null && date <= lot.expiresOn;
+      const isNoLater = date !== null && lot.expiresOn !== null && date <= lot.expiresOn;
+      lot.expired &&= isNoLater;
+      lot.nearTold &&= isNoLater;
       lot.expiresOn = date;
       lot.cutoff = part.cutoff ?? null;
     }
@@ -254,6 +268,7 @@ export class StockOracle {
     );
     must(Object.values(totals).every(Number.isInteger), () => `${this.name} has a broken unit: ${is}`);
     this.balances[event.v] = is;
+    this.hasBeenAvailable ||= available(totals) > 0;
   }
 }
 

@@ -14,7 +14,7 @@ export interface AvailabilityRow {
 }
 
 export interface AvailabilityObserver {
-  /** Available went from above zero to zero or below. */
+  /** A stock ran out. */
   stockOut?(): void;
   shortfall?(): void;
 }
@@ -54,7 +54,7 @@ export class AvailabilityModel implements Consumer {
       if (!event.stream.startsWith("stock-")) continue;
       const row = this.#row(event.stream);
       const totals = totalsOfBalance((event.data as { readonly balance: Balance }).balance);
-      if (available(row.totals) > 0 && available(totals) <= 0) this.#observer.stockOut?.();
+      if (event.type === "StockRanOut") this.#observer.stockOut?.();
       if (event.type === "ShortfallFound") this.#observer.shortfall?.();
       row.totals = totals;
       row.version = event.version;

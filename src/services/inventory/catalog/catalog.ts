@@ -17,7 +17,7 @@ import {
   type LocationState,
   type LocationSync,
 } from "../domain/location/index.ts";
-import { decidePolicy, effectivePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
+import { decidePolicy, effectivePolicy, isSamePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
 import { isTimeZone } from "../facts/time-zones.ts";
 import { type Command, type Ledger, streamOf, type Transaction } from "../ledger/index.ts";
 import type { Item, ItemBody, ItemsReceipt, LocationBody, LocationView, PolicyBody, PolicyView } from "../wire.ts";
@@ -318,11 +318,7 @@ function applyPolicyCommand(sku: string, location: string, caller: Caller): Comm
 function applyPolicy(transaction: Transaction, sku: string, location: string): void {
   const policy = effectivePolicy(transaction.policy(sku), location);
   const stock = transaction.stock(location, sku);
-  const isSame =
-    stock.safetyStock === policy.safetyStock &&
-    stock.lowAt === policy.lowAt &&
-    stock.backorderLimit === policy.backorderLimit;
-  if (!isSame) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
+  if (!isSamePolicy(stock, policy)) transaction.emitStock(location, sku, [{ type: "PolicyApplied", data: policy }]);
 }
 
 function pageOf<S, V>(
@@ -394,13 +390,15 @@ function syncView({ url, of, batchSize, skus, sealedSecret }: LocationSync): Non
 function allFields({
   safetyStock = null,
   lowAt = null,
+  expiringDays = null,
   backorderLimit = null,
 }: {
   safetyStock?: number | null;
   lowAt?: number | null;
+  expiringDays?: number | null;
   backorderLimit?: number | null;
 }) {
-  return { safetyStock, lowAt, backorderLimit };
+  return { safetyStock, lowAt, expiringDays, backorderLimit };
 }
 
 function isVisible(location: string, caller: Caller): boolean {

@@ -1,7 +1,14 @@
 /** Recorded events as clients see them: CloudEvents 1.0. */
 import { formatInstant, limits } from "../../../kernel/index.ts";
 import type { Epoch, LogReader, RecordedEvent, Sequence } from "../../../platform/storage/index.ts";
-import { available, type Balance, isFactEvent, type StockEvent, totalsOfBalance } from "../domain/stock/index.ts";
+import {
+  available,
+  type Balance,
+  type Cause,
+  isFactEvent,
+  type StockEvent,
+  totalsOfBalance,
+} from "../domain/stock/index.ts";
 import { idOf, kindOf, pairOf } from "../ledger/index.ts";
 import { formatPosition, publicVersion } from "../positions.ts";
 import type { RecordedCloudEvent } from "../wire.ts";
@@ -26,7 +33,15 @@ export const recordedTypes: Readonly<Record<string, readonly [type: string, mean
   StockReleased: ["larder.reservation.released.v1", "What the reservation still held here is available again."],
   HoldLapsed: ["larder.reservation.expired.v1", "The hold's time has come; its units are available again."],
   LotExpired: ["larder.stock.lot-expired.v1", "The lot's date has passed; its sellable units became unavailable."],
+  LotNearedExpiry: [
+    "larder.stock.lot-expiring.v1",
+    "The lot's date is as near as the policy's `expiringDays`; `quantity` of it can still be sold.",
+  ],
   ShortfallFound: ["larder.stock.shortfall.v1", "Facts left less than was promised, or less than nothing."],
+  StockRanLow: ["larder.stock.low.v1", "Available has come down to `lowAt` or below, and is above 0."],
+  StockRanOut: ["larder.stock.out.v1", "Available was above 0 and is no more."],
+  StockCameBack: ["larder.stock.back.v1", "Available is above 0 again; where `lowAt` is not less, it is still low."],
+  StockRecovered: ["larder.stock.recovered.v1", "What was low, and not out, is above `lowAt` again."],
   PolicyApplied: ["larder.stock.policy-set.v1", "This stock goes by another policy."],
   IncomingChanged: ["larder.stock.incoming-changed.v1", "Units of a transfer are on their way here, or no longer."],
   FactVoided: ["larder.fact.voided.v1", "A fact's effects on this stock were undone."],
@@ -177,9 +192,14 @@ function otherData(event: RecordedEvent): Record<string, unknown> {
 function causeOf(event: RecordedEvent): { cause?: unknown } {
   const { fact } = event.unit;
   if (fact !== undefined) return { cause: { source: fact.source, id: fact.id } };
-  const { reservation, lot } = event.data as { readonly reservation?: string; readonly lot?: string };
+  const { cause, reservation, lot } = event.data as {
+    readonly cause?: Cause;
+    readonly reservation?: string;
+    readonly lot?: string;
+  };
+  if (cause !== undefined) return { cause };
   if (reservation !== undefined) return { cause: { reservation } };
-  if (event.type === "LotExpired") return { cause: { lot } };
+  if (event.type === "LotExpired" || event.type === "LotNearedExpiry") return { cause: { lot } };
   if (event.type === "PolicyApplied") return { cause: { policy: pairOf(event.stream).sku } };
   return kindOf(event.stream) === "reservation" ? { cause: { reservation: idOf(event.stream) } } : {};
 }

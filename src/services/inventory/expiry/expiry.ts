@@ -5,6 +5,7 @@ import { decideExpire, type ReservationEvent } from "../domain/reservation/index
 import { Deadlines, type LotChange, lapses } from "../domain/stock/index.ts";
 import { type Command, idOf, type Ledger, pairOf, streamOf } from "../ledger/index.ts";
 import { emitReservation, stocksOf } from "../reservations/emit.ts";
+import { NearingLots } from "./nearing.ts";
 
 /** Commands handed to the ledger at once, so that a wave of expiries leaves room for everyone else. */
 const commandsAtOnce = 500;
@@ -18,7 +19,8 @@ export interface ExpiryObserver {
 
 /**
  * Records what has lapsed and nobody has relied on yet: holds whose time has come, lots whose date has passed. Promises
- * don't depend on it (whoever needs the units records that first); feeds and read models do.
+ * don't depend on it (whoever needs the units records that first); feeds and read models do. Tells of lots whose date
+ * has come near, which nobody else does.
  */
 export class Expiry implements Consumer {
   readonly name = "expiry";
@@ -28,6 +30,7 @@ export class Expiry implements Consumer {
    * between them that no name may hold.
    */
   readonly #due = new Map<string, Instant>();
+  readonly #nearing = new NearingLots();
   readonly #dirty = new Set<string>();
   readonly #gone = new Set<string>();
   readonly #observer: ExpiryObserver;
@@ -38,12 +41,18 @@ export class Expiry implements Consumer {
 
   /** What waits. */
   get size(): number {
-    return this.#due.size;
+    return this.#due.size + this.#nearing.size;
   }
 
-  /** Lots have documents of their own here; open reservations have theirs elsewhere (`watchReservations`). */
+  /**
+   * Ends of dates have documents here, and, by their stream alone, stocks that are looked at for dates that come near;
+   * open reservations have theirs elsewhere (`watchReservations`).
+   */
   load(documents: Iterable<DerivedDocument>): void {
-    for (const { id, body } of documents) this.#expect(id, Number(body));
+    for (const document of documents) {
+      if (document.id.includes("\u0000")) this.#expect(document.id, Number(document.body));
+      else this.#nearing.load(document);
+    }
   }
 
   /** Takes in the reservations that were open before this process began. */
@@ -57,23 +66,25 @@ export class Expiry implements Consumer {
         this.#reservation(event.stream, event as unknown as ReservationEvent);
       else if (event.stream.startsWith("stock-")) this.#lots(event.stream, event);
     }
+    this.#nearing.apply(unit);
   }
 
   changes(): { put: DerivedDocument[]; remove: string[] } {
+    const nearing = this.#nearing.changes();
     const put = [...this.#dirty].map((id) => ({ id, body: String(this.#due.get(id)) }));
     const remove = [...this.#gone];
     this.#dirty.clear();
     this.#gone.clear();
-    return { put, remove };
+    return { put: [...put, ...nearing.put], remove: [...remove, ...nearing.remove] };
   }
 
   /** Records what is due by `now`; resolves when that is done. */
   async sweep(ledger: Ledger, now: Instant): Promise<number> {
     const due = this.#deadlines.due(now, (id, time) => this.#due.get(id) === time);
-    for (let start = 0; start < due.length; start += commandsAtOnce) {
-      await Promise.all(due.slice(start, start + commandsAtOnce).map((stream) => this.#record(ledger, stream)));
-    }
-    return due.length;
+    await inPortions(due, (key) => this.#record(ledger, key));
+    const looks = this.#nearing.due(now);
+    await inPortions(looks, (stream) => this.#nearing.look(ledger, stream, actor));
+    return due.length + looks.length;
   }
 
   async #record(ledger: Ledger, key: string): Promise<void> {
@@ -119,6 +130,12 @@ export class Expiry implements Consumer {
     if (!this.#due.delete(key) || !isLot(key)) return;
     this.#dirty.delete(key);
     this.#gone.add(key);
+  }
+}
+
+async function inPortions(keys: readonly string[], record: (key: string) => Promise<void>): Promise<void> {
+  for (let start = 0; start < keys.length; start += commandsAtOnce) {
+    await Promise.all(keys.slice(start, start + commandsAtOnce).map(record));
   }
 }
 

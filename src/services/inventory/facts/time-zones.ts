@@ -14,8 +14,22 @@ export function isTimeZone(name: string): boolean {
 
 /** The instant at which a date ends in a time zone: the first that shows the next date. */
 export function endOfDate(date: string, timeZone: string): Instant {
+  return startOfDay(dayOf(date) + 1, timeZone);
+}
+
+/** The first instant of the date that lies some days before another. */
+export function startOfDateBefore(date: string, days: number, timeZone: string): Instant {
+  return startOfDay(dayOf(date) - days, timeZone);
+}
+
+/** Days from 1970-01-01 to a date. */
+function dayOf(date: string): number {
   const [year = 0, month = 0, day = 0] = date.split("-").map(Number);
-  const midnight = (daysSinceEpoch(year, month, day) + 1) * 86_400_000;
+  return daysSinceEpoch(year, month, day);
+}
+
+function startOfDay(day: number, timeZone: string): Instant {
+  const midnight = day * 86_400_000;
   if (timeZone === "UTC") return midnight;
   // By the offset in force after midnight; where clocks jump over midnight, even by a day, by the one before it.
   const early = midnight - offsetAt(midnight - 86_400_000, timeZone);

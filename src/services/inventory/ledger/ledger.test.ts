@@ -75,13 +75,13 @@ describe("group commit", () => {
 describe("an append that fails with nothing written", () => {
   it("tells nobody of success, drops what it had decided, and goes on; who only looks sees what was there before", async () => {
     const { storage, ledger } = open();
-    await ledger.submit(receive(1));
+    await ledger.submit(receive(2));
     storage.failNextAppend();
     const unknown = streamOf.reservation("other");
     const elsewhere = command((transaction) => transaction.version(unknown));
     const answers = await codes([take(1), take(1), read, elsewhere].map((one) => ledger.submit<unknown>(one)));
-    expect(answers).toEqual(["storage-unavailable", "storage-unavailable", 1, 0]);
-    expect((await ledger.submit(read)).value).toBe(1);
+    expect(answers).toEqual(["storage-unavailable", "storage-unavailable", 2, 0]);
+    expect((await ledger.submit(read)).value).toBe(2);
     expect((await ledger.submit(take(1))).value).toBe("taken");
     expect(storage.head()).toBe(2);
   });
@@ -128,10 +128,10 @@ describe("an append whose answer is lost", () => {
   it("is looked up, so that each command takes effect once", async () => {
     const again: number[] = [];
     const { storage, ledger } = open({ observe: { decidedAgain: (commands) => again.push(commands) } });
-    await ledger.submit(receive(1));
+    await ledger.submit(receive(3));
     storage.loseNextAnswer();
-    const answers = await codes([take(1), take(1), read].map((one) => ledger.submit<unknown>(one)));
-    expect(answers).toEqual(["taken", "refused", 0]);
+    const answers = await codes([take(2), take(2), read].map((one) => ledger.submit<unknown>(one)));
+    expect(answers).toEqual(["taken", "refused", 1]);
     expect(again).toEqual([1]);
     expect(storage.head()).toBe(2);
   });

@@ -2,7 +2,19 @@
 import type { Instant } from "../../../kernel/index.ts";
 import type { AppendUnit, Claim, ClaimRecord, NewEvent, UnitMeta } from "../../../platform/storage/index.ts";
 import { type EffectivePolicy, effectivePolicy, isDefault, type Policy } from "../domain/policy/index.ts";
-import { evolve, evolveAndBalance, type PastEvent, type Stock, type StockEventDraft } from "../domain/stock/index.ts";
+import {
+  available,
+  causeOf,
+  crossing,
+  evolve,
+  evolveAndBalance,
+  type Level,
+  lapses,
+  levelOf,
+  type PastEvent,
+  type Stock,
+  type StockEventDraft,
+} from "../domain/stock/index.ts";
 import type { CacheEntry } from "./cache.ts";
 import { familyOf, type LooseEvent, type States } from "./families.ts";
 import type { Draft, Round, Waiting } from "./round.ts";
@@ -24,6 +36,15 @@ export class Missing {
   }
 }
 
+/** A stock that a decision has changed, and how it stood before. */
+interface ChangedStock {
+  readonly stream: string;
+  readonly sku: string;
+  readonly entry: CacheEntry;
+  readonly level: Level;
+  readonly available: number;
+}
+
 /** States change at once, so that the next decision of the round builds on them; all else is the caller's to append. */
 export class Step implements Transaction {
   readonly now: Instant;
@@ -34,6 +55,7 @@ export class Step implements Transaction {
   readonly #expected: { readonly stream: string; readonly version: number }[] = [];
   readonly #touched: string[] = [];
   #claims: Claim[] | undefined;
+  #changedStocks: ChangedStock[] | undefined;
   /** The stream that was looked at last, and its entry: a decision looks at the same one several times. */
   #lastStream = "";
   #lastEntry: CacheEntry | undefined;
@@ -50,6 +72,7 @@ export class Step implements Transaction {
 
   run(): Draft {
     const value = this.#waiting.command.decide(this);
+    if (this.#changedStocks !== undefined) for (const changed of this.#changedStocks) this.#announce(changed);
     if (this.#claims !== undefined) {
       this.#round.takeClaims(this.#claims, { fact: this.meta.fact, events: this.events });
     }
@@ -141,10 +164,11 @@ export class Step implements Transaction {
     const entry = this.#entry(stream);
     const all = entry.version === 0 ? [...this.#firstPolicy(location, sku), ...drafts] : drafts;
     if (all.length === 0) return;
-    this.#expect(stream, entry);
-    for (const draft of all) {
-      this.#record(entry, { stream, type: draft.type, schema: 1, data: evolveAndBalance(stock, draft) });
+    if (this.#expect(stream, entry)) {
+      this.#changedStocks ??= [];
+      this.#changedStocks.push({ stream, sku, entry, level: levelOf(stock), available: available(stock) });
     }
+    for (const draft of all) this.#recordStock(stream, entry, draft);
   }
 
   emit(stream: string, events: readonly LooseEvent[]): void {
@@ -163,9 +187,39 @@ export class Step implements Transaction {
     this.#claims.push(claim);
   }
 
-  #expect(stream: string, { version }: CacheEntry): void {
-    for (const guard of this.#expected) if (guard.stream === stream) return;
+  /** Notes the version that a stream must have; false when that has been done. */
+  #expect(stream: string, { version }: CacheEntry): boolean {
+    for (const guard of this.#expected) if (guard.stream === stream) return false;
     this.#expected.push({ stream, version });
+    return true;
+  }
+
+  /**
+   * Tells which threshold the decision as a whole has taken a stock over. Whoever announces relies on what is open, so
+   * what has lapsed is recorded first; it may undo the crossing.
+   */
+  #announce({ stream, sku, entry, level, available: was }: ChangedStock): void {
+    const stock = entry.state as Stock;
+    if (levelOf(stock) === level) return;
+    const cause = this.meta.fact === undefined ? causeOf(this.#lastOf(stream), sku) : undefined;
+    if (crossing(level, was, stock, cause) === undefined) return;
+    for (const draft of lapses(stock, this.now)) this.#recordStock(stream, entry, draft);
+    const crossed = crossing(level, was, stock, cause);
+    if (crossed !== undefined) this.#recordStock(stream, entry, crossed);
+  }
+
+  #lastOf(stream: string): StockEventDraft | undefined {
+    // Of a stock's stream there are only stock events.
+    return this.events.findLast((event) => event.stream === stream) as StockEventDraft | undefined;
+  }
+
+  #recordStock(stream: string, entry: CacheEntry, draft: StockEventDraft): void {
+    this.#record(entry, {
+      stream,
+      type: draft.type,
+      schema: 1,
+      data: evolveAndBalance(entry.state as Stock, draft),
+    });
   }
 
   #record(entry: CacheEntry, event: NewEvent): void {

@@ -57,6 +57,7 @@ export function stockAt(history: readonly PastEvent[], at: Instant): PastStock {
       expiresOn,
       cutoff,
       expired: cutoff !== null && cutoff <= at,
+      nearTold: false,
     };
     if (quantity !== 0 || lot.heldBack !== 0) lots.set(name, lot);
   }

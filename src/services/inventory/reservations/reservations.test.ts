@@ -261,8 +261,12 @@ describe("lots that outlive a date", () => {
     expect(await totals(opened)).toMatchObject({ onHand: 7, unavailable: 3, available: 4 });
     expect(codeOf(await inventory.reserve({ lines: [milk(5)] }, caller))).toBe("insufficient-stock");
     expect(codeOf(await inventory.reserve({ lines: [milk(4)] }, caller))).toBe("ok");
-    const { events } = accepted(await inventory.stockEvents("milk", { limit: 2 }, caller));
-    expect(events.map(({ type }) => type)).toEqual(["larder.reservation.reserved.v1", "larder.stock.lot-expired.v1"]);
+    const { events } = accepted(await inventory.stockEvents("milk", { limit: 3 }, caller));
+    expect(events.map(({ type }) => type)).toEqual([
+      "larder.stock.out.v1",
+      "larder.reservation.reserved.v1",
+      "larder.stock.lot-expired.v1",
+    ]);
     const { locations } = accepted(await inventory.stock("milk", { lots: true }, caller));
     expect(locations[0]?.lots).toMatchObject([
       { lot: "early", quantity: 3, sellable: 0 },

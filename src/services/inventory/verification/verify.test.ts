@@ -176,6 +176,38 @@ describe("verification", () => {
     expect(problems).toContainEqual("ReservationReleased follows in a reservation that is released");
   });
 
+  it("sees a threshold that is told of and was not crossed, or the other way about, but demands nothing of old logs", async () => {
+    const before = { was: 5, lowAt: null };
+    const log = async (...told: readonly (readonly [type: string, change: number, onHand: number])[]) => {
+      const storage = new MemoryStorage({ tagging: inventoryTagging });
+      for (const [version, [type, change, onHand]] of told.entries()) {
+        const data =
+          change === 0 ? before : { at: 1, fact: { quantity: Math.abs(change) }, change: { onHand: change } };
+        await storage.append([
+          {
+            meta: { command: `c${version}`, recordedAt: 1000, actor: "someone" },
+            expected: [{ stream: "stock-leeds/milk", version }],
+            events: [{ stream: "stock-leeds/milk", type, schema: 1, data: { ...data, balance: { onHand } } }],
+          },
+        ]);
+      }
+      return (await verifyLog(storage)).findings.map(({ seq, problem }) => `${seq} ${problem}`);
+    };
+    const toNothing = [
+      ["StockReceived", 5, 5],
+      ["StockSold", -5, 0],
+    ] as const;
+    expect(await log(...toNothing)).toEqual([]);
+    const outOf = "of stock-leeds/milk, which went from";
+    expect(await log(["StockReceived", 5, 5], ["StockRanOut", 0, 5])).toEqual([
+      `2 tells StockRanOut ${outOf} 5 to 5: that is nothing to tell`,
+    ]);
+    expect(await log(...toNothing, ["StockRanOut", 0, 0], ["StockReceived", 5, 5])).toEqual([
+      `3 tells StockRanOut ${outOf} 0 to 0: that is nothing to tell`,
+      `4 tells nothing ${outOf} 0 to 5: that is StockCameBack to tell`,
+    ]);
+  });
+
   it("tells where a log can't be read any more, after looking at all before it", async () => {
     const storage = await sampleLog();
     const { events } = await verifyLog(storage);

@@ -19,12 +19,14 @@ import {
   evolve,
   type Stock,
   type StockEvent,
+  sellable,
   totalsOf,
   totalsOfBalance,
 } from "../domain/stock/index.ts";
 import { evolveTransfer, noTransfer, type Transfer, type TransferEvent } from "../domain/transfer/index.ts";
 import { idOf, kindOf, streamOf } from "../ledger/index.ts";
 import { type Seal, SealChain, sealOf } from "../seals/index.ts";
+import { Crossings } from "./crossings.ts";
 
 export interface Finding {
   /** The event at which it shows; 0 for the log as a whole. */
@@ -97,6 +99,7 @@ class Verifier {
   readonly #reservations = new Map<string, Reservation>();
   readonly #transfers = new Map<string, Transfer>();
   readonly #claims = new Set<string>();
+  readonly #crossings = new Crossings();
   /** Units after the last seal. */
   #unsealed: RecordedUnit[] = [];
   #lastSeal: Seal | undefined;
@@ -124,6 +127,7 @@ class Verifier {
       this.#claims.add(key);
     }
     for (const event of unit.events) this.#event(event, unit);
+    for (const problem of this.#crossings.end()) this.find(first, problem);
     this.#unsealed.push(unit);
     this.#checkHolds(unit);
   }
@@ -200,6 +204,8 @@ class Verifier {
       if (holding.expiresAt === null || holding.expiresAt > unit.meta.recordedAt)
         this.find(recorded.seq, "lets a hold lapse before its time");
     }
+    if (event.type === "LotNearedExpiry") this.#nearing(recorded, stock, event.data);
+    this.#crossings.add(recorded.stream, stock, event);
     try {
       evolve(stock, event);
     } catch (error) {
@@ -211,6 +217,15 @@ class Verifier {
     if (said !== is)
       this.find(recorded.seq, `says the balance of ${recorded.stream} is ${said}; its events give ${is}`);
     if (event.type === "ShortfallFound") this.#shortfalls += 1;
+  }
+
+  /** That a lot's date is near is told once, of what can still be sold, and only where a policy asks for it. */
+  #nearing({ seq, stream }: RecordedEvent, stock: Stock, told: { readonly lot: string; readonly quantity: number }) {
+    const lot = stock.lots.get(told.lot);
+    const isRight =
+      lot !== undefined && !lot.expired && !lot.nearTold && sellable(lot) === told.quantity && told.quantity > 0;
+    if (!isRight || stock.expiringDays === null)
+      this.find(seq, `tells that lot ${told.lot} of ${stream} nears its date, which it does not, or has told before`);
   }
 
   /** I2: a reservation ends once. */

@@ -4,6 +4,7 @@ export {
   effectivePolicy,
   evolvePolicy,
   isDefault,
+  isSamePolicy,
   noPolicy,
   type Policy,
   type PolicyEvent,

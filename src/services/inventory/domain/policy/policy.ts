@@ -5,6 +5,8 @@ export interface PolicyFields {
   readonly safetyStock?: number;
   /** Available units at which stock counts as low; null for never. */
   readonly lowAt?: number | null;
+  /** Days before its date from which a lot counts as about to expire; null for never. */
+  readonly expiringDays?: number | null;
   /** Units that may be promised beyond what is available. */
   readonly backorderLimit?: number;
 }
@@ -24,8 +26,11 @@ export interface Policy {
 export interface EffectivePolicy {
   readonly safetyStock: number;
   readonly lowAt: number | null;
+  readonly expiringDays: number | null;
   readonly backorderLimit: number;
 }
+
+const defaults: EffectivePolicy = { safetyStock: 0, lowAt: null, expiringDays: null, backorderLimit: 0 };
 
 export const noPolicy: Policy = { general: {}, locations: {} };
 
@@ -44,9 +49,18 @@ export function decidePolicy(policy: Policy, location: string | undefined, field
 
 /** A location's fields override the general ones. */
 export function effectivePolicy(policy: Policy, location: string): EffectivePolicy {
-  return { safetyStock: 0, lowAt: null, backorderLimit: 0, ...policy.general, ...policy.locations[location] };
+  return { ...defaults, ...policy.general, ...policy.locations[location] };
 }
 
 export function isDefault(policy: EffectivePolicy): boolean {
-  return policy.safetyStock === 0 && policy.lowAt === null && policy.backorderLimit === 0;
+  return isSamePolicy(policy, defaults);
+}
+
+export function isSamePolicy(a: EffectivePolicy, b: EffectivePolicy): boolean {
+  return (
+    a.safetyStock === b.safetyStock &&
+    a.lowAt === b.lowAt &&
+    a.expiringDays === b.expiringDays &&
+    a.backorderLimit === b.backorderLimit
+  );
 }

@@ -90,6 +90,19 @@ export interface FactData {
   readonly flags?: readonly string[];
 }
 
+/** What brought a crossing about where no fact did: a reservation, a lot's date, or a policy of a sku. */
+export type Cause = { readonly reservation: string } | { readonly lot: string } | { readonly policy: string };
+
+/** A decision took available over a threshold, or a threshold over what is available (docs/concepts/thresholds.md). */
+export interface Crossing {
+  /** What was available before the decision; what is available now stands in the balance. */
+  readonly was: number;
+  /** Available units at which the stock counts as low; null for never. */
+  readonly lowAt: number | null;
+  /** Absent where the unit has a fact, which then is the cause. */
+  readonly cause?: Cause;
+}
+
 export const factEventTypes = [
   "StockReceived",
   "StockExpected",
@@ -164,7 +177,29 @@ interface EventBodies {
     /** The reservation whose units were handed over, when no fact told of it. */
     readonly reservation?: string;
   };
-  PolicyApplied: { readonly safetyStock: number; readonly lowAt: number | null; readonly backorderLimit: number };
+  /** Available has come down to `lowAt` or below, and is above zero. */
+  StockRanLow: Crossing;
+  /** Available was above zero and is no more. */
+  StockRanOut: Crossing;
+  /** Available is above zero again. */
+  StockCameBack: Crossing;
+  /** What was low, and not out, is above `lowAt` again. */
+  StockRecovered: Crossing;
+  /** From now the lot's date is near, as its policy says; these units of it can still be sold. */
+  LotNearedExpiry: {
+    readonly lot: string;
+    readonly quantity: number;
+    readonly expiresOn: string;
+    /** When that date ends. */
+    readonly expiresAt: Instant;
+  };
+  PolicyApplied: {
+    readonly safetyStock: number;
+    readonly lowAt: number | null;
+    /** Absent in the oldest logs. */
+    readonly expiringDays?: number | null;
+    readonly backorderLimit: number;
+  };
 }
 
 type Bodies = EventBodies & Record<FactEventType, FactData>;

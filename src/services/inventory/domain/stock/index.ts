@@ -1,6 +1,7 @@
 export { Deadlines } from "./deadlines.ts";
 export {
   type Balance,
+  type Cause,
   type Change,
   type CountBasis,
   type FactData,
@@ -19,7 +20,9 @@ export {
 } from "./events.ts";
 export { conclude, decideFact, decideVoid, move, needsHistory, type OutOfRange, type StockFact } from "./facts.ts";
 export { lapses, totalsAt } from "./lapse.ts";
+export { causeOf, crossing, type Level, levelOf } from "./level.ts";
 export { compareDates, lotsForHolds, unknownLot } from "./lots.ts";
+export { lotsNearing, stirsLots } from "./nearing.ts";
 export { type Entry, entriesOf, inForce, type PastEvent, type Replay, replay } from "./replay.ts";
 export { stockFromSnapshot, stockSnapshot, stockSnapshotShape } from "./snapshot.ts";
 export {

@@ -2,14 +2,14 @@ import { Deadlines } from "./deadlines.ts";
 import { countAsks, emptyStock, type Holding, type Lot, type Receipt, type Stock } from "./stock.ts";
 
 /** Grows with every change of what a snapshot holds; one of another shape is discarded. */
-export const stockSnapshotShape = 2;
+export const stockSnapshotShape = 4;
 
 interface StockSnapshot {
   readonly totals: Pick<Stock, "onHand" | "unavailable" | "reserved" | "committed" | "safetyStock" | "incoming">;
-  readonly policy: Pick<Stock, "lowAt" | "backorderLimit">;
+  readonly policy: Pick<Stock, "lowAt" | "expiringDays" | "backorderLimit">;
   readonly basis: Pick<
     Stock,
-    "count" | "lotCountAsOf" | "latestAt" | "disordered" | "datesForgotten" | "receiptsForgotten"
+    "wasAvailable" | "count" | "lotCountAsOf" | "latestAt" | "disordered" | "datesForgotten" | "receiptsForgotten"
   >;
   readonly holdings: readonly (readonly [string, Holding])[];
   readonly lots: readonly (readonly [string, Lot])[];
@@ -17,12 +17,13 @@ interface StockSnapshot {
 }
 
 export function stockSnapshot(stock: Stock): object {
-  const { onHand, unavailable, reserved, committed, safetyStock, incoming, lowAt, backorderLimit } = stock;
-  const { count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten } = stock;
+  const { onHand, unavailable, reserved, committed, safetyStock, incoming } = stock;
+  const { lowAt, expiringDays, backorderLimit } = stock;
+  const { wasAvailable, count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten } = stock;
   return {
     totals: { onHand, unavailable, reserved, committed, safetyStock, incoming },
-    policy: { lowAt, backorderLimit },
-    basis: { count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten },
+    policy: { lowAt, expiringDays, backorderLimit },
+    basis: { wasAvailable, count, lotCountAsOf, latestAt, disordered, datesForgotten, receiptsForgotten },
     holdings: [...stock.holdings],
     lots: [...stock.lots],
     receipts: [...stock.receipts],

@@ -23,6 +23,8 @@ export interface Lot {
   readonly cutoff: Instant | null;
   /** Whether its units count as unavailable by now; set by `LotExpired`. */
   readonly expired: boolean;
+  /** Whether it has been announced that its date is near; set by `LotNearedExpiry`. */
+  readonly nearTold: boolean;
 }
 
 /** What one reservation claims of this stock. */
@@ -54,7 +56,10 @@ export interface Stock {
   safetyStock: number;
   incoming: number;
   lowAt: number | null;
+  expiringDays: number | null;
   backorderLimit: number;
+  /** Whether available has ever been above zero: what never was can't run out. */
+  wasAvailable: boolean;
   holdings: ReadonlyMap<string, Holding>;
   readonly deadlines: Deadlines;
   /** Units asked for by open holds that name a date or a lot, by `askKey`. */
@@ -96,7 +101,9 @@ export function emptyStock(): Stock {
     safetyStock: 0,
     incoming: 0,
     lowAt: null,
+    expiringDays: null,
     backorderLimit: 0,
+    wasAvailable: false,
     holdings: none,
     deadlines: new Deadlines(),
     asks: none,
@@ -168,6 +175,7 @@ export function totalsOfBalance(balance: Balance): Totals {
 /** Adds one recorded event to a stock, in place. Total: an event is a fact and is never refused. */
 export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void {
   addTotals(stock, event);
+  if (!stock.wasAvailable) stock.wasAvailable = available(stock) > 0;
   switch (event.type) {
     case "StockReserved":
       addHolding(stock, event.data.reservation, event.data.expiresAt, event.data.holds);
@@ -199,8 +207,12 @@ export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void 
     case "LotExpired":
       changeLot(stock, event.data.lot, (lot) => ({ ...lot, expired: true }));
       return;
+    case "LotNearedExpiry":
+      changeLot(stock, event.data.lot, (lot) => ({ ...lot, nearTold: true }));
+      return;
     case "PolicyApplied":
       stock.lowAt = event.data.lowAt;
+      stock.expiringDays = event.data.expiringDays ?? null;
       stock.backorderLimit = event.data.backorderLimit;
       return;
     case "FactVoided":
@@ -208,6 +220,10 @@ export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void 
       return;
     case "IncomingChanged":
     case "ShortfallFound":
+    case "StockRanLow":
+    case "StockRanOut":
+    case "StockCameBack":
+    case "StockRecovered":
       return;
     default:
       if (isFactEvent(event)) {
@@ -268,6 +284,11 @@ export function addTotals(totals: MutableTotals, event: StockEventDraft): void {
       return;
     case "HoldExtended":
     case "ShortfallFound":
+    case "StockRanLow":
+    case "StockRanOut":
+    case "StockCameBack":
+    case "StockRecovered":
+    case "LotNearedExpiry":
       return;
     default:
       addChange(totals, event.data.change);
@@ -345,7 +366,14 @@ function fulfilHolds(
 }
 
 /** A lot before anything is known of it. */
-export const noLot: Lot = { quantity: 0, heldBack: 0, expiresOn: null, cutoff: null, expired: false };
+export const noLot: Lot = {
+  quantity: 0,
+  heldBack: 0,
+  expiresOn: null,
+  cutoff: null,
+  expired: false,
+  nearTold: false,
+};
 
 /** A lot after a change. Its date only ever moves to an earlier one, unless the lots are set right (`isOrdered`). */
 export function lotAfter(lot: Lot, part: LotChange, isOrdered: boolean | undefined): Lot {
@@ -355,8 +383,9 @@ export function lotAfter(lot: Lot, part: LotChange, isOrdered: boolean | undefin
   const isEarlier = typeof expiresOn === "string" && (lot.expiresOn === null || expiresOn < lot.expiresOn);
   if (expiresOn === undefined || !(isOrdered || isEarlier)) return { ...lot, quantity, heldBack };
   // A void may take back a date that was too early: what had expired by it is for sale again.
-  const expired = lot.expired && expiresOn !== null && lot.expiresOn !== null && expiresOn <= lot.expiresOn;
-  return { quantity, heldBack, expiresOn, cutoff: part.cutoff ?? null, expired };
+  const isNoLater = expiresOn !== null && lot.expiresOn !== null && expiresOn <= lot.expiresOn;
+  const [expired, nearTold] = [lot.expired && isNoLater, lot.nearTold && isNoLater];
+  return { quantity, heldBack, expiresOn, cutoff: part.cutoff ?? null, expired, nearTold };
 }
 
 function changeLot(stock: Stock, name: string, change: (lot: Lot) => Lot): void {
