@@ -110,6 +110,7 @@ const envelope = {
 const documentation = operation({
   operationId: "recordFacts",
   tag: "Facts",
+  isRepeatable: true,
   summary: "Record what has happened",
   description:
     "A well-formed fact is never refused, however late or surprising. `source` and `id` identify it for ever: the same one again has no effect and is counted in `duplicates`. Each item of a batch is judged by itself; 400 means that all were rejected, and its `rejected` says why.",
