@@ -1,3 +1,12 @@
+export type {
+  AvailabilityCache,
+  CachedAvailability,
+  CacheOptions,
+  CacheStatus,
+  Freshness,
+  KnownAvailability,
+  UnknownAvailability,
+} from "./availability-cache.ts";
 export {
   type ChangesOptions,
   type Heartbeat,

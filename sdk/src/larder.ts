@@ -1,3 +1,4 @@
+import { AvailabilityCache, type CacheOptions } from "./availability-cache.ts";
 import { type ChangesOptions, followChanges, isHeartbeat } from "./changes.ts";
 import { type FactInput, recordAll } from "./facts.ts";
 import { type FactsReceipt, Operations, type RecordedCloudEvent } from "./operations.ts";
@@ -38,5 +39,10 @@ export class Larder extends Operations {
    */
   async *changes(options: ChangesOptions = {}): AsyncGenerator<RecordedCloudEvent, void> {
     for await (const said of followChanges(this.transport, options)) if (!isHeartbeat(said)) yield said;
+  }
+
+  /** Availability from memory, kept up by the change feed until its `stop`. One for a process is enough. */
+  cache(options: CacheOptions = {}): AvailabilityCache {
+    return new AvailabilityCache(this.transport, options);
   }
 }

@@ -22,4 +22,16 @@ export const limits = {
   heartbeatGraceMs: 1000,
   /** Characters of a line of a feed: an event of 80 lines has some kB; more is no feed of Larder's. */
   feedLineCharsMax: 16_777_216,
+  /** Skus that a cache holds: with one or two locations each about 80 MB. */
+  cachedSkusMax: 100_000,
+  /** Skus that wait to be fetched; more are answered as pending and not remembered, which bounds a flood of invented ones. */
+  pendingSkusMax: 100_000,
+  /** Characters of the skus and locations that a cache follows by name: the head of a request may have 16 kB. */
+  feedNamesCharsMax: 12_000,
+  /** Milliseconds an attempt to fetch skus for a cache may take: Larder's longest wait for its read side, and some. */
+  fetchMs: 3000,
+  /** Milliseconds after which an answer that nobody has confirmed is stale: a lost connection shows after three seconds. */
+  staleAfterMs: 5000,
+  /** Seconds between confirmations for a cache: one line a second costs nobody anything. */
+  cacheHeartbeatSeconds: 1,
 } as const;
