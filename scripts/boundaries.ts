@@ -9,12 +9,13 @@ const floors = ["kernel", "platform", "services", "cli"] as const;
  * Floors: kernel ← platform ← services ← cli. A service imports another one, or a folder of the platform, only by its
  * `index.ts`; `domain` folders import nothing above themselves but the kernel; only `platform/runtime` names an
  * engine, and it alone on its floor reaches up to the services, to put the house together; no service knows of it.
- * Tests may reach anything on their own floor and below. The simulator stands beside the house: it reaches anything, and
+ * Tests may reach anything on their own floor and below. The client in `sdk` is published alone, so it imports nothing but
+ * itself, and the house nothing of it. The simulator stands beside the house: it reaches anything, and
  * only tests reach it.
  */
 export function boundaryErrors(home: string): string[] {
   const errors: string[] = [];
-  for (const file of globSync("src/**/*.ts", { cwd: home })) {
+  for (const file of globSync("{src,sdk/src}/**/*.ts", { cwd: home })) {
     const text = readFileSync(join(home, file), "utf8");
     for (const match of text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
       const target = relative(home, join(home, dirname(file), match[1] ?? ""));
@@ -29,10 +30,12 @@ export function boundaryErrors(home: string): string[] {
 function whyForbidden(file: string, target: string): string | undefined {
   const simulator = join("src", "simulation") + sep;
   if (target.startsWith(simulator) && !file.startsWith(simulator)) return "nothing stands on the simulator";
+  const client = join("sdk", "src") + sep;
+  if (file.startsWith(client) !== target.startsWith(client) && !isTestFile(file)) return "the client stands alone";
   const from = place(file);
   const to = place(target);
   if (from === undefined || to === undefined) return undefined;
-  const isTest = /\.test\.ts$|\.contract\.ts$|fixture\.ts$/.test(file);
+  const isTest = isTestFile(file);
   const isRuntime = from.floor === "platform" && from.room === "runtime";
   const isUpward = floors.indexOf(to.floor) > floors.indexOf(from.floor);
   if (isUpward && !(isRuntime && to.floor === "services")) return `${from.floor} is below ${to.floor}`;
@@ -47,6 +50,10 @@ function whyForbidden(file: string, target: string): string | undefined {
   const isEngine = /platform\/(storage|messaging)\/(sqlite|memory)/.test(target);
   if (isEngine && !/platform\/(storage|messaging|runtime)\//.test(file)) return "only platform/runtime names an engine";
   return undefined;
+}
+
+function isTestFile(file: string): boolean {
+  return /\.test\.ts$|\.contract\.ts$|fixture\.ts$/.test(file);
 }
 
 function place(file: string) {

@@ -25,6 +25,7 @@ const checks: readonly (() => boolean)[] = [
   () => run("format and lint", biome, "check", "--error-on-warnings", "."),
   () => run("types", tsc, "-p", "tsconfig.json"),
   () => run("types of the pure floor", tsc, "-p", "tsconfig.pure.json"),
+  () => run("types of the client", tsc, "-p", "sdk/tsconfig.json"),
   () => {
     process.stdout.write("── boundaries\n");
     const errors = boundaryErrors(home);

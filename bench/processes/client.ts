@@ -2,8 +2,8 @@
  * A client of few microseconds a request, by bare sockets, one request at a time on each: for arrivals at a fixed rate,
  * which wrk has not, and for machines without wrk.
  */
-import { connect, type Socket } from "node:net";
 import { serveCalls } from "../harness/child.ts";
+import { Connection } from "../harness/connection.ts";
 import { type Load, load } from "../harness/load.ts";
 
 export interface ClientRun extends Load {
@@ -27,7 +27,7 @@ serveCalls({
       const name = skus === 1 ? sku : `${sku}${(turn * 7919) % skus}`;
       const body = `{"id":"${prefix}-${turn.toString(36)}","lines":[{"sku":"${name}","quantity":1,"location":"here"}]}`;
       const head = `POST /v1/reservations HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${key}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
-      const status = await connection.ask(head + body);
+      const { status } = await connection.ask(head + body);
       idle.push(connection);
       if (status !== 201 && status !== 409) throw new Error(`answered ${status}`);
       return status === 201;
@@ -41,48 +41,3 @@ serveCalls({
   },
   close: () => undefined,
 });
-
-/** One connection; `ask` resolves with the status once the whole answer has come. */
-class Connection {
-  readonly #socket: Socket;
-  #received = "";
-  #answer: ((status: number) => void) | undefined;
-  #fail: ((error: Error) => void) | undefined;
-
-  static open(host: string, port: number): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(port, host, () => resolve(new Connection(socket)));
-      socket.once("error", reject);
-    });
-  }
-
-  constructor(socket: Socket) {
-    this.#socket = socket.setNoDelay(true);
-    socket.on("data", (bytes: Buffer) => this.#take(bytes));
-    socket.on("error", (error) => this.#fail?.(error));
-    socket.on("close", () => this.#fail?.(new Error("the server closed the connection")));
-  }
-
-  ask(request: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      [this.#answer, this.#fail] = [resolve, reject];
-      this.#socket.write(request);
-    });
-  }
-
-  close(): void {
-    this.#fail = undefined;
-    this.#socket.destroy();
-  }
-
-  #take(bytes: Buffer): void {
-    this.#received += bytes.toString("latin1");
-    const headEnd = this.#received.indexOf("\r\n\r\n");
-    if (headEnd === -1) return;
-    const length = /content-length: (\d+)/i.exec(this.#received.slice(0, headEnd))?.[1];
-    if (this.#received.length < headEnd + 4 + Number(length ?? 0)) return;
-    const status = Number(this.#received.slice(9, 12));
-    this.#received = "";
-    this.#answer?.(status);
-  }
-}

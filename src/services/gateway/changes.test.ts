@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { limits } from "../../kernel/index.ts";
 import { InFlight } from "../../platform/http/index.ts";
@@ -77,7 +77,7 @@ describe("server-sent events", () => {
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
     expect(response.headers.get("x-request-id")).toBeTruthy();
     expect(await readUntil(response, "heartbeat")).toBe(
-      `retry: 1000\n\nid: 1\ndata: ${JSON.stringify(recorded("1"))}\n\nid: 2\ndata: ${JSON.stringify(recorded("2"))}\n\nevent: heartbeat\nid: 5\ndata: {"position":"5"}\n\n`,
+      `retry: 1000\n\nid: 1\ndata: ${JSON.stringify(recorded("1"))}\n\nid: 2\ndata: ${JSON.stringify(recorded("2"))}\n\nevent: heartbeat\nid: 5\ndata: {"position":"5","caughtUp":true}\n\n`,
     );
   });
 
@@ -213,7 +213,34 @@ describe("lines", () => {
 
   it("have heartbeats when they go on", async () => {
     script().say(step("4"));
-    expect(await readUntil(await feed("", asLines), "\n")).toBe('{"type":"heartbeat","position":"4"}\n');
+    expect(await readUntil(await feed("", asLines), "\n")).toBe(
+      '{"type":"heartbeat","position":"4","caughtUp":true}\n',
+    );
+  });
+
+  it("say how far they are while they look through a long log, and that this is not the present", async () => {
+    script().say({ ...step("4"), caughtUp: false });
+    expect(await readUntil(await feed("", asLines), "\n")).toBe(
+      '{"type":"heartbeat","position":"4","caughtUp":false}\n',
+    );
+  });
+
+  it("have heartbeats among events that never cease, no further apart than asked for", async () => {
+    const { say } = script();
+    const busy = setInterval(() => say(step("4", recorded("4"))), 20);
+    onTestFinished(() => clearInterval(busy));
+    const text = await readUntil(await feed("?heartbeatSeconds=1", asLines), "heartbeat");
+    expect(text).toContain(`${JSON.stringify(recorded("4"))}\n{"type":"heartbeat","position":"4","caughtUp":true}`);
+    expect(fixture.fake.asked("changes")[3]).toMatchObject({ heartbeatMs: 1000 });
+    expect((await feed("?heartbeatSeconds=16")).status).toBe(400);
+  });
+
+  it("break off when they end before the present that they were to come to", async () => {
+    fixture.fake.steps = async function* () {
+      yield { ...step("3", recorded("3")), caughtUp: false };
+    };
+    const response = await feed("?follow=false", asLines);
+    await expect(response.text()).rejects.toThrow();
   });
 });
 
@@ -258,7 +285,7 @@ describe("WebSocket", () => {
     const seen = messages(socket, 2);
     await once(socket, "open");
     say(step("4", recorded("4")), step("6"));
-    expect(await seen).toEqual([recorded("4"), { type: "heartbeat", position: "6" }]);
+    expect(await seen).toEqual([recorded("4"), { type: "heartbeat", position: "6", caughtUp: true }]);
     expect(asked).toEqual(["3"]);
     expect(fixture.fake.asked("changes")[1]).toEqual({ skus: new Set(["a"]) });
     socket.terminate();

@@ -35,7 +35,7 @@ export function isChangesUpgrade({ url = "", headers }: IncomingMessage): boolea
  * A feed reads the log only as fast as its reader takes what was read; it ends when the reader's credential does.
  */
 export function changesRoutes(server: HttpServer, options: ChangesOptions): void {
-  const { authenticator, heartbeatMs, stopping } = options;
+  const { inventory, authenticator, heartbeatMs, stopping } = options;
   const feed = { config: { access: ["stock:read"], isFeed: true } } as const;
 
   server.get(
@@ -43,7 +43,7 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     { ...feed, exposeHeadRoute: false, schema: { ...documentation, querystring: changesQuery } },
     async (request, reply) => {
       const left = new AbortController();
-      const opened = open(options, request.query, positionOf(request), request.credential, left.signal);
+      const opened = open(request.query, positionOf(request), request.credential, left.signal);
       if (!opened.ok) return sendProblem(reply, opened.rejection);
       reply.hijack();
       const { raw } = reply;
@@ -58,14 +58,22 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
       });
       raw.write(format.opening);
       const { follow = true } = request.query;
+      const pulse = new Pulse(intervalOf(request.query));
+      let isWhole = follow;
       try {
         for await (const step of opened.value) {
           if (!authenticator.stands(request.credential)) break;
-          const text = format.encode(step, follow);
+          const beats = pulse.isDue(step) && (follow || format.beatsToTheEnd);
+          const text = format.events(step.events) + (beats ? format.heartbeat(step) : "");
           if (text !== "" && !raw.write(text)) await drained(raw, left.signal);
-          if (!follow && step.caughtUp) break;
+          if (!follow && step.caughtUp) {
+            isWhole = true;
+            break;
+          }
         }
-        raw.end();
+        // What should have come to the present and was ended before must not look as if it were all there is.
+        if (isWhole) raw.end();
+        else raw.destroy();
       } catch (error) {
         if (!left.signal.aborted) request.log.warn({ requestId: request.id, err: error }, "a change feed broke");
         raw.destroy();
@@ -106,11 +114,12 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     socket.on("close", () => left.abort());
     const { credential } = request;
     const asked = request.query as Static<typeof socketQuery>;
-    const opened = open(options, asked, asked.after, credential, left.signal);
+    const opened = open(asked, asked.after, credential, left.signal);
     if (!opened.ok) {
       hangUp(socket, closeCodes.refused, opened.rejection.code);
       return;
     }
+    const pulse = new Pulse(intervalOf(asked));
     try {
       for await (const step of opened.value) {
         if (!authenticator.stands(credential)) {
@@ -118,8 +127,8 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
           return;
         }
         for (const event of step.events) socket.send(JSON.stringify(event));
-        if (step.events.length === 0) socket.send(heartbeat(step.position));
-        if (socket.bufferedAmount > limits.socketBufferBytesMax) await flushed(socket, step.position);
+        if (pulse.isDue(step)) socket.send(heartbeat(step));
+        if (socket.bufferedAmount > limits.socketBufferBytesMax) await flushed(socket, step);
       }
       hangUp(socket, closeCodes.goingAway, "shutting-down");
     } catch (error) {
@@ -130,19 +139,24 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     }
   }
 
+  function intervalOf({ heartbeatSeconds }: Static<typeof socketQuery>): number {
+    return heartbeatSeconds === undefined ? heartbeatMs : Math.min(heartbeatSeconds * 1000, heartbeatMs);
+  }
+
   function open(
-    { inventory }: ChangesOptions,
-    { sku, location, type }: Static<typeof socketQuery>,
+    asked: Static<typeof socketQuery>,
     after: string | undefined,
     credential: Credential,
     left: AbortSignal,
   ): Outcome<AsyncIterable<ChangesStep>> {
+    const { sku, location, type } = asked;
     const filter = {
       ...(sku && { skus: new Set(sku) }),
       ...(location && { locations: new Set(location) }),
       ...(type && { types: new Set(type) }),
     };
-    return inventory.changes(after, filter, credential, { signal: AbortSignal.any([left, stopping]), heartbeatMs });
+    const signal = AbortSignal.any([left, stopping]);
+    return inventory.changes(after, filter, credential, { signal, heartbeatMs: intervalOf(asked) });
   }
 }
 
@@ -165,10 +179,30 @@ function hangUp(socket: WebSocket, code: number, reason: string): void {
   socket.on("close", () => clearTimeout(cut));
 }
 
+/** When a reader gets a heartbeat: while nothing comes, and at intervals while events do, so that it knows it has all. */
+class Pulse {
+  readonly #intervalMs: number;
+  #lastAt = performance.now();
+
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs;
+  }
+
+  isDue({ events, caughtUp }: ChangesStep): boolean {
+    const now = performance.now();
+    if (events.length > 0 && !(caughtUp && now - this.#lastAt >= this.#intervalMs)) return false;
+    this.#lastAt = now;
+    return true;
+  }
+}
+
 interface Format {
   readonly mediaType: string;
   readonly opening: string;
-  readonly encode: (step: ChangesStep, follows: boolean) => string;
+  readonly events: (events: ChangesStep["events"]) => string;
+  readonly heartbeat: (step: ChangesStep) => string;
+  /** Whether one that ends at the present has heartbeats too. */
+  readonly beatsToTheEnd: boolean;
 }
 
 /**
@@ -178,24 +212,23 @@ interface Format {
 const serverSentEvents: Format = {
   mediaType: "text/event-stream; charset=utf-8",
   opening: "retry: 1000\n\n",
-  encode: ({ events, position }) => {
-    if (events.length === 0) return `event: heartbeat\nid: ${position}\ndata: ${JSON.stringify({ position })}\n\n`;
-    return events.map((event) => `id: ${event.position}\ndata: ${JSON.stringify(event)}\n\n`).join("");
-  },
+  events: (events) => events.map((event) => `id: ${event.position}\ndata: ${JSON.stringify(event)}\n\n`).join(""),
+  heartbeat: ({ position, caughtUp }) =>
+    `event: heartbeat\nid: ${position}\ndata: ${JSON.stringify({ position, caughtUp })}\n\n`,
+  beatsToTheEnd: true,
 };
 
 /** One event a line. One that follows also gets heartbeats; one that ends at the present holds events alone. */
 const lines: Format = {
   mediaType: "application/x-ndjson; charset=utf-8",
   opening: "",
-  encode: ({ events, position }, follows) => {
-    if (events.length === 0) return follows ? `${heartbeat(position)}\n` : "";
-    return events.map((event) => `${JSON.stringify(event)}\n`).join("");
-  },
+  events: (events) => events.map((event) => `${JSON.stringify(event)}\n`).join(""),
+  heartbeat: (step) => `${heartbeat(step)}\n`,
+  beatsToTheEnd: false,
 };
 
-function heartbeat(position: string): string {
-  return JSON.stringify({ type: "heartbeat", position });
+function heartbeat({ position, caughtUp }: ChangesStep): string {
+  return JSON.stringify({ type: "heartbeat", position, caughtUp });
 }
 
 /** A reader that resumes says so in `Last-Event-ID`; its address still has the `after` it first began with. */
@@ -213,10 +246,10 @@ async function drained(raw: ServerResponse, left: AbortSignal): Promise<void> {
   await once(raw, "drain", { signal: AbortSignal.any([left, AbortSignal.timeout(limits.feedStallMs)]) });
 }
 
-async function flushed(socket: WebSocket, position: string): Promise<void> {
+async function flushed(socket: WebSocket, step: ChangesStep): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const stalled = setTimeout(() => reject(new Error("the reader took nothing")), limits.feedStallMs);
-  socket.send(heartbeat(position), (error) => (error ? reject(error) : resolve()));
+  socket.send(heartbeat(step), (error) => (error ? reject(error) : resolve()));
   await promise.finally(() => clearTimeout(stalled));
 }
 
@@ -226,6 +259,13 @@ const filters = {
   sku: Type.Optional(Type.Array(wire.Sku, many)),
   location: Type.Optional(Type.Array(wire.LocationId, many)),
   type: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { ...many, description: "CloudEvents types." })),
+  heartbeatSeconds: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: limits.feedHeartbeatMs / 1000,
+      description: `Seconds between heartbeats at most; default ${limits.feedHeartbeatMs / 1000}.`,
+    }),
+  ),
 };
 const socketQuery = query(filters);
 const changesQuery = query({
@@ -238,7 +278,7 @@ const documentation = operation({
   tag: "Changes",
   summary: "Follow every recorded event",
   description:
-    "Each event once, without gaps, in order per sku and location, from the beginning or from `after`. As server-sent events (resume by `Last-Event-ID`; `event: heartbeat` carries the position in its `id`), or as NDJSON with `Accept: application/x-ndjson` (heartbeats are lines of type `heartbeat`). The same over WebSocket at `/v1/changes/ws`: each message one event; browsers, which can't set headers there, offer the subprotocols `larder.v1` and `bearer.KEY`.",
+    "Each event once, without gaps, in order per sku and location, from the beginning or from `after`. As server-sent events (resume by `Last-Event-ID`; `event: heartbeat` carries the position in its `id`), or as NDJSON with `Accept: application/x-ndjson` (heartbeats are lines of type `heartbeat`). A heartbeat says that everything up to its position has been given, and by `caughtUp` whether that is the present. The same over WebSocket at `/v1/changes/ws`: each message one event; browsers, which can't set headers there, offer the subprotocols `larder.v1` and `bearer.KEY`.",
   answers: {
     200: {
       description: "Events, until one side leaves.",

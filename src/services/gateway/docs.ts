@@ -40,6 +40,11 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
+  /**
+   * Whether a POST may be sent again when its answer was lost: it only reads, or the second time changes nothing more.
+   * What takes an `Idempotency-Key` needs no such word, nor do GET, PUT and DELETE. Clients retry by it.
+   */
+  readonly isRepeatable?: true;
   /** Codes beyond those that any route may answer. */
   readonly problems?: readonly ErrorCode[];
   /** Headers that it reads, with what they do. Handlers check them; the framework does not. */
@@ -56,12 +61,13 @@ interface Answer {
 
 /** The part of a route's schema that only documents. */
 export function operation(said: Operation): FastifySchema {
-  const { operationId, summary, description, tag, problems = [], headers, answers } = said;
+  const { operationId, summary, description, tag, isRepeatable, problems = [], headers, answers } = said;
   const good = Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)] as const);
   return {
     operationId,
     summary,
     ...(description !== undefined && { description }),
+    ...(isRepeatable && { "x-repeatable": true }),
     ...(headers && { [headersNote]: headers }),
     tags: [tag],
     response: { ...Object.fromEntries(good), ...problemAnswers(problems) },

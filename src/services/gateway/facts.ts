@@ -128,6 +128,7 @@ const Queued = Type.Object({ queued: Type.Integer({ description: "Facts that wai
 const documentation = operation({
   operationId: "recordFacts",
   tag: "Facts",
+  isRepeatable: true,
   summary: "Record what has happened",
   description:
     'A well-formed fact is never refused, however late or surprising. `source` and `id` identify it for ever: the same one again has no effect and is counted in `duplicates`. Each item of a batch is judged by itself; 400 means that all were rejected, and its `rejected` says why. With `Prefer: respond-async` the facts are taken into a queue, whatever they hold, and answered with `{"queued": n}` once they are durable there; each counts as of its receipt, and one that is rejected becomes a dead letter.',

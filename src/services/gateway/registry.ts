@@ -116,6 +116,7 @@ const docs = {
   putItems: operation({
     operationId: "putItems",
     tag: "Items",
+    isRepeatable: true,
     summary: "Set up to 1,000 items",
     description: "Items as `{sku, name, unit, gtins?, plu?}`; each is judged by itself.",
     answers: {

@@ -124,6 +124,7 @@ const docs = {
   plan: operation({
     operationId: "planReservation",
     tag,
+    isRepeatable: true,
     summary: "See what a reservation would get, and why",
     description: "The same body as a reservation; nothing is held.",
     answers: { 200: { description: "The plan.", schema: named("SourcingPlan", wire.SourcingPlan) } },
@@ -146,6 +147,7 @@ const docs = {
   extend: operation({
     operationId: "extendReservation",
     tag,
+    isRepeatable: true,
     summary: "Hold for longer",
     description: "From now on; never shortens.",
     answers: asItIs,
@@ -162,6 +164,7 @@ const docs = {
   confirm: operation({
     operationId: "confirmReservation",
     tag,
+    isRepeatable: true,
     summary: "Confirm for an order",
     description:
       "Reserved becomes committed and expires no more. `reacquire` revives an expired one if stock still allows.",
@@ -180,6 +183,7 @@ const docs = {
   release: operation({
     operationId: "releaseReservation",
     tag,
+    isRepeatable: true,
     summary: "Let go of what remains",
     answers: asItIs,
     problems: ["not-found", ...ended],

@@ -98,6 +98,7 @@ const docs = {
     headers: minPositionHeader,
     operationId: "getAvailabilityBatch",
     tag,
+    isRepeatable: true,
     summary: "See what can be promised of up to 1,000 skus",
     answers: available,
     problems: behind,

@@ -187,40 +187,25 @@ export type SourcingPlan = Static<typeof SourcingPlan>;
 
 export const AvailabilityItem = Type.Object({
   sku: Type.String(),
-  location: Type.Optional(Type.String({ description: "Absent for an unknown sku." })),
-  known: Type.Optional(Type.Literal(false)),
-  ...Object.fromEntries(Object.entries(quantities).map(([name, schema]) => [name, Type.Optional(schema)])),
-  updatedAt: Type.Optional(Time),
-  version: Type.Optional(Type.Integer()),
+  location: Type.String(),
+  ...quantities,
+  updatedAt: Time,
+  version: Type.Integer({ description: "Grows with every recorded change; equal versions mean equal content." }),
+});
+export const UnknownSku = Type.Object({
+  sku: Type.String(),
+  known: Type.Literal(false, { description: "Larder has never had any of it, anywhere that the caller may see." }),
 });
 
-export const Availability = Type.Object({ items: Type.Array(AvailabilityItem), position: Position });
+export const Availability = Type.Object({
+  items: Type.Array(Type.Union([AvailabilityItem, UnknownSku])),
+  position: Position,
+});
 
-/** One row of availability; without `location` the sku is unknown. */
-export type AvailabilityItem = StockQuantities & {
-  readonly sku: string;
-  readonly location: string;
-  readonly updatedAt: string;
-  readonly version: number;
-};
-export interface UnknownSku {
-  readonly sku: string;
-  readonly known: false;
-}
-export interface Availability {
-  readonly items: readonly (AvailabilityItem | UnknownSku)[];
-  readonly position: string;
-}
-
-export interface StockQuantities {
-  readonly available: number;
-  readonly onHand: number;
-  readonly unavailable: number;
-  readonly reserved: number;
-  readonly committed: number;
-  readonly safetyStock: number;
-  readonly incoming: number;
-}
+/** One stock as the read side shows it. */
+export type AvailabilityItem = Static<typeof AvailabilityItem>;
+export type UnknownSku = Static<typeof UnknownSku>;
+export type Availability = Static<typeof Availability>;
 
 export const AvailabilityBatchRequest = Type.Object(
   {

@@ -62,7 +62,7 @@ export class Changes {
     this.#open += 1;
     try {
       let seen = start;
-      let isFirst = true;
+      let saidAt = Number.NEGATIVE_INFINITY;
       while (!signal.aborted && !this.#isClosed) {
         const units = await this.#after(seen);
         const events: ChangesStep["events"][number][] = [];
@@ -74,8 +74,9 @@ export class Changes {
           }
         }
         const caughtUp = seen >= this.#storage.head();
-        if (events.length > 0 || caughtUp || isFirst) {
-          isFirst = false;
+        // One that looks through a long log in which little matches says at once, and then now and again, how far it is.
+        if (events.length > 0 || caughtUp || this.#timers.elapsedMs() - saidAt >= heartbeatMs) {
+          saidAt = this.#timers.elapsedMs();
           yield { events, position: this.#token(seen), caughtUp };
         }
         if (caughtUp && !signal.aborted && !this.#isClosed) await this.#more(seen, heartbeatMs, signal);

@@ -1,0 +1,143 @@
+/**
+ * How fast the sales API answers while Larder runs, stands still, is back, is dead, and is back again. Starts all that it
+ * needs, on free ports and in a folder of its own: `npm run example:sales-api`, with the arrivals a second (10,000) and the
+ * seconds of each phase (8) behind it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { cpus, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Connection } from "../../bench/harness/connection.ts";
+import { load } from "../../bench/harness/load.ts";
+import { Larder } from "../../sdk/src/index.ts";
+import { location, skus } from "./till.ts";
+
+const key = "the key of the sales API's measurement";
+const connections = 64;
+
+interface Row {
+  readonly phase: string;
+  readonly checksPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly stale: string;
+  readonly failed: number;
+}
+
+/** Runs the phases and gives a row for each. */
+export async function measure(perSecond: number, seconds: number): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), "larder-sales-api-"));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const environment = { ...process.env, LARDER_URL: url, LARDER_KEY: key, LARDER_ADMIN_KEY: key, PORT: "0" };
+  const children: ChildProcess[] = [];
+  const run = (file: string, ...args: string[]) => {
+    const script = fileURLToPath(new URL(file, import.meta.url));
+    const flags = ["--disable-warning=ExperimentalWarning", script, ...args];
+    const child = spawn(process.execPath, flags, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+    children.push(child);
+    return child;
+  };
+  const startLarder = async () => {
+    const child = run(
+      "../../src/main.ts",
+      "serve",
+      "--json",
+      "--port",
+      String(port),
+      "--data",
+      join(folder, "data"),
+      "--log-level",
+      "warn",
+    );
+    await firstLine(child);
+    return child;
+  };
+  try {
+    let server = await startLarder();
+    await new Larder({ url, key, source: "/docks/1" }).record(
+      skus.map((sku) => ({
+        id: sku,
+        type: "larder.stock.received.v1" as const,
+        data: { sku, location, quantity: 1000 },
+      })),
+    );
+    run("till.ts");
+    const api = await firstLine(run("server.ts"));
+    const { hostname, port: apiPort } = new URL(api);
+    const open = () => Connection.open(hostname, Number(apiPort));
+    const pool = await Promise.all(Array.from({ length: connections }, open));
+
+    const rows: Row[] = [];
+    const phase = async (name: string) => rows.push(await phaseRow(name, pool, perSecond, seconds));
+    await phase("warming up");
+    await phase("Larder runs");
+    server.kill("SIGSTOP");
+    await phase("Larder stands still (SIGSTOP)");
+    server.kill("SIGCONT");
+    await phase("Larder is back");
+    const gone = once(server, "exit");
+    server.kill("SIGKILL");
+    await gone;
+    await phase("Larder is dead (SIGKILL)");
+    server = await startLarder();
+    await phase("Larder has been started again");
+    for (const connection of pool) connection.close();
+    return rows.slice(1);
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function phaseRow(phase: string, pool: Connection[], perSecond: number, seconds: number): Promise<Row> {
+  const idle = [...pool];
+  let [checks, stale] = [0, 0];
+  const check = async (turn: number) => {
+    const connection = idle.pop();
+    if (connection === undefined) throw new Error("more checks at once than connections");
+    const path = `/availability?sku=${skus[(turn * 31) % skus.length]}&location=${location}`;
+    const { status, body } = await connection.ask(`GET ${path} HTTP/1.1\r\nHost: sales\r\n\r\n`);
+    idle.push(connection);
+    if (status !== 200) throw new Error(`answered ${status}`);
+    checks += 1;
+    if (body.includes('"stale":true')) stale += 1;
+    return true;
+  };
+  const plan = { callers: pool.length, milliseconds: seconds * 1000, warmUpMs: 0, perSecond };
+  const { done, failed, p50Ms, p99Ms } = await load(plan, check);
+  const share = `${Math.round((100 * stale) / Math.max(1, checks))} %`;
+  return { phase, checksPerSecond: Math.round(done / seconds), p50Ms, p99Ms, stale: share, failed };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error("nothing to read from");
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return line;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+if (import.meta.main) {
+  const [perSecond = 10_000, seconds = 8] = process.argv.slice(2).map(Number);
+  const before = loadavg()[0] ?? 0;
+  const rows = await measure(perSecond, seconds);
+  const lines = rows.map(
+    ({ phase, checksPerSecond, p50Ms, p99Ms, stale, failed }) =>
+      `| ${phase} | ${checksPerSecond.toLocaleString("en")} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)} | ${stale} | ${failed} |`,
+  );
+  process.stdout.write(
+    `${cpus().length} cores, load average ${before.toFixed(1)} before; ${perSecond} arrivals/s over ${connections} connections, ${seconds} s each\n\n| | checks/s | p50 ms | p99 ms | stale | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n${lines.join("\n")}\n`,
+  );
+}
