@@ -1,5 +1,5 @@
 /**
- * The gate (`npm run check`): format, lint, types, boundaries, and the tests. `--no-tests` leaves out the tests, for a
+ * The gate (`npm run check`): format, lint, types, boundaries, schemas of events, and the tests. `--no-tests` leaves out the tests, for a
  * caller that has just run them; `format` writes the formatting instead of checking it.
  */
 import { spawnSync } from "node:child_process";
@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { boundaryErrors } from "./boundaries.ts";
+import { eventSchemaErrors } from "./event-schemas.ts";
 
 const home = fileURLToPath(new URL("..", import.meta.url));
 const biome = join(home, "tools", "node_modules", ".bin", "biome");
@@ -15,6 +16,12 @@ const flags = new Set(process.argv.slice(2));
 function run(title: string, command: string, ...args: string[]): boolean {
   process.stdout.write(`── ${title}\n`);
   return spawnSync(command, args, { cwd: home, stdio: "inherit" }).status === 0;
+}
+
+function report(title: string, errors: readonly string[]): boolean {
+  process.stdout.write(`── ${title}\n`);
+  for (const error of errors) process.stdout.write(`${error}\n`);
+  return errors.length === 0;
 }
 
 if (!existsSync(biome) && !run("lint tools", "npm", "ci", "--prefix", "tools")) process.exit(1);
@@ -26,12 +33,8 @@ const checks: readonly (() => boolean)[] = [
   () => run("types", tsc, "-p", "tsconfig.json"),
   () => run("types of the pure floor", tsc, "-p", "tsconfig.pure.json"),
   () => run("types of the client", tsc, "-p", "sdk/tsconfig.json"),
-  () => {
-    process.stdout.write("── boundaries\n");
-    const errors = boundaryErrors(home);
-    for (const error of errors) process.stdout.write(`${error}\n`);
-    return errors.length === 0;
-  },
+  () => report("boundaries", boundaryErrors(home)),
+  () => report("schemas of events, against those released", eventSchemaErrors(home)),
   ...(flags.has("--no-tests") ? [] : [() => run("tests", "npm", "test")]),
 ];
 const failed = checks.filter((check) => !check()).length;

@@ -212,6 +212,9 @@ export const limits = {
   /** Milliseconds before the inventory is asked again after it took no facts: the first time, and at most. */
   intakeHoldMsFirst: 50,
   intakeHoldMsMax: 5000,
+  /** Milliseconds between two looks at a watched folder, and how long a file must have been as it is to be whole. */
+  intakeLookMs: 1000,
+  intakeSettleMs: 5000,
   /** Milliseconds that batches under way get at a stop. */
   intakeStopMs: 1000,
   /** Webhooks of one server: each follows the log by itself and is a label of metrics. */

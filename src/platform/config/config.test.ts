@@ -45,6 +45,7 @@ describe("settings", () => {
       ["logLevel", "LARDER_LOG_LEVEL", "--log-level"],
       ["logFormat", "LARDER_LOG_FORMAT", "--log-format"],
       ["target", "LARDER_TARGET", "--target"],
+      ["intakeFolder", "LARDER_INTAKE_FOLDER", "--intake-folder"],
       ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
       ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
       ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],

@@ -74,6 +74,13 @@ export const schema = {
     default: "all",
     description: "Modules to run, by comma; `all` is every one. `larder serve --list-targets` lists them.",
   },
+  intakeFolder: {
+    type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
+    default: null,
+    description:
+      "Folder whose CSV, NDJSON and EPCIS files are imported as they come (docs/guides/import-folder.md); made when it is not there. Whoever may write there speaks for every location.",
+    allowed: "the path of a folder",
+  },
   cachedStates: {
     type: Type.Integer({ minimum: 100, maximum: 100_000_000 }),
     default: limits.cachedStatesMax,

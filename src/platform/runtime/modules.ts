@@ -103,12 +103,19 @@ export const modules: ModuleTable<Resources, Offers> = {
   },
 
   intake: {
-    about: "takes in what others tell: facts by a queue, EPCIS documents; keeps the dead letters",
+    about: "takes in what others tell: facts by a queue, files by a folder, EPCIS documents; keeps the dead letters",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    async start({ storage, messaging, logger, registry, clock, random }, { inventory }) {
+    async start({ storage, messaging, settings, logger, registry, clock, random }, { inventory }) {
       const observer = intakeObserver(registry.metrics, logger);
-      const queue = await startIntake({ messaging, inventory, clock, random: Math.random, observer });
+      const queue = await startIntake({
+        messaging,
+        inventory,
+        clock,
+        random: Math.random,
+        observer,
+        ...(settings.intakeFolder !== null && { folder: settings.intakeFolder }),
+      });
       const capture = await startCapture({
         inventory,
         storage,

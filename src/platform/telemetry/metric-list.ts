@@ -205,6 +205,12 @@ export const metricList = {
     labels: [],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600],
   },
+  intakeFiles: {
+    name: "larder_intake_files_total",
+    kind: "counter",
+    help: "Files of the watched folder that were imported, by outcome: done, or failed (not read to the end).",
+    labels: ["outcome"],
+  },
   intakeHeld: {
     name: "larder_intake_held_total",
     kind: "counter",

@@ -16,6 +16,7 @@ export { MappingError } from "./domain/mapping-error.ts";
 export { type EpcisImport, importEpcis } from "./epcis/import.ts";
 export { epcisReference } from "./epcis/reference.ts";
 export { ImportError, type ImportErrorCode } from "./failure.ts";
+export type { FileReport } from "./folder/import-file.ts";
 export { type HttpSinkOptions, httpItemSink, httpItemUnits, httpSink } from "./http-sink.ts";
 export { type FactImport, type ItemImport, importFacts, importItems } from "./import.ts";
 export { type ImportInput, openInput } from "./input.ts";

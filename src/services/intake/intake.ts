@@ -3,6 +3,8 @@ import { type Messaging, QueueWorker, type RetryPolicy, type Settled } from "../
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../inventory/index.ts";
 import { DeadLetterDesk, type DeadLetterObserver } from "./dead-letters.ts";
+import type { FileReport } from "./folder/import-file.ts";
+import { WatchedFolder } from "./folder/watched-folder.ts";
 import { FactsQueue, factsQueue } from "./queue/facts-queue.ts";
 import { Recorder } from "./queue/recorder.ts";
 
@@ -27,14 +29,17 @@ export interface IntakeObserver {
   judged(seconds: number): void;
   /** The inventory takes no facts; asked for again and again. */
   held(error: unknown): void;
-  /** The queue itself failed. */
+  /** A queue or the watched folder failed; it is asked again. */
   failed(error: unknown): void;
+  fileSettled(report: FileReport): void;
   readonly deadLetterEnded: DeadLetterObserver;
 }
 
 export interface IntakeOptions {
   readonly messaging: Messaging;
-  readonly inventory: Pick<Inventory, "recordFacts">;
+  readonly inventory: Pick<Inventory, "recordFacts" | "itemsByGtin">;
+  /** A folder whose files are imported; none when not given. */
+  readonly folder?: string;
   /** Milliseconds since 1970. */
   readonly clock: () => Instant;
   /** From 0 up to, not including, 1: spreads retries. */
@@ -76,11 +81,28 @@ export async function startIntake(options: IntakeOptions): Promise<RunningIntake
     onFailure: observer.failed,
   });
   worker.start();
+  const watched =
+    options.folder === undefined
+      ? undefined
+      : await WatchedFolder.start({
+          folder: options.folder,
+          messaging,
+          inventory,
+          clock,
+          random,
+          timers,
+          onFile: observer.fileSettled,
+          onFailure: observer.failed,
+          onHeld: observer.held,
+        });
   return {
     enqueueFacts: (facts, caller, traceparent) =>
       queue.send(facts, { caller, ...(traceparent !== undefined && { traceparent }) }),
     deadLetters: new DeadLetterDesk(messaging, observer.deadLetterEnded),
-    stop: () => worker.stop(limits.intakeStopMs),
+    stop: async () => {
+      await watched?.stop();
+      await worker.stop(limits.intakeStopMs);
+    },
   };
 }
 
@@ -90,5 +112,6 @@ const silentObserver: IntakeObserver = {
   judged: ignore,
   held: ignore,
   failed: ignore,
+  fileSettled: ignore,
   deadLetterEnded: ignore,
 };

@@ -19,6 +19,7 @@ export {
   stockChangedBy,
   streamOfStock,
 } from "./changes/index.ts";
+export { type EventSchemas, eventSchemas } from "./event-schemas.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";

@@ -1,9 +1,12 @@
 /** What tests of the queue of facts share: intake on queues in memory, on an inventory that a test makes. */
 
+import { accept } from "../../../kernel/index.ts";
 import { MemoryMessaging } from "../../../platform/messaging/memory/index.ts";
 import { systemTimers } from "../../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../../inventory/index.ts";
 import { startIntake } from "../intake.ts";
+
+const noItems: Inventory["itemsByGtin"] = async () => accept({ items: [], position: "" });
 
 export const till: Caller = { id: "till", ownReservations: false };
 
@@ -22,7 +25,7 @@ export async function openIntake(inventory: Pick<Inventory, "recordFacts">, cloc
   const ended: object[] = [];
   const intake = await startIntake({
     messaging,
-    inventory,
+    inventory: { recordFacts: (...asked) => inventory.recordFacts(...asked), itemsByGtin: noItems },
     clock,
     random: () => 0.5,
     timers: systemTimers,
@@ -33,6 +36,7 @@ export async function openIntake(inventory: Pick<Inventory, "recordFacts">, cloc
       failed: (error) => {
         throw error;
       },
+      fileSettled: () => undefined,
       deadLetterEnded: (what) => ended.push(what),
     },
   });

@@ -1,8 +1,9 @@
-import { catalogue, limits, PlatformError } from "../../../kernel/index.ts";
+import { limits } from "../../../kernel/index.ts";
 import { type Delivery, done, type Handled, type Messaging } from "../../../platform/messaging/index.ts";
 import type { Timers } from "../../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../../inventory/index.ts";
 import { rejectionCause, unreadableCause } from "../domain/causes.ts";
+import { isTemporary, untilTaken } from "../hold.ts";
 import { readCaller, readFact } from "./message.ts";
 
 export interface RecorderOptions {
@@ -68,23 +69,15 @@ export class Recorder {
 
   /** Records a group, however long that takes; throws what is temporary only when the worker ends. */
   async #recordHeld({ caller, members }: Group, signal: AbortSignal): Promise<readonly Handled[]> {
-    const { inventory, onHeld, random } = this.#options;
+    const { inventory, onHeld, random, timers } = this.#options;
     const facts = members.map(({ fact }) => fact);
     const receivedAt = members.map(({ delivery }) => delivery.sentAt);
-    for (let tries = 0; ; tries += 1) {
-      try {
-        const { rejected } = await inventory.recordFacts(facts, caller, receivedAt);
-        const outcomes: Handled[] = facts.map(() => done);
-        for (const { index, code, detail } of rejected) outcomes[index] = dead(rejectionCause(code, detail));
-        return outcomes;
-      } catch (error) {
-        if (!isTemporary(error) || signal.aborted) throw error;
-        onHeld?.(error);
-        const longest = Math.min(limits.intakeHoldMsMax, limits.intakeHoldMsFirst * 2 ** Math.min(tries, 20));
-        await this.#pause(longest * (0.5 + random() / 2), signal);
-        await this.#extend(members);
-      }
-    }
+    const beforeNext = () => this.#extend(members);
+    const hold = { timers, random, signal, onHeld, beforeNext };
+    const { rejected } = await untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold);
+    const outcomes: Handled[] = facts.map(() => done);
+    for (const { index, code, detail } of rejected) outcomes[index] = dead(rejectionCause(code, detail));
+    return outcomes;
   }
 
   /** Leases that can't be extended run out: their messages come again, which the inventory bears. */
@@ -92,19 +85,6 @@ export class Recorder {
     const { messaging } = this.#options;
     const extended = members.map(({ delivery }) => messaging.extend(delivery, limits.intakeLeaseMs));
     await Promise.allSettled(extended);
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const resume = () => {
-        callOff();
-        signal.removeEventListener("abort", resume);
-        resolve();
-      };
-      const callOff = this.#options.timers.after(ms, resume);
-      signal.addEventListener("abort", resume);
-      if (signal.aborted) resume();
-    });
   }
 }
 
@@ -127,10 +107,6 @@ function addTo(groups: Map<string, Group>, delivery: Delivery): string | undefin
 
 function dead(cause: string): Handled {
   return { outcome: "dead", cause, freesKey: true };
-}
-
-function isTemporary(error: unknown): boolean {
-  return error instanceof PlatformError && catalogue[error.code].retryable;
 }
 
 function sentenceOf(error: unknown): string {
