@@ -1,7 +1,7 @@
 /**
- * How fast the sales API answers while Larder runs, stands still, is back, is dead, and is back again. Starts all that it
- * needs, on free ports and in a folder of its own: `npm run example:sales-api`, with the arrivals a second (10,000) and the
- * seconds of each phase (8) behind it.
+ * How fast the sales API answers while Larder runs, stands still, is back, is dead, and is back again, round after round.
+ * Starts all that it needs, on free ports and in a folder of its own: `npm run example:sales-api`, with the arrivals a second
+ * (10,000), the seconds of each phase (5), and the rounds (3) behind it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,23 +13,24 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Connection } from "../../bench/harness/connection.ts";
 import { load } from "../../bench/harness/load.ts";
+import { shortSpread, spread } from "../../bench/harness/stats.ts";
 import { Larder } from "../../sdk/src/index.ts";
 import { location, skus } from "./till.ts";
 
 const key = "the key of the sales API's measurement";
 const connections = 64;
 
-interface Row {
-  readonly phase: string;
+interface Measured {
   readonly checksPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly stale: string;
+  /** Answers that said they were stale, in per cent. */
+  readonly stalePercent: number;
   readonly failed: number;
 }
 
-/** Runs the phases and gives a row for each. */
-export async function measure(perSecond: number, seconds: number): Promise<Row[]> {
+/** Runs the phases as often as told, and gives what was measured in each, by its name. */
+async function measure(perSecond: number, seconds: number, rounds: number): Promise<Map<string, Measured[]>> {
   const folder = mkdtempSync(join(tmpdir(), "larder-sales-api-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -72,29 +73,34 @@ export async function measure(perSecond: number, seconds: number): Promise<Row[]
     const open = () => Connection.open(hostname, Number(apiPort));
     const pool = await Promise.all(Array.from({ length: connections }, open));
 
-    const rows: Row[] = [];
-    const phase = async (name: string) => rows.push(await phaseRow(name, pool, perSecond, seconds));
-    await phase("warming up");
-    await phase("Larder runs");
-    server.kill("SIGSTOP");
-    await phase("Larder stands still (SIGSTOP)");
-    server.kill("SIGCONT");
-    await phase("Larder is back");
-    const gone = once(server, "exit");
-    server.kill("SIGKILL");
-    await gone;
-    await phase("Larder is dead (SIGKILL)");
-    server = await startLarder();
-    await phase("Larder has been started again");
+    const measured = new Map<string, Measured[]>();
+    const phase = async (name: string) => {
+      const before = measured.get(name) ?? [];
+      measured.set(name, [...before, await measuredPhase(pool, perSecond, seconds)]);
+    };
+    await measuredPhase(pool, perSecond, seconds); // Code that runs for the first time is slow.
+    for (let round = 0; round < rounds; round += 1) {
+      await phase("Larder runs");
+      server.kill("SIGSTOP");
+      await phase("Larder stands still (SIGSTOP)");
+      server.kill("SIGCONT");
+      await phase("Larder goes on");
+      const gone = once(server, "exit");
+      server.kill("SIGKILL");
+      await gone;
+      await phase("Larder is dead (SIGKILL)");
+      server = await startLarder();
+      await phase("Larder was started again");
+    }
     for (const connection of pool) connection.close();
-    return rows.slice(1);
+    return measured;
   } finally {
     for (const child of children) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function phaseRow(phase: string, pool: Connection[], perSecond: number, seconds: number): Promise<Row> {
+async function measuredPhase(pool: readonly Connection[], perSecond: number, seconds: number): Promise<Measured> {
   const idle = [...pool];
   let [checks, stale] = [0, 0];
   const check = async (turn: number) => {
@@ -110,8 +116,7 @@ async function phaseRow(phase: string, pool: Connection[], perSecond: number, se
   };
   const plan = { callers: pool.length, milliseconds: seconds * 1000, warmUpMs: 0, perSecond };
   const { done, failed, p50Ms, p99Ms } = await load(plan, check);
-  const share = `${Math.round((100 * stale) / Math.max(1, checks))} %`;
-  return { phase, checksPerSecond: Math.round(done / seconds), p50Ms, p99Ms, stale: share, failed };
+  return { checksPerSecond: done / seconds, p50Ms, p99Ms, stalePercent: (100 * stale) / Math.max(1, checks), failed };
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
@@ -130,14 +135,20 @@ async function freePort(): Promise<number> {
 }
 
 if (import.meta.main) {
-  const [perSecond = 10_000, seconds = 8] = process.argv.slice(2).map(Number);
+  const [perSecond = 10_000, seconds = 5, rounds = 3] = process.argv.slice(2).map(Number);
   const before = loadavg()[0] ?? 0;
-  const rows = await measure(perSecond, seconds);
-  const lines = rows.map(
-    ({ phase, checksPerSecond, p50Ms, p99Ms, stale, failed }) =>
-      `| ${phase} | ${checksPerSecond.toLocaleString("en")} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)} | ${stale} | ${failed} |`,
-  );
+  const measured = await measure(perSecond, seconds, rounds);
+  const lines = [...measured].map(([phase, all]) => {
+    const of = (figure: keyof Measured) => shortSpread(spread(all.map((one) => one[figure])));
+    const failed = all.reduce((sum, one) => sum + one.failed, 0);
+    return `| ${phase} | ${of("checksPerSecond")} | ${of("p50Ms")} | ${of("p99Ms")} | ${of("stalePercent")} | ${failed} |`;
+  });
   process.stdout.write(
-    `${cpus().length} cores, load average ${before.toFixed(1)} before; ${perSecond} arrivals/s over ${connections} connections, ${seconds} s each\n\n| | checks/s | p50 ms | p99 ms | stale | failed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n${lines.join("\n")}\n`,
+    `${cpus().length} cores, load average ${before.toFixed(1)} before. ${perSecond} arrivals/s over ${connections} connections, ${rounds} rounds of ${seconds} s a phase; median [least..most].
+
+| | checks/s | p50, ms | p99, ms | stale, % | failed |
+| --- | ---: | ---: | ---: | ---: | ---: |
+${lines.join("\n")}
+`,
   );
 }

@@ -72,7 +72,9 @@ async function take(steps: readonly Step[], cache: AvailabilityCache, name: (sku
     if (each.do === "release" && cart !== undefined) await larder.releaseReservation(cart).catch(refused);
     if (each.do === "policy") {
       const where = each.location === null ? {} : { location: each.location };
-      await larder.setPolicy(name(each.sku), { ...where, safetyStock: each.quantity }).catch(refused);
+      await larder
+        .setPolicy(name(each.sku), { ...where, safetyStock: each.quantity % 5, lowAt: each.quantity })
+        .catch(refused);
     }
     if (each.do === "ask") cache.availability(name(each.sku), each.location);
     if (each.do === "cut") proxy.cut();

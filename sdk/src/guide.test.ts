@@ -51,6 +51,19 @@ describe("the code of the guide runs", () => {
       if (lines.length === 4) break;
     }
 
+    const cache = larder.cache({ staleAfterMs: 5000 });
+
+    await cache.warm(["milk-1l"]); // or let the first question of each sku fetch it
+    const milk = cache.availability("milk-1l", "leeds");
+    if (milk.known) console.log(`${milk.available}, as of ${Math.round(milk.ageMs)} ms ago, stale: ${milk.stale}`);
+    else console.log(milk.reason); // "pending", "no-such-sku"
+
+    const bread = await cache.availabilityWithin(100, "bread-500g", "leeds");
+
+    cache.stop();
+
+    expect(lines.at(-1)).toMatch(/^18, as of \d+ ms ago, stale: false$/);
+    expect(bread.known).toBe(false);
     expect(lines.slice(0, 3)).toEqual(["only 18 of milk-1l are left", cart.id, "milk-1l: 18 available"]);
   });
 });

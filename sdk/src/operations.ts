@@ -1477,7 +1477,7 @@ export class Operations {
    * Needs `sync:admin`.
    */
   resendSync(location: string, options: CallOptions = {}): Promise<SyncStatus> {
-    return this.transport.call({ method: "POST", path: `/v1/sync/${encodeURIComponent(location)}/resend`, answer: "json" }, options);
+    return this.transport.call({ method: "POST", path: `/v1/sync/${encodeURIComponent(location)}/resend`, answer: "json", isRepeatable: true }, options);
   }
 
   /**
@@ -1535,7 +1535,7 @@ export class Operations {
    * Needs `dlq:admin`.
    */
   redriveDeadLetter(id: string, options: CallOptions = {}): Promise<DeadLetterEnd> {
-    return this.transport.call({ method: "POST", path: `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, answer: "json" }, options);
+    return this.transport.call({ method: "POST", path: `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, answer: "json", isRepeatable: true }, options);
   }
 
   /**
@@ -1544,7 +1544,7 @@ export class Operations {
    * Needs `dlq:admin`.
    */
   redriveQueue(body: RedriveQueueBody, options: CallOptions = {}): Promise<RedriveQueueAnswer> {
-    return this.transport.call({ method: "POST", path: "/v1/dead-letters:redrive", answer: "json", body, bodyType: "application/json" }, options);
+    return this.transport.call({ method: "POST", path: "/v1/dead-letters:redrive", answer: "json", isRepeatable: true, body, bodyType: "application/json" }, options);
   }
 
   /**
@@ -1663,7 +1663,7 @@ export class Operations {
    * Needs `sync:admin`.
    */
   pauseWebhook(id: string, options: CallOptions = {}): Promise<WebhookView> {
-    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/pause`, answer: "json" }, options);
+    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/pause`, answer: "json", isRepeatable: true }, options);
   }
 
   /**
@@ -1672,7 +1672,7 @@ export class Operations {
    * Needs `sync:admin`.
    */
   enableWebhook(id: string, options: CallOptions = {}): Promise<WebhookView> {
-    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/enable`, answer: "json" }, options);
+    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/enable`, answer: "json", isRepeatable: true }, options);
   }
 
   /**

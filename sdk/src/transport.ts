@@ -72,7 +72,8 @@ export class Transport {
         options.signal?.throwIfAborted();
         if (!isLarderError(error)) throw error;
         // The attempt whose answer was lost did it.
-        if (call.method === "DELETE" && attempt > 0 && error.code === "not-found") return undefined as T;
+        const isGone = call.method === "DELETE" && call.answer === "none" && error.code === "not-found";
+        if (isGone && attempt > 0) return undefined as T;
         if (attempt >= retries || !mayRepeat(call, error)) throw error;
         if ((error.retryAfterMs ?? 0) > limits.retryAfterMsMax) throw error;
         await sleep(delayMs(attempt, limits.backoffMsMax, error.retryAfterMs), options.signal);

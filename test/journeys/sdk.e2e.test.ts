@@ -10,7 +10,7 @@ let larder: Larder;
 beforeAll(async () => {
   server = new Server({ env: { LARDER_PORT: String(await freePort()) } });
   await server.start();
-  larder = new Larder({ url: server.url, key: adminKey, source: "/docks/1", retries: 8 });
+  larder = new Larder({ url: server.url, key: adminKey, source: "/docks/1", retries: 60 });
 }, 60_000);
 afterAll(() => server.stop());
 

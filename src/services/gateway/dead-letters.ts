@@ -76,6 +76,7 @@ const docs = {
   redrive: operation({
     operationId: "redriveDeadLetter",
     tag,
+    isRepeatable: true,
     summary: "Let a dead letter be handled again",
     description: "Repeated, it changes nothing more and is answered like the first time.",
     answers: { 200: { description: "It is handled again.", schema: end } },
@@ -84,6 +85,7 @@ const docs = {
   redriveQueue: operation({
     operationId: "redriveQueue",
     tag,
+    isRepeatable: true,
     summary: "Let all dead letters of a queue be handled again",
     description: "Those that are there now, oldest first.",
     answers: { 200: { description: "How many.", schema: wire.RedriveAnswer } },

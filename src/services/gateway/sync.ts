@@ -45,6 +45,7 @@ const docs = {
   resend: operation({
     operationId: "resendSync",
     tag,
+    isRepeatable: true,
     summary: "Push everything that a location asks for again",
     description:
       "Whatever it has been told before: after the other side has lost what it held. Changes go first. Asking again begins anew.",

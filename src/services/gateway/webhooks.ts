@@ -136,6 +136,7 @@ const docs = {
   pause: operation({
     operationId: "pauseWebhook",
     tag,
+    isRepeatable: true,
     summary: "Send nothing until it is enabled",
     description: "What happens meanwhile is sent then.",
     answers: changed("Paused."),
@@ -144,6 +145,7 @@ const docs = {
   enable: operation({
     operationId: "enableWebhook",
     tag,
+    isRepeatable: true,
     summary: "Send again",
     description: "Also its dead letters, each before what waits behind it.",
     answers: changed("Enabled."),
