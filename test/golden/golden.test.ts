@@ -90,6 +90,18 @@ const names = readdirSync(samples).flatMap((file) =>
 );
 const bodiesOf = (name: string) => readFileSync(`${samples}${name}.ndjson`, "utf8").trimEnd().split("\n");
 
+/** An answer without the members that answers have gained since and that say nothing: they are null. */
+function withoutNew(now: unknown, kept: unknown): unknown {
+  if (Array.isArray(now) && Array.isArray(kept)) return now.map((item, index) => withoutNew(item, kept[index]));
+  if (!isRecord(now) || !isRecord(kept)) return now;
+  const members = Object.entries(now).filter(([name, value]) => value !== null || name in kept);
+  return Object.fromEntries(members.map(([name, value]) => [name, withoutNew(value, kept[name])]));
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
 describe("golden logs", () => {
   it("have every type of event that the code writes, in its newest schema", async () => {
     const kept = new Set<string>();
@@ -118,7 +130,7 @@ describe("golden logs", () => {
 
   it.each(names)("%s comes to what it came to when it was recorded", async (name) => {
     const state = JSON.parse(readFileSync(`${samples}${name}.state.json`, "utf8")) as { readonly log: object };
-    expect(await stateOf(bodiesOf(name))).toEqual(state);
+    expect(withoutNew(await stateOf(bodiesOf(name)), state)).toEqual(state);
     expect(state.log).toMatchObject({ findings: [] });
   });
 });

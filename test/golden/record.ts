@@ -1,7 +1,6 @@
 /**
  * `node bin/larder.js --tool test/golden/record.ts NAME`: keeps the scenario's log, as this build writes it, and what it
- * comes to, under a name of its own. Run once for each version whose events are new; a kept log is never written again. What it comes to
- * may gain members that answers have gained, by hand.
+ * comes to, under a name of its own. Run once for each version whose events are new; what is kept is never written again.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -17,7 +17,7 @@ const cause = Type.Union(
   [
     Type.Object({ source: Type.String(), id: Type.String() }, { title: "the fact" }),
     Type.Object({ reservation: Type.String() }),
-    Type.Object({ lot: Type.String() }, { title: "the lot that expired" }),
+    Type.Object({ lot: Type.String() }, { title: "the lot whose date has come, or come near" }),
     Type.Object({ policy: Type.String() }, { title: "the sku whose policy was set" }),
   ],
   { description: "What brought it about." },
@@ -112,11 +112,19 @@ const item = {
   gtins: Type.Array(Type.String()),
   plu: texts,
 };
+const wholeOrNull = Type.Union([Type.Integer(), Type.Null()]);
 const policyFields = {
   safetyStock: optional(Type.Integer()),
-  lowAt: optional(Type.Union([Type.Integer(), Type.Null()])),
+  lowAt: optional(wholeOrNull),
+  expiringDays: optional(wholeOrNull),
   backorderLimit: optional(Type.Integer()),
 };
+
+const crossing = Type.Object({
+  ...ofStock,
+  was: whole("Units that could be promised before."),
+  lowAt: wholeOrNull,
+});
 
 const stockFact = (members: Record<string, TSchema> = {}) => Type.Object({ ...ofStock, ...told, quantity, ...members });
 const { change: _change, ...toldOnly } = told;
@@ -173,8 +181,20 @@ export const recordedSchemas: Readonly<Record<string, TObject>> = {
   "larder.stock.policy-set.v1": Type.Object({
     ...ofStock,
     safetyStock: Type.Integer(),
-    lowAt: Type.Union([Type.Integer(), Type.Null()]),
+    lowAt: wholeOrNull,
+    expiringDays: optional(wholeOrNull),
     backorderLimit: Type.Integer(),
+  }),
+  "larder.stock.low.v1": crossing,
+  "larder.stock.out.v1": crossing,
+  "larder.stock.back.v1": crossing,
+  "larder.stock.recovered.v1": crossing,
+  "larder.stock.lot-expiring.v1": Type.Object({
+    ...ofStock,
+    lot: Type.String(),
+    quantity: whole("Units of it that can still be sold."),
+    expiresOn: Type.String(),
+    expiresAt: time,
   }),
   "larder.stock.incoming-changed.v1": Type.Object({ ...ofStock, transfer: Type.String(), change }),
   "larder.reservation.reserved.v1": Type.Object({ ...ofReservation, expiresAt: time, holds }),
