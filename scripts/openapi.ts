@@ -7,7 +7,7 @@ import type { Identity } from "../src/services/identity/index.ts";
 import type { EpcisCapture, Intake } from "../src/services/intake/index.ts";
 import { factSchemas, type Inventory } from "../src/services/inventory/index.ts";
 import type { Relay } from "../src/services/relay/index.ts";
-import type { Sync } from "../src/services/sync/index.ts";
+import type { Reconciliations, Sync } from "../src/services/sync/index.ts";
 
 export const openApiFile = fileURLToPath(new URL("../api/openapi.json", import.meta.url));
 
@@ -21,6 +21,7 @@ export async function openApiText(): Promise<string> {
     relay: {} as Relay,
     capture: {} as EpcisCapture,
     sync: {} as Sync,
+    reconciliations: {} as Reconciliations,
     logger: pino({ level: "silent" }),
     readiness: async () => ({}),
     metrics: { observe: () => {}, expose: async () => ({ contentType: "", body: "" }) },

@@ -273,6 +273,24 @@ export interface KeysPage {
   readonly next?: string | undefined;
 }
 
+/** How well a location agreed with us, over time. */
+export interface LocationAccuracy {
+  readonly location: string;
+  /** RFC 3339. */
+  readonly reconciledAt: string;
+  readonly accuracy: number;
+  /** Findings ÷ compared: 1 − accuracy. */
+  readonly discrepancyRate: number;
+  /** Oldest first, the newest 360. */
+  readonly history: readonly {
+    /** RFC 3339. */
+    readonly at: string;
+    readonly compared: number;
+    readonly findings: number;
+    readonly accuracy: number;
+  }[];
+}
+
 export interface LocationBody {
   readonly name: string;
   readonly kind: "warehouse" | "store" | "dark-store" | "supplier" | "virtual";
@@ -379,6 +397,95 @@ export interface Problem {
     readonly pointer: string;
     readonly detail: string;
   }[] | undefined;
+}
+
+export interface Reconciliation {
+  readonly id: string;
+  /** `failed`: at least one location could not be compared. */
+  readonly status: "waiting" | "running" | "done" | "failed";
+  readonly mode: "report" | "correct";
+  /** Whether its time had come, instead of someone asking for it. */
+  readonly scheduled: boolean;
+  /** RFC 3339. */
+  readonly requestedAt: string;
+  readonly endedAt: string | null;
+  /** Stocks that were compared, without those whose changes were under way. */
+  readonly compared: number;
+  readonly matched: number;
+  /** Stocks that differed only by changes under way. */
+  readonly inFlight: number;
+  /** matched ÷ compared; 1 when nothing was compared. */
+  readonly accuracy: number;
+  /** Those that are done so far. */
+  readonly locations: readonly {
+    readonly location: string;
+    /** Stocks that were compared, without those whose changes were under way. */
+    readonly compared: number;
+    readonly matched: number;
+    /** Stocks that differed only by changes under way. */
+    readonly inFlight: number;
+    /** matched ÷ compared; 1 when nothing was compared. */
+    readonly accuracy: number;
+    /** How many; the first 1000 are listed. */
+    readonly findings: number;
+    /** Why it could not be compared; else null. */
+    readonly cause: string | null;
+  }[];
+  readonly findings: readonly {
+    /** Whose system was asked. */
+    readonly receiver: string;
+    readonly sku: string;
+    readonly location: string;
+    /** On hand here, at the version or time of their record; of what is late as it is now. Null: no record. */
+    readonly ours: number | null;
+    /** On hand there; null when they have no record. */
+    readonly theirs: number | null;
+    /** `missing-here`, `missing-there`: one side has no record. `late`: they hold an old figure of ours, and nothing is on its way. `drift`: the figures differ. */
+    readonly kind: "missing-here" | "missing-there" | "late" | "drift";
+    /** `sent-again`: ours is pushed once more. `counted`: theirs was recorded here as a count. */
+    readonly action: "none" | "sent-again" | "counted";
+  }[];
+}
+
+export interface ReconciliationRequest {
+  /** Compared with these; with all that get changes pushed when absent. */
+  readonly locations?: readonly string[] | undefined;
+  /** `report` only says what it finds, `correct` also puts it right. */
+  readonly mode: "report" | "correct";
+}
+
+export interface ReconciliationSummary {
+  readonly id: string;
+  /** `failed`: at least one location could not be compared. */
+  readonly status: "waiting" | "running" | "done" | "failed";
+  readonly mode: "report" | "correct";
+  /** Whether its time had come, instead of someone asking for it. */
+  readonly scheduled: boolean;
+  /** RFC 3339. */
+  readonly requestedAt: string;
+  readonly endedAt: string | null;
+  /** Stocks that were compared, without those whose changes were under way. */
+  readonly compared: number;
+  readonly matched: number;
+  /** Stocks that differed only by changes under way. */
+  readonly inFlight: number;
+  /** matched ÷ compared; 1 when nothing was compared. */
+  readonly accuracy: number;
+  /** Those that are done so far. */
+  readonly locations: readonly {
+    readonly location: string;
+    /** Stocks that were compared, without those whose changes were under way. */
+    readonly compared: number;
+    readonly matched: number;
+    /** Stocks that differed only by changes under way. */
+    readonly inFlight: number;
+    /** matched ÷ compared; 1 when nothing was compared. */
+    readonly accuracy: number;
+    /** How many; the first 1000 are listed. */
+    readonly findings: number;
+    /** Why it could not be compared; else null. */
+    readonly cause: string | null;
+  }[];
 }
 
 export interface RecordedCloudEvent {
@@ -1185,6 +1292,34 @@ export type RedriveQueueBody = {
   readonly queue: string;
 };
 
+export type ListReconciliationsAnswer = {
+  readonly items: readonly ReconciliationSummary[];
+  readonly next?: string | undefined;
+};
+
+export interface ListReconciliationsQuery {
+  /** Only of this location. */
+  readonly location?: string | undefined;
+  /** Rows; 100 when absent. */
+  readonly limit?: number | undefined;
+  /** The `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export type GetAccuracyAnswer = {
+  readonly items: readonly LocationAccuracy[];
+  readonly next?: string | undefined;
+};
+
+export interface GetAccuracyQuery {
+  /** Only of this location. */
+  readonly location?: string | undefined;
+  /** Rows; 100 when absent. */
+  readonly limit?: number | undefined;
+  /** The `next` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
 export interface ListKeysQuery {
   /** Rows; 100 when absent. */
   readonly limit?: number | undefined;
@@ -1545,6 +1680,44 @@ export class Operations {
    */
   redriveQueue(body: RedriveQueueBody, options: CallOptions = {}): Promise<RedriveQueueAnswer> {
     return this.transport.call({ method: "POST", path: "/v1/dead-letters:redrive", answer: "json", isRepeatable: true, body, bodyType: "application/json" }, options);
+  }
+
+  /**
+   * Compare with what locations hold. It takes some seconds at least, for what is under way is let arrive: ask for it again until `endedAt` is there. `correct` sends ours again, or counts theirs where the location's `authority` is `theirs`.
+   *
+   * Needs `sync:admin`.
+   */
+  reconcile(body: ReconciliationRequest, options: CallOptions = {}): Promise<Reconciliation> {
+    return this.transport.call({ method: "POST", path: "/v1/reconciliations", answer: "json", body, bodyType: "application/json" }, options);
+  }
+
+  /**
+   * List reconciliations, newest first. The newest 1000, without their findings.
+   *
+   * Needs `sync:admin`.
+   */
+  listReconciliations(query: ListReconciliationsQuery = {}, options: CallOptions = {}): Promise<ListReconciliationsAnswer> {
+    return this.transport.call({ method: "GET", path: "/v1/reconciliations", answer: "json", isRepeatable: true, query }, options);
+  }
+
+  /** Every row of `listReconciliations`, fetched page by page as it is asked for. */
+  allReconciliations(query: ListReconciliationsQuery = {}, options: CallOptions = {}): AsyncGenerator<ReconciliationSummary, void> {
+    return pages((cursor = query.cursor) => this.listReconciliations({ ...query, cursor }, options), ({ items }) => items);
+  }
+
+  /** How well locations agreed with us, over time. Needs `sync:admin`. */
+  getAccuracy(query: GetAccuracyQuery = {}, options: CallOptions = {}): Promise<GetAccuracyAnswer> {
+    return this.transport.call({ method: "GET", path: "/v1/reconciliations:accuracy", answer: "json", isRepeatable: true, query }, options);
+  }
+
+  /** Every row of `getAccuracy`, fetched page by page as it is asked for. */
+  allAccuracy(query: GetAccuracyQuery = {}, options: CallOptions = {}): AsyncGenerator<LocationAccuracy, void> {
+    return pages((cursor = query.cursor) => this.getAccuracy({ ...query, cursor }, options), ({ items }) => items);
+  }
+
+  /** Read a reconciliation with its findings. Needs `sync:admin`. */
+  getReconciliation(id: string, options: CallOptions = {}): Promise<Reconciliation> {
+    return this.transport.call({ method: "GET", path: `/v1/reconciliations/${encodeURIComponent(id)}`, answer: "json", isRepeatable: true }, options);
   }
 
   /**

@@ -19,7 +19,7 @@ import type {
   StockEvents,
   StockView,
 } from "../services/inventory/index.ts";
-import type { SyncStatus } from "../services/sync/index.ts";
+import type { LocationAccuracy, Reconciliation, ReconciliationRequest, SyncStatus } from "../services/sync/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 
 export interface Problem {
@@ -147,6 +147,16 @@ export class Client {
   }
   discardDeadLetter(id: string, reason: string): Promise<DeadLetterEnd> {
     return this.json("DELETE", `/v1/dead-letters/${encodeURIComponent(id)}`, { query: { reason } });
+  }
+
+  reconcile(request: ReconciliationRequest): Promise<Reconciliation> {
+    return this.json("POST", "/v1/reconciliations", { body: request });
+  }
+  reconciliation(id: string): Promise<Reconciliation> {
+    return this.json("GET", `/v1/reconciliations/${encodeURIComponent(id)}`);
+  }
+  accuracy(cursor?: string): Promise<{ readonly items: readonly LocationAccuracy[]; readonly next?: string }> {
+    return this.json("GET", "/v1/reconciliations:accuracy", { query: { cursor } });
   }
 
   /** What `/readyz` says, whether ready or not. */

@@ -35,7 +35,7 @@ const hasBash = spawnSync("bash", ["--version"]).status === 0;
 describe("completion", () => {
   it.skipIf(!hasBash)("offers commands, what stands under them, and their options, in bash", () => {
     const script = scriptFor("bash");
-    expect(bashOffers(script, "larder", "re")).toEqual(["reserve", "restore", "resume"]);
+    expect(bashOffers(script, "larder", "re")).toEqual(["reserve", "reconcile", "restore", "resume"]);
     expect(bashOffers(script, "larder", "reserve", "con")).toEqual(["confirm"]);
     expect(bashOffers(script, "larder", "reserve", "confirm", "--re")).toEqual(["--reacquire"]);
     expect(bashOffers(script, "larder", "completion", "f")).toEqual(["fish"]);

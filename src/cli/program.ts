@@ -11,6 +11,7 @@ import { Failure, messageOf } from "./failure.ts";
 import { importCommand } from "./import.ts";
 import type { Io } from "./io.ts";
 import { keysCommand } from "./keys.ts";
+import { reconcileCommand } from "./reconcile.ts";
 import { reserveCommand } from "./reserve.ts";
 import { restoreCommand } from "./restore.ts";
 import { resumeCommand } from "./resume.ts";
@@ -45,6 +46,7 @@ export function larderProgram(io: Io): Command {
   program
     .addCommand(syncCommand(io))
     .addCommand(keysCommand(io))
+    .addCommand(reconcileCommand(io))
     .addCommand(dlqCommand(io))
     .addCommand(verifyCommand(io));
   program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));

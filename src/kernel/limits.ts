@@ -289,8 +289,8 @@ export const limits = {
   /** Share of pushes that may fail before the alarm `failing` rings, and pushes of five minutes that it takes to tell. */
   syncErrorRateMax: 0.01,
   syncAlarmPushesMin: 10,
-  /** Records and pages of one snapshot of another side: each is a key in memory while it is compared. */
-  snapshotRecordsMax: 2_000_000,
+  /** Records of one snapshot of another side, each about 100 bytes in memory while it is compared, and its pages. */
+  snapshotRecordsMax: 500_000,
   snapshotPagesMax: 100_000,
   /** Bytes of one page: some tens of thousands of records, parsed in less than 100 ms. */
   snapshotPageBytesMax: 4_194_304,
@@ -300,6 +300,8 @@ export const limits = {
   snapshotRetryMs: 1000,
   /** Milliseconds in which what is under way between two sides arrives when all goes well: what a push may take at worst. */
   reconciliationSettleMs: 5000,
+  /** Locations that are compared with at once: most of the time of each is waiting. */
+  reconciliationLocationsAtOnce: 4,
   /** Stocks of ours that are looked at before others get their turn: about a millisecond. */
   reconciliationStep: 1000,
   /** Findings of one location that are kept and shown; all are corrected. */
@@ -310,6 +312,9 @@ export const limits = {
   reconciliationsWaitingMax: 20,
   /** Results of one location over time that are kept: a month of one every two hours. */
   accuracyPointsMax: 360,
+  /** Milliseconds between two reconciliations that come by themselves: from more than one takes, to a day. */
+  reconcileEveryMsMin: 60_000,
+  reconcileEveryMsMax: 86_400_000,
   /** Milliseconds between looks whether it is time for the next one, and before one that broke off is tried again. */
   reconciliationLookMs: 10_000,
   /** Number of partitions that streams hash to. */

@@ -28,6 +28,8 @@ const right = {
   outboundAllow: "127.0.0.1,10.0.0.0/8",
   deliveryMaxAttempts: 5,
   deliveryBackoff: "500ms",
+  reconcileEvery: "2h",
+  reconcileMode: "report",
 };
 
 export const configArea: Area = {

@@ -26,7 +26,12 @@ import {
   verifyLog,
 } from "../../src/services/inventory/index.ts";
 import { type RunningRelay, startRelay } from "../../src/services/relay/index.ts";
-import { type RunningSync, startSync } from "../../src/services/sync/index.ts";
+import {
+  type RunningReconciliations,
+  type RunningSync,
+  startReconciliation,
+  startSync,
+} from "../../src/services/sync/index.ts";
 import { planted } from "./plants.ts";
 
 export const skus = ["milk", "bread", "caf\u00e9", "a/b", "__proto__", "\u{1f600}"] as const;
@@ -54,6 +59,7 @@ export class House {
   readonly #storage: Storage;
   readonly #intake: RunningIntake;
   readonly #sync: RunningSync;
+  readonly #reconciliations: RunningReconciliations;
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
   readonly #capture: RunningCapture;
@@ -64,6 +70,7 @@ export class House {
     gateway: Gateway;
     intake: RunningIntake;
     sync: RunningSync;
+    reconciliations: RunningReconciliations;
     inventory: RunningInventory;
     relay: RunningRelay;
     keys: Keys;
@@ -83,6 +90,7 @@ export class House {
     this.#storage = parts.storage;
     this.#intake = parts.intake;
     this.#sync = parts.sync;
+    this.#reconciliations = parts.reconciliations;
     this.#identity = parts.identity;
     this.#host = parts.host;
     this.#capture = parts.capture;
@@ -164,11 +172,23 @@ export class House {
       random: Math.random,
       onFailure: error,
     });
+    const reconciliations = await startReconciliation({
+      storage,
+      inventory,
+      // Nothing here gets changes pushed: every reconciliation is refused.
+      pushes: { receivers: () => [], wants: () => false, isPending: () => false, pushAgain: () => false },
+      courier: { call: () => Promise.reject(new Error("there is nobody to call")) },
+      openSecret: () => undefined,
+      clock: now,
+      randomId: () => randomBytes(16).toString("hex"),
+      observer: { compared: silent, failed: (_what, error) => errors.push(error) },
+    });
     const gateway = await createGateway({
       intake,
       inventory: fuzzed,
       capture,
       sync,
+      reconciliations,
       identity,
       relay,
       logger,
@@ -185,6 +205,7 @@ export class House {
       inventory,
       relay,
       sync,
+      reconciliations,
       keys,
       errors,
       storage,
@@ -224,6 +245,7 @@ export class House {
     await this.#relay.stop();
     await this.#capture.stop();
     await this.#sync.stop();
+    await this.#reconciliations.stop();
     await this.inventory.stop();
     const problems = (await verifyLog(this.#storage)).findings.map(({ seq, problem }) => `event ${seq}: ${problem}`);
     const again = await startInventory(inventoryOptions(this.#storage, () => this.#clock.now));

@@ -50,6 +50,8 @@ describe("settings", () => {
       ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
       ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],
       ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
+      ["reconcileEvery", "LARDER_RECONCILE_EVERY", "--reconcile-every"],
+      ["reconcileMode", "LARDER_RECONCILE_MODE", "--reconcile-mode"],
     ]);
   });
 
@@ -99,6 +101,13 @@ describe("settings", () => {
     for (const store of ["postgres://db/larder", "dynamodb://eu-west-1/larder"]) {
       expect(problemsOf({ env: { LARDER_STORE: store } })[0]).toContain("comes later");
     }
+  });
+
+  it("take the time between reconciliations, or none", () => {
+    for (const right of ["off", "1m", "90m", "24h"])
+      expect(settingsOf({ env: { LARDER_RECONCILE_EVERY: right } }).settings.reconcileEvery).toBe(right);
+    for (const wrong of ["59s", "25h", "2", "never"])
+      expect(problemsOf({ env: { LARDER_RECONCILE_EVERY: wrong } })[0], wrong).toContain("from 1 minute to 24 hours");
   });
 
   it("never show a secret, not even a wrong one", () => {

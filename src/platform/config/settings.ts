@@ -109,6 +109,21 @@ export const schema = {
     allowed: "a time such as `500ms`, `2s` or `1m`, from 1 ms to 1 hour",
     check: backoffProblem,
   },
+  reconcileEvery: {
+    type: Type.String(),
+    default: "2h",
+    description:
+      "Time between two comparisons with the locations that get changes pushed; `off` compares only when asked.",
+    allowed: "`off`, or a time such as `30m` or `2h`, from 1 minute to 24 hours",
+    check: reconcileEveryProblem,
+  },
+  reconcileMode: {
+    type: Type.Enum(["report", "correct"]),
+    default: "correct",
+    description:
+      "What these comparisons do about what differs: `report` it, or `correct` it by sending ours again, or counting theirs where a location's `authority` is `theirs`.",
+    allowed: "`report` or `correct`",
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof schema;
@@ -149,4 +164,10 @@ function storeProblem(store: unknown): string | undefined {
 function backoffProblem(text: unknown): string | undefined {
   const ms = parseDuration(String(text)) ?? 0;
   return ms >= 1 && ms <= limits.deliveryBackoffMsMax ? undefined : schema.deliveryBackoff.allowed;
+}
+
+function reconcileEveryProblem(text: unknown): string | undefined {
+  const ms = text === "off" ? limits.reconcileEveryMsMin : (parseDuration(String(text)) ?? 0);
+  const isWithin = ms >= limits.reconcileEveryMsMin && ms <= limits.reconcileEveryMsMax;
+  return isWithin ? undefined : schema.reconcileEvery.allowed;
 }

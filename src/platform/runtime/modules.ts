@@ -1,10 +1,15 @@
-import { limits } from "../../kernel/index.ts";
+import { limits, parseDuration } from "../../kernel/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import { type RunningCapture, type RunningIntake, startCapture, startIntake } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
 import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
-import { type RunningSync, startSync } from "../../services/sync/index.ts";
+import {
+  type RunningReconciliations,
+  type RunningSync,
+  startReconciliation,
+  startSync,
+} from "../../services/sync/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
@@ -15,6 +20,7 @@ import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
+import { reconciliationObserver, watchReconciliation } from "./observe-reconciliation.ts";
 import { relayObserver, watchRelay } from "./observe-relay.ts";
 import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
@@ -45,6 +51,7 @@ export interface Offers {
   readonly intake: { readonly queue: RunningIntake; readonly capture: RunningCapture };
   readonly relay: RunningRelay;
   readonly sync: RunningSync;
+  readonly reconciliation: RunningReconciliations;
   readonly gateway: Gateway;
 }
 
@@ -188,11 +195,41 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  reconciliation: {
+    about: "compares with the locations that get changes pushed, and puts right what differs",
+    needs: ["storage"],
+    uses: ["inventory", "sync"],
+    async start({ storage, settings, logger, registry, clock, random, serverKey }, { inventory, sync }) {
+      const courier = new OutboundClient({ allow: settings.outboundAllow });
+      const everyMs = settings.reconcileEvery === "off" ? undefined : parseDuration(settings.reconcileEvery);
+      const reconciliations = await startReconciliation({
+        storage,
+        inventory,
+        pushes: sync,
+        courier,
+        openSecret: (context, sealed) => openSecret(serverKey(), context, sealed),
+        clock,
+        randomId: randomIds(random),
+        observer: reconciliationObserver(registry.metrics, logger),
+        ...(everyMs !== undefined && { schedule: { everyMs, mode: settings.reconcileMode } }),
+      });
+      watchReconciliation(() => reconciliations.newest(), registry);
+      return {
+        offer: reconciliations,
+        checks: () => ({ reconciliation: { ok: reconciliations.failures().length === 0 } }),
+        async stop() {
+          await reconciliations.stop();
+          courier.close();
+        },
+      };
+    },
+  },
+
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity", "intake", "relay", "sync"],
-    async start({ logger, registry, readiness }, { inventory, identity, intake, relay, sync }) {
+    uses: ["inventory", "identity", "intake", "relay", "sync", "reconciliation"],
+    async start({ logger, registry, readiness }, { inventory, identity, intake, relay, sync, reconciliation }) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -213,6 +250,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         capture: intake.capture,
         relay,
         sync,
+        reconciliations: reconciliation,
         logger,
         readiness,
         factSchemas,

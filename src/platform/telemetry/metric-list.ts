@@ -4,7 +4,7 @@ import { limits } from "../../kernel/index.ts";
  * Every metric, once; `docs/reference/metrics.md` is written from here. Names begin with the module that counts, units
  * are seconds and bytes. Names and labels are public: dashboards and alarms are made of them. No metric is labelled by
  * sku or client, or by any location: those grow without bound. Only locations that get changes pushed are labels of
- * `larder_sync_…`: there are at most `limits.syncReceiversMax` of them.
+ * `larder_sync_…` and `larder_reconciliation_…`: there are at most `limits.syncReceiversMax` of them.
  */
 interface MetricSpec {
   readonly name: string;
@@ -167,6 +167,36 @@ export const metricList = {
     kind: "counter",
     help: "Times that something which follows the log failed, by its name. Its read model stands still until a restart.",
     labels: ["consumer"],
+  },
+  reconciliations: {
+    name: "larder_reconciliation_locations_total",
+    kind: "counter",
+    help: "Comparisons with a location, by outcome: done, or failed (its snapshot could not be read).",
+    labels: ["location", "outcome"],
+  },
+  reconciledStocks: {
+    name: "larder_reconciliation_stocks_total",
+    kind: "counter",
+    help: "Stocks that were compared with a location.",
+    labels: ["location"],
+  },
+  reconciliationFindings: {
+    name: "larder_reconciliation_findings_total",
+    kind: "counter",
+    help: "Stocks found to differ at a location, by kind: missing-here, missing-there, late, drift.",
+    labels: ["location", "kind"],
+  },
+  reconciliationActions: {
+    name: "larder_reconciliation_actions_total",
+    kind: "counter",
+    help: "What was done about what was found: none, sent-again, counted.",
+    labels: ["location", "action"],
+  },
+  reconciliationAccuracy: {
+    name: "larder_reconciliation_accuracy",
+    kind: "gauge",
+    help: "Of the stocks last compared with a location, the share that agreed.",
+    labels: ["location"],
   },
   storageBytes: {
     name: "larder_storage_bytes",
@@ -389,8 +419,8 @@ export function metricsReference(): string {
 <!-- Written by scripts/reference.ts from src/platform/telemetry/metric-list.ts; edit that, then run \`node bin/larder.js --tool scripts/reference.ts\`. -->
 
 \`GET /metrics\` answers in the OpenMetrics text format: open to callers on the same machine, by any valid API key to
-others. No metric is labelled by sku, so their number stays the same however large the shop is. Only \`larder_sync_…\` are
-labelled by location: by those that get changes pushed, of which there are at most ${limits.syncReceiversMax}.
+others. No metric is labelled by sku, so their number stays the same however large the shop is. Only \`larder_sync_…\` and
+\`larder_reconciliation_…\` are labelled by location: by those that get changes pushed, of which there are at most ${limits.syncReceiversMax}.
 
 | metric | kind | labels | meaning |
 | --- | --- | --- | --- |

@@ -12,7 +12,7 @@ import {
   type Reservation,
 } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
-import type { Sync, SyncStatus } from "../sync/index.ts";
+import type { Reconciliations, Sync, SyncStatus } from "../sync/index.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 const silent = () => {};
@@ -103,6 +103,8 @@ export class FakeInventory {
       return this.rejection === undefined ? accept(answer) : reject(this.rejection);
     },
   };
+
+  readonly reconciliations = this.#asking<Reconciliations>("reconciliations.");
 
   reset(): void {
     this.calls = [];
@@ -207,6 +209,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
     intake: fake.intake,
     relay: fakeRelay,
     sync: fake.sync,
+    reconciliations: fake.reconciliations,
     logger,
     readiness: async () => ({ storage: { ok: true } }),
     factSchemas,

@@ -7,7 +7,7 @@ import type { Identity } from "../identity/index.ts";
 import type { EpcisCapture, Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
-import type { Sync } from "../sync/index.ts";
+import type { Reconciliations, Sync } from "../sync/index.ts";
 import { guard } from "./access.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
@@ -17,6 +17,7 @@ import { factRoutes, factSchema } from "./facts.ts";
 import { keyRoutes } from "./keys.ts";
 import { documentApi, namedSchemas } from "./openapi.ts";
 import { errorsPage, type MetricsPage, operationRoutes, type Readiness } from "./operations.ts";
+import { reconciliationRoutes } from "./reconciliations.ts";
 import { itemRoutes, locationRoutes } from "./registry.ts";
 import { reservationRoutes } from "./reservations.ts";
 import { stockRoutes } from "./stock.ts";
@@ -30,6 +31,7 @@ export interface GatewayOptions {
   readonly relay: Relay;
   readonly capture: EpcisCapture;
   readonly sync: Sync;
+  readonly reconciliations: Reconciliations;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -56,7 +58,8 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, intake, capture, relay, sync, logger, readiness, metrics, factSchemas } = options;
+  const { inventory, identity, intake, capture, relay, sync, reconciliations } = options;
+  const { logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -88,6 +91,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   syncRoutes(server, sync);
   deadLetterRoutes(server, intake);
   epcisRoutes(server, capture);
+  reconciliationRoutes(server, reconciliations);
   keyRoutes(server, identity);
   webhookRoutes(server, relay);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;

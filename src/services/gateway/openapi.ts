@@ -14,7 +14,7 @@ import {
   WebhooksPage,
   WebhookView,
 } from "../relay/index.ts";
-import { SyncStatus } from "../sync/index.ts";
+import { reconciliationWire, SyncStatus } from "../sync/index.ts";
 import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
 /** The schemas that stand in the document by name, so that clients made from it get types with names. */
@@ -33,11 +33,15 @@ export const namedSchemas = {
   ItemsReceipt: wire.ItemsReceipt,
   KeyRequest,
   KeysPage,
+  LocationAccuracy: reconciliationWire.LocationAccuracy,
   LocationBody: wire.LocationBody,
   LocationView: wire.LocationView,
   PolicyBody: wire.PolicyBody,
   PolicyView: wire.PolicyView,
   Problem,
+  Reconciliation: reconciliationWire.Reconciliation,
+  ReconciliationRequest: reconciliationWire.ReconciliationRequest,
+  ReconciliationSummary: reconciliationWire.ReconciliationSummary,
   RecordedCloudEvent: wire.RecordedCloudEvent,
   ReplayRequest,
   Reservation: wire.Reservation,
@@ -102,6 +106,7 @@ const tags = [
   ["Locations", "The places that hold stock."],
   ["EPCIS", "Movements as GS1 EPCIS 2.0, in and out."],
   ["Sync", "Pushing changes to the locations that ask for them."],
+  ["Reconciliations", "Our figures held against those of the other side."],
   ["Changes", "Every recorded event, as it happens."],
   ["Dead letters", "Messages that could not be handled."],
   ["Webhooks", "Recorded events, posted to others."],

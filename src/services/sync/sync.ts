@@ -11,6 +11,7 @@ import { type SyncObserver, silentObserver } from "./observer.ts";
 import type { Courier } from "./push.ts";
 import type { Receiver } from "./receiver.ts";
 import { Receivers } from "./receivers.ts";
+import type { Pushes } from "./reconciliation/index.ts";
 import { statusOf } from "./status.ts";
 import type { AlarmName, SyncStatus } from "./wire.ts";
 
@@ -35,7 +36,7 @@ export interface SyncOptions {
   readonly commitEveryMs?: number;
 }
 
-export interface RunningSync extends Sync {
+export interface RunningSync extends Sync, Pushes<Receiver> {
   /** The consumers that have failed, by name. */
   failures(): readonly string[];
   /** How it stands with every receiver. */
@@ -166,7 +167,6 @@ class LocalSync implements RunningSync {
 
   // For reconciliation, which stands in this service.
 
-  /** Receivers, each with where it is and what it asks for. */
   receivers(): IterableIterator<Receiver> {
     return this.#receivers.all();
   }
@@ -175,12 +175,10 @@ class LocalSync implements RunningSync {
     return this.#receivers.wants(receiver, stock);
   }
 
-  /** Whether changes of a stock wait to be pushed to a receiver, or are under way. */
   isPending(receiver: Receiver, stock: StockPair): boolean {
-    return receiver.backlog.has(streamOfStock(stock));
+    return receiver.backlog.mayLack(streamOfStock(stock));
   }
 
-  /** Pushes a stock again as it is by then; false when too much waits already. */
   pushAgain(receiver: Receiver, { location, sku }: StockPair): boolean {
     const stock = { key: streamOfStock({ location, sku }), location, sku };
     const isRoom = receiver.backlog.again(stock, this.#clock());

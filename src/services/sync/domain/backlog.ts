@@ -88,6 +88,11 @@ export class Backlog {
     return this.#waiting.has(key) || this.#swept.has(key) || this.#heldItems.has(key) || this.#inFlight.has(key);
   }
 
+  /** Whether a stock is known to be lacking, or may be: that can't be told while a sweep is under way or due. */
+  mayLack(key: string): boolean {
+    return this.has(key) || this.#sweep !== undefined || this.#missedSince !== undefined;
+  }
+
   /** When the change was recorded that waits for longest; undefined when none does. */
   oldestChange(): Instant | undefined {
     const [first] = this.#waiting.values();

@@ -7,3 +7,5 @@ export {
   type RunningReconciliations,
   startReconciliation,
 } from "./reconciliation.ts";
+export type { Finding, LocationAccuracy, Reconciliation, ReconciliationRequest } from "./wire.ts";
+export * as reconciliationWire from "./wire.ts";

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { formatInstant, type Instant, invariant, limits } from "../../../kernel/index.ts";
 import type { Timers } from "../../../platform/timers/index.ts";
-import type { Caller, Inventory, StockPair } from "../../inventory/index.ts";
+import { type Caller, type Inventory, type StockPair, secretContext } from "../../inventory/index.ts";
 import {
   type ActedFinding,
   type Action,
@@ -19,7 +19,7 @@ import { listOurs, type OurInventory, readOurs } from "./our-side.ts";
 /** A location that gets changes pushed. */
 export interface Receiver {
   readonly location: string;
-  readonly settings: { readonly url: string };
+  readonly settings: { readonly url: string; readonly sealedSecret?: string };
 }
 
 /** What reconciliation asks of the pushes. */
@@ -37,7 +37,8 @@ export interface LocationOptions {
   readonly inventory: OurInventory & Pick<Inventory, "recordFacts" | "location">;
   readonly pushes: Pushes;
   readonly courier: SnapshotCourier;
-  readonly secretOf: (location: string) => string | undefined;
+  /** A secret that the inventory has sealed; undefined when it was sealed with another key. */
+  readonly openSecret: (context: string, sealed: string) => string | undefined;
   readonly clock: () => Instant;
   readonly randomId: () => string;
   readonly timers: Timers;
@@ -88,12 +89,15 @@ export async function reconcileLocation(
 }
 
 async function compareWith(receiver: Receiver, isTheirs: boolean, options: LocationOptions): Promise<Comparison> {
-  const { inventory, pushes, courier, secretOf, clock, randomId, timers, settleMs, signal } = options;
+  const { inventory, pushes, courier, openSecret, clock, randomId, timers, settleMs, signal } = options;
   const covers = (pair: StockPair) => pushes.wants(receiver, pair);
   const pause = () => new Promise<void>((resolve) => timers.soon(resolve));
-  const { url } = receiver.settings;
+  const { url, sealedSecret } = receiver.settings;
+  const secret = sealedSecret && openSecret(secretContext(receiver.location), sealedSecret);
+  if (sealedSecret !== undefined && secret === undefined)
+    throw new SnapshotError("its secret was sealed with another server key (secret.key)");
   return await compare({
-    readTheirs: pageReader({ courier, url, secret: secretOf(receiver.location), clock, randomId, timers, signal }),
+    readTheirs: pageReader({ courier, url, secret, clock, randomId, timers, signal }),
     readOurs: (records) => readOurs(inventory, records),
     listOurs: () => listOurs(inventory, covers, pause),
     isPending: (pair) => pushes.isPending(receiver, pair),

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { limits } from "../../../kernel/index.ts";
+import { isSigned, type OutboundCall } from "../../../platform/outbound/index.ts";
 import { systemTimers } from "../../../platform/timers/index.ts";
 import { accepted, caller, codeOf, fact } from "../../inventory/fixture.ts";
 import { openWorld, type World } from "./world.fixture.ts";
@@ -259,6 +260,24 @@ describe("a snapshot that can't be compared", () => {
     expect(await world.run("correct")).toMatchObject({ status: "failed", locations: [{ cause, findings: 0 }] });
     expect(accepted(world.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual([]);
     await world.stop();
+  });
+
+  it("is asked for by a signed request, unless the secret can't be read", async () => {
+    const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+    const world = await openWorld({ sealedSecret: secret });
+    let call: OutboundCall | undefined;
+    world.answer = (asked) => {
+      call = asked;
+      return { status: 200, body: page([]) };
+    };
+    expect(await world.run("report")).toMatchObject({ status: "done" });
+    expect(isSigned(secret, call?.headers ?? {}, "", world.clock.now)).toBe(true);
+    await world.stop();
+    const torn = await openWorld({ sealedSecret: "torn" });
+    expect((await torn.run("report")).locations).toMatchObject([
+      { cause: expect.stringContaining("another server key") },
+    ]);
+    await torn.stop();
   });
 
   it("is asked for again when it fails once", async () => {

@@ -214,28 +214,43 @@ class LocalReconciliations implements RunningReconciliations {
     }
   }
 
+  /** Compares with the locations that are not done yet, some at once, and records each result as it comes. */
   async #carryOut({ id, mode, locations, results, version: begunAt }: Run): Promise<void> {
-    const { pushes, observer } = this.#options;
-    let version = begunAt;
     const done = new Set(results.map(({ location }) => location));
-    for (const location of locations.filter((one) => !done.has(one))) {
-      const receiver = [...pushes.receivers()].find((one) => one.location === location);
-      const result =
-        receiver === undefined
-          ? goneResult(location, this.#options.clock())
-          : await this.#untilStopped(
-              reconcileLocation(receiver, mode, id, {
-                ...this.#options,
-                timers: this.#timers,
-                settleMs: this.#options.settleMs ?? limits.reconciliationSettleMs,
-                signal: this.#stopping.signal,
-              }),
-            );
-      await this.#append(id, version, { type: "LocationReconciled", data: result }, reconciler);
-      version += 1;
-      observer.compared(result);
-    }
-    await this.#append(id, version, { type: "ReconciliationEnded", data: {} }, reconciler);
+    const left = locations.filter((location) => !done.has(location));
+    let version = begunAt;
+    let recorded = Promise.resolve();
+    const record = (event: RunEvent) => {
+      recorded = recorded.then(async () => {
+        await this.#append(id, version, event, reconciler);
+        version += 1;
+      });
+      return recorded;
+    };
+    const work = async () => {
+      for (let location = left.shift(); location !== undefined; location = left.shift()) {
+        const result = await this.#untilStopped(this.#resultOf(location, mode, id));
+        await record({ type: "LocationReconciled", data: result });
+        this.#options.observer.compared(result);
+      }
+    };
+    const workers = Array.from({ length: limits.reconciliationLocationsAtOnce }, () =>
+      work().catch((error: unknown) => {
+        // The others finish what they are at: a run is never worked at twice at once.
+        left.length = 0;
+        return { error };
+      }),
+    );
+    for (const broken of await Promise.all(workers)) if (broken !== undefined) throw broken.error;
+    await record({ type: "ReconciliationEnded", data: {} });
+  }
+
+  async #resultOf(location: string, mode: Mode, run: string): Promise<LocationResult> {
+    const { pushes, clock, settleMs = limits.reconciliationSettleMs } = this.#options;
+    const receiver = [...pushes.receivers()].find((one) => one.location === location);
+    if (receiver === undefined) return goneResult(location, clock());
+    const { signal } = this.#stopping;
+    return await reconcileLocation(receiver, mode, run, { ...this.#options, timers: this.#timers, settleMs, signal });
   }
 
   /** A stop does not wait for what takes its time; what it leaves behind comes to nothing. */

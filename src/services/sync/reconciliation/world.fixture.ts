@@ -36,6 +36,7 @@ export async function openWorld(
     readonly stock?: WarehouseStock;
     readonly timers?: Timers;
     readonly settleMs?: number;
+    readonly sealedSecret?: string;
     readonly schedule?: NonNullable<ReconciliationOptions["schedule"]>;
   } = {},
 ): Promise<World> {
@@ -52,7 +53,9 @@ export async function openWorld(
       ...(options.tells && { tells: options.tells }),
     });
   const pending = new Set<string>();
-  const receiver: Receiver = { location: "leeds", settings: { url: "http://leeds" } };
+  const { sealedSecret } = options;
+  const settings = { url: "http://leeds", ...(sealedSecret !== undefined && { sealedSecret }) };
+  const receiver: Receiver = { location: "leeds", settings };
   const keyOf = (pair: { readonly location: string; readonly sku: string }) =>
     JSON.stringify([pair.location, pair.sku]);
   const pushes: Pushes = {
@@ -90,7 +93,7 @@ export async function openWorld(
         return { status: 200, body: Buffer.from(JSON.stringify(stock.snapshot(cursor, 3))), isCut: false };
       },
     },
-    secretOf: () => undefined,
+    openSecret: (_context, sealed) => (sealed === "torn" ? undefined : sealed),
     clock: () => clock.now,
     randomId: () => {
       ids += 1;
