@@ -89,7 +89,9 @@ async function run(): Promise<void> {
     await latenessesOf(receiver, count);
     const { user, system } = process.cpuUsage(cpu);
     const rate = Math.round((count / (performance.now() - from)) * 1000);
-    console.log(`round ${round}: ${rate} deliveries/s, ${Math.round((user + system) / count)} µs of CPU each, recording included`);
+    console.log(
+      `round ${round}: ${rate} deliveries/s, ${Math.round((user + system) / count)} µs of CPU each, recording included`,
+    );
   }
   for (let done = 0; done < 200; done += 1) {
     await record(1);

@@ -140,7 +140,8 @@ export class Endpoint {
     const webhook = this.#options.webhook(this.#id);
     if (webhook === undefined) return { outcome: "retry", cause: "the webhook was deleted" };
     const delivered = await deliver(webhook, noteOf(delivery), this.#options, { signal });
-    this.#options.onDelivered(webhook, delivery, delivered);
+    // What was called off says nothing of the receiver.
+    if (!signal.aborted) this.#options.onDelivered(webhook, delivery, delivered);
     return handledAs(delivered);
   }
 }

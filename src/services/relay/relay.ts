@@ -80,9 +80,9 @@ class LocalRelay implements RunningRelay {
   readonly #host: ConsumerHost;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #endpointOptions: EndpointOptions;
-  /** When it was last recorded how far each webhook has come. */
-  readonly #advancedAt = new Map<string, Instant>();
-  readonly #disabling = new Set<string>();
+  /** Webhooks about which something is being recorded that nobody awaits. */
+  readonly #busy = new Set<string>();
+  #isStopped = false;
 
   constructor(options: RelayOptions) {
     const { storage, messaging, inventory, outbound, policy, clock, random, timers = systemTimers } = options;
@@ -122,7 +122,8 @@ class LocalRelay implements RunningRelay {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#endpoints.values()].map((endpoint) => endpoint.align(undefined)));
+    this.#isStopped = true;
+    await Promise.all([...this.#endpoints.keys()].map((id) => this.#align(id)));
     this.#journal.stop();
     this.#host.stop();
   }
@@ -333,17 +334,18 @@ class LocalRelay implements RunningRelay {
     return `w${clock().toString(36).padStart(9, "0")}${Buffer.from(random(6)).toString("hex")}`;
   }
 
-  /** Lets an endpoint run as its webhook stands. */
+  /** Lets an endpoint run as its webhook stands; later, when the queues can't be written now. */
   async #align(id: string): Promise<void> {
     const webhook = this.#webhooks.get(id);
-    const works = webhook !== undefined && this.#whyNot(webhook) === undefined;
-    let endpoint = this.#endpoints.get(id);
-    if (endpoint === undefined) {
-      if (!works) return;
-      endpoint = new Endpoint(id, this.#endpointOptions);
-      this.#endpoints.set(id, endpoint);
+    const works = !this.#isStopped && webhook !== undefined && this.#whyNot(webhook) === undefined;
+    const endpoint = this.#endpoints.get(id) ?? new Endpoint(id, this.#endpointOptions);
+    this.#endpoints.set(id, endpoint);
+    try {
+      await endpoint.align(works ? webhook : undefined);
+    } catch (error) {
+      this.#observer.failed(queueOf(id), error);
+      this.#timers.after(limits.webhookAgainMs, () => void this.#align(id));
     }
-    await endpoint.align(works ? webhook : undefined);
     if (this.#webhooks.get(id) === undefined) this.#endpoints.delete(id);
   }
 
@@ -389,32 +391,35 @@ class LocalRelay implements RunningRelay {
     }
   }
 
-  /** Not awaited by deliveries: the worker that they run in has to end for it. */
   #disable(id: string, reason: string): void {
-    if (this.#disabling.has(id)) return;
-    this.#disabling.add(id);
-    const disable = async () => {
+    this.#aside(id, async () => {
       const decide = ({ status }: Webhook): WebhookEvent | undefined =>
         status === "active" ? { type: "WebhookDisabled", data: { reason } } : undefined;
       await this.#record(id, system, undefined, decide);
       this.#observer.disabled(id, reason);
       await this.#align(id);
-    };
-    disable()
-      .catch((error: unknown) => this.#observer.failed(queueOf(id), error))
-      .finally(() => this.#disabling.delete(id));
+    });
   }
 
-  /** Records now and then how far a webhook has come; the next time will do when it fails. */
+  /** Records now and then how far a webhook has come. */
   #advance({ id, replays }: Webhook, after: string): void {
-    const now = this.#options.clock();
-    const advancedAt = this.#advancedAt.get(id);
-    if (advancedAt === undefined) this.#advancedAt.set(id, now);
-    if (advancedAt === undefined || now - advancedAt < limits.webhookAdvanceMs) return;
-    this.#advancedAt.set(id, now);
+    const { placedAt = Number.POSITIVE_INFINITY } = this.#webhooks.get(id) ?? {};
+    if (this.#options.clock() - placedAt < limits.webhookAdvanceMs) return;
     const decide = (webhook: Webhook): WebhookEvent | undefined =>
       webhook.replays === replays ? { type: "WebhookAdvanced", data: { after } } : undefined;
-    this.#record(id, system, undefined, decide).catch((error: unknown) => this.#observer.failed(queueOf(id), error));
+    this.#aside(id, async () => void (await this.#record(id, system, undefined, decide)));
+  }
+
+  /**
+   * Does something about a webhook that those who found it due don't wait for: deliveries and dispatchers have to end for
+   * it. What fails is found due again.
+   */
+  #aside(id: string, work: () => Promise<void>): void {
+    if (this.#busy.has(id)) return;
+    this.#busy.add(id);
+    work()
+      .catch((error: unknown) => this.#observer.failed(queueOf(id), error))
+      .finally(() => this.#busy.delete(id));
   }
 
   async #withSecret(id: string): Promise<Outcome<CreatedWebhook>> {
