@@ -80,7 +80,7 @@ class LocalRelay implements RunningRelay {
   readonly #host: ConsumerHost;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #endpointOptions: EndpointOptions;
-  /** Webhooks about which something is being recorded that nobody awaits. */
+  /** What is being recorded, of which webhook, that nobody awaits. */
   readonly #busy = new Set<string>();
   #isStopped = false;
 
@@ -109,7 +109,7 @@ class LocalRelay implements RunningRelay {
       random: () => new DataView(random(4).slice().buffer).getUint32(0) / 2 ** 32,
       webhook: (id) => this.#webhooks.get(id),
       historyStart: () => positionAt(storage.epochs.at(-1)?.startsAfter ?? 0, storage),
-      onSent: (webhook, after) => this.#advance(webhook, after),
+      onSent: (id) => this.#advance(id),
       onDelivered: (webhook, delivery, delivered) => this.#delivered(webhook, delivery, delivered),
     };
   }
@@ -392,7 +392,7 @@ class LocalRelay implements RunningRelay {
   }
 
   #disable(id: string, reason: string): void {
-    this.#aside(id, async () => {
+    this.#aside("disable", id, async () => {
       const decide = ({ status }: Webhook): WebhookEvent | undefined =>
         status === "active" ? { type: "WebhookDisabled", data: { reason } } : undefined;
       await this.#record(id, system, undefined, decide);
@@ -401,25 +401,36 @@ class LocalRelay implements RunningRelay {
     });
   }
 
-  /** Records now and then how far a webhook has come. */
-  #advance({ id, replays }: Webhook, after: string): void {
+  /**
+   * Records now and then how far a webhook has come: up to where all is delivered, and not only queued, so that what
+   * waits is found again from the log alone.
+   */
+  #advance(id: string): void {
     const { placedAt = Number.POSITIVE_INFINITY } = this.#webhooks.get(id) ?? {};
     if (this.#options.clock() - placedAt < limits.webhookAdvanceMs) return;
-    const decide = (webhook: Webhook): WebhookEvent | undefined =>
-      webhook.replays === replays ? { type: "WebhookAdvanced", data: { after } } : undefined;
-    this.#aside(id, async () => void (await this.#record(id, system, undefined, decide)));
+    this.#aside("advance", id, async () => {
+      await new Promise<void>((resolve) => void this.#timers.after(limits.webhookAgainMs, resolve));
+      const { place } = this.#journal.progress(id);
+      if (place === undefined || this.#isStopped) return;
+      const { waiting, deadLetters } = await this.#options.messaging.depth(queueOf(id));
+      if (waiting + deadLetters > 0) return;
+      await this.#record(id, system, undefined, ({ replays }) =>
+        replays === place.replays ? { type: "WebhookAdvanced", data: { after: place.after } } : undefined,
+      );
+    });
   }
 
   /**
    * Does something about a webhook that those who found it due don't wait for: deliveries and dispatchers have to end for
    * it. What fails is found due again.
    */
-  #aside(id: string, work: () => Promise<void>): void {
-    if (this.#busy.has(id)) return;
-    this.#busy.add(id);
+  #aside(what: "disable" | "advance", id: string, work: () => Promise<void>): void {
+    const name = `${what} ${id}`;
+    if (this.#busy.has(name)) return;
+    this.#busy.add(name);
     work()
       .catch((error: unknown) => this.#observer.failed(queueOf(id), error))
-      .finally(() => this.#busy.delete(id));
+      .finally(() => this.#busy.delete(name));
   }
 
   async #withSecret(id: string): Promise<Outcome<CreatedWebhook>> {

@@ -38,7 +38,7 @@ export type WebhookEvent =
   | { readonly type: "WebhookDeleted"; readonly data: object }
   /** Its receiver is gone, or has failed for too long. */
   | { readonly type: "WebhookDisabled"; readonly data: { readonly reason: string } }
-  /** All its events up to a position are in its queue: recorded now and then, for when the exact place is lost. */
+  /** All its events up to a position are delivered: recorded now and then, for when the exact place is lost. */
   | { readonly type: "WebhookAdvanced"; readonly data: { readonly after: string } }
   /** What came after a position is to be sent again. */
   | { readonly type: "WebhookReplayed"; readonly data: { readonly after: string } };
@@ -56,7 +56,7 @@ export interface Webhook extends Choice {
   readonly reason?: string;
   readonly secret: SecretMark;
   readonly former?: { readonly secret: SecretMark; readonly until: Instant };
-  /** The position that its events are read from when nothing newer is known. */
+  /** All its events up to this position are delivered; they are read from here when nothing newer is known. */
   readonly after: string;
   /** When that was recorded. */
   readonly placedAt: Instant;
