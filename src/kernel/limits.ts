@@ -229,6 +229,8 @@ export const limits = {
   webhookLeaseMs: 60_000,
   /** Milliseconds before a full queue is asked again whether it has room. */
   webhookRoomMs: 250,
+  /** Milliseconds before a webhook whose queue could not be made is set to work again. */
+  webhookAgainMs: 1000,
   /** Attempts of one webhook that are listed, the newest. */
   webhookDeliveriesKept: 200,
   /** Milliseconds without a success after which a webhook whose deliveries fail is disabled: 5 days. */

@@ -1,4 +1,4 @@
-import type { Instant } from "../../kernel/index.ts";
+import { type Instant, limits } from "../../kernel/index.ts";
 import { systemTimers, type Timers } from "../timers/index.ts";
 import type { Delivery, Messaging } from "./port.ts";
 import { decideRetry, type RetryPolicy } from "./retry.ts";
@@ -78,8 +78,10 @@ export class QueueWorker {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        const batch = await messaging.receive(queue, { max: batchMax, leaseMs, waitMs: receiveWaitMs, signal });
-        if (batch.length > 0) this.#begin(batch);
+        // One receive for all places that are free: it costs a turn of the queue's file, however many it gives.
+        const max = Math.min(limits.receiveMessagesMax, batchMax * (concurrency - this.#underWay.size));
+        const found = await messaging.receive(queue, { max, leaseMs, waitMs: receiveWaitMs, signal });
+        for (let at = 0; at < found.length; at += batchMax) this.#begin(found.slice(at, at + batchMax));
       } catch (error) {
         this.#options.onFailure?.(error);
         await this.#pause(queueFailureMs);

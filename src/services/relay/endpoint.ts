@@ -32,8 +32,8 @@ export interface EndpointOptions {
   /** The webhook as it stands now. */
   readonly webhook: (id: string) => Webhook | undefined;
   readonly historyStart: () => string;
-  /** Events have come into the queue since the last call. */
-  readonly onSent: (webhook: Webhook, after: string) => void;
+  /** Events have come into the webhook's queue since the last call. */
+  readonly onSent: (id: string) => void;
   readonly onDelivered: (webhook: Webhook, delivery: Delivery, delivered: Delivered) => void;
 }
 
@@ -97,6 +97,8 @@ export class Endpoint {
   async #start(webhook: Webhook, shape: string): Promise<void> {
     const { messaging, policy, clock, random, timers, observer, journal } = this.#options;
     const queue = queueOf(this.#id);
+    // What waited in a queue that is gone is found again from where all had been delivered.
+    const isQueueLost = !(await messaging.queues()).includes(queue);
     await messaging.declareQueue(queueSettings(this.#id, policy));
     const worker = new QueueWorker({
       messaging,
@@ -119,11 +121,11 @@ export class Endpoint {
       ...this.#options,
       queue,
       webhook,
-      after: place?.replays === replays ? place.after : webhook.after,
+      after: place?.replays === replays && !isQueueLost ? place.after : webhook.after,
       signal: abort.signal,
       onMoved: (after, sent) => {
         journal.moved(this.#id, { after, replays });
-        if (sent > 0) this.#options.onSent(webhook, after);
+        if (sent > 0) this.#options.onSent(this.#id);
       },
       onFailure: (error) => observer.failed(queue, error),
     });
@@ -140,7 +142,8 @@ export class Endpoint {
     const webhook = this.#options.webhook(this.#id);
     if (webhook === undefined) return { outcome: "retry", cause: "the webhook was deleted" };
     const delivered = await deliver(webhook, noteOf(delivery), this.#options, { signal });
-    this.#options.onDelivered(webhook, delivery, delivered);
+    // What was called off says nothing of the receiver.
+    if (!signal.aborted) this.#options.onDelivered(webhook, delivery, delivered);
     return handledAs(delivered);
   }
 }

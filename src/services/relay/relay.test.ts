@@ -296,8 +296,8 @@ describe("what is not sent now", () => {
     await receive(house, "a");
     await eventually(async () => [skusAt(one), (await read(id)).waiting]).toEqual([["a"], 0]);
     await house.relay.stop();
-    // What the queue has had is forgotten, so that only the place counts.
-    await house.messaging.removeQueue(`webhook-${id}`);
+    // By then the queue has forgotten what it has had, so that only the place counts.
+    house.clock.ahead += hours(3);
     await receive(house, "b");
     await house.restart();
     await eventually(() => skusAt(one)).toEqual(["a", "b"]);
@@ -314,6 +314,31 @@ describe("what is not sent now", () => {
     await house.restart();
     await receive(house, "d");
     await eventually(() => skusAt(one).sort()).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("because its queue was lost, is sent all the same", async () => {
+    house.receivers.answer = () => 500;
+    const { id } = await createWebhook(house);
+    await receive(house, "a");
+    await eventually(async () => (await read(id)).waiting + (await read(id)).deadLetters).toBe(1);
+    await house.relay.stop();
+    await house.messaging.removeQueue(`webhook-${id}`);
+    house.receivers.answer = () => 204;
+    const before = calls().length;
+    await house.restart();
+    await eventually(() => skusAt(one).slice(before)).toEqual(["a"]);
+  });
+
+  it("and was not delivered yet, is not told to the log as delivered", async () => {
+    house.receivers.answer = ({ body = "" }) => (JSON.parse(body).data.sku === "a" ? 500 : 204);
+    const { id } = await createWebhook(house);
+    await receive(house, "a");
+    await eventually(async () => (await read(id)).deadLetters).toBe(1);
+    house.clock.ahead += hours(2);
+    await receive(house, "b");
+    await eventually(() => skusAt(one)).toContain("b");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    expect((await house.storage.readStream(`webhook-${id}`)).map(({ type }) => type)).toEqual(["WebhookCreated"]);
   });
 
   it("and is older than what was recorded of its place, is not read again", async () => {

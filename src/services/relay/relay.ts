@@ -80,9 +80,9 @@ class LocalRelay implements RunningRelay {
   readonly #host: ConsumerHost;
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #endpointOptions: EndpointOptions;
-  /** When it was last recorded how far each webhook has come. */
-  readonly #advancedAt = new Map<string, Instant>();
-  readonly #disabling = new Set<string>();
+  /** What is being recorded, of which webhook, that nobody awaits. */
+  readonly #busy = new Set<string>();
+  #isStopped = false;
 
   constructor(options: RelayOptions) {
     const { storage, messaging, inventory, outbound, policy, clock, random, timers = systemTimers } = options;
@@ -109,7 +109,7 @@ class LocalRelay implements RunningRelay {
       random: () => new DataView(random(4).slice().buffer).getUint32(0) / 2 ** 32,
       webhook: (id) => this.#webhooks.get(id),
       historyStart: () => positionAt(storage.epochs.at(-1)?.startsAfter ?? 0, storage),
-      onSent: (webhook, after) => this.#advance(webhook, after),
+      onSent: (id) => this.#advance(id),
       onDelivered: (webhook, delivery, delivered) => this.#delivered(webhook, delivery, delivered),
     };
   }
@@ -122,7 +122,8 @@ class LocalRelay implements RunningRelay {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#endpoints.values()].map((endpoint) => endpoint.align(undefined)));
+    this.#isStopped = true;
+    await Promise.all([...this.#endpoints.keys()].map((id) => this.#align(id)));
     this.#journal.stop();
     this.#host.stop();
   }
@@ -333,17 +334,18 @@ class LocalRelay implements RunningRelay {
     return `w${clock().toString(36).padStart(9, "0")}${Buffer.from(random(6)).toString("hex")}`;
   }
 
-  /** Lets an endpoint run as its webhook stands. */
+  /** Lets an endpoint run as its webhook stands; later, when the queues can't be written now. */
   async #align(id: string): Promise<void> {
     const webhook = this.#webhooks.get(id);
-    const works = webhook !== undefined && this.#whyNot(webhook) === undefined;
-    let endpoint = this.#endpoints.get(id);
-    if (endpoint === undefined) {
-      if (!works) return;
-      endpoint = new Endpoint(id, this.#endpointOptions);
-      this.#endpoints.set(id, endpoint);
+    const works = !this.#isStopped && webhook !== undefined && this.#whyNot(webhook) === undefined;
+    const endpoint = this.#endpoints.get(id) ?? new Endpoint(id, this.#endpointOptions);
+    this.#endpoints.set(id, endpoint);
+    try {
+      await endpoint.align(works ? webhook : undefined);
+    } catch (error) {
+      this.#observer.failed(queueOf(id), error);
+      this.#timers.after(limits.webhookAgainMs, () => void this.#align(id));
     }
-    await endpoint.align(works ? webhook : undefined);
     if (this.#webhooks.get(id) === undefined) this.#endpoints.delete(id);
   }
 
@@ -389,32 +391,46 @@ class LocalRelay implements RunningRelay {
     }
   }
 
-  /** Not awaited by deliveries: the worker that they run in has to end for it. */
   #disable(id: string, reason: string): void {
-    if (this.#disabling.has(id)) return;
-    this.#disabling.add(id);
-    const disable = async () => {
+    this.#aside("disable", id, async () => {
       const decide = ({ status }: Webhook): WebhookEvent | undefined =>
         status === "active" ? { type: "WebhookDisabled", data: { reason } } : undefined;
       await this.#record(id, system, undefined, decide);
       this.#observer.disabled(id, reason);
       await this.#align(id);
-    };
-    disable()
-      .catch((error: unknown) => this.#observer.failed(queueOf(id), error))
-      .finally(() => this.#disabling.delete(id));
+    });
   }
 
-  /** Records now and then how far a webhook has come; the next time will do when it fails. */
-  #advance({ id, replays }: Webhook, after: string): void {
-    const now = this.#options.clock();
-    const advancedAt = this.#advancedAt.get(id);
-    if (advancedAt === undefined) this.#advancedAt.set(id, now);
-    if (advancedAt === undefined || now - advancedAt < limits.webhookAdvanceMs) return;
-    this.#advancedAt.set(id, now);
-    const decide = (webhook: Webhook): WebhookEvent | undefined =>
-      webhook.replays === replays ? { type: "WebhookAdvanced", data: { after } } : undefined;
-    this.#record(id, system, undefined, decide).catch((error: unknown) => this.#observer.failed(queueOf(id), error));
+  /**
+   * Records now and then how far a webhook has come: up to where all is delivered, and not only queued, so that what
+   * waits is found again from the log alone.
+   */
+  #advance(id: string): void {
+    const { placedAt = Number.POSITIVE_INFINITY } = this.#webhooks.get(id) ?? {};
+    if (this.#options.clock() - placedAt < limits.webhookAdvanceMs) return;
+    this.#aside("advance", id, async () => {
+      await new Promise<void>((resolve) => void this.#timers.after(limits.webhookAgainMs, resolve));
+      const { place } = this.#journal.progress(id);
+      if (place === undefined || this.#isStopped) return;
+      const { waiting, deadLetters } = await this.#options.messaging.depth(queueOf(id));
+      if (waiting + deadLetters > 0) return;
+      await this.#record(id, system, undefined, ({ replays }) =>
+        replays === place.replays ? { type: "WebhookAdvanced", data: { after: place.after } } : undefined,
+      );
+    });
+  }
+
+  /**
+   * Does something about a webhook that those who found it due don't wait for: deliveries and dispatchers have to end for
+   * it. What fails is found due again.
+   */
+  #aside(what: "disable" | "advance", id: string, work: () => Promise<void>): void {
+    const name = `${what} ${id}`;
+    if (this.#busy.has(name)) return;
+    this.#busy.add(name);
+    work()
+      .catch((error: unknown) => this.#observer.failed(queueOf(id), error))
+      .finally(() => this.#busy.delete(name));
   }
 
   async #withSecret(id: string): Promise<Outcome<CreatedWebhook>> {

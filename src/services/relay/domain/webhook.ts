@@ -38,7 +38,7 @@ export type WebhookEvent =
   | { readonly type: "WebhookDeleted"; readonly data: object }
   /** Its receiver is gone, or has failed for too long. */
   | { readonly type: "WebhookDisabled"; readonly data: { readonly reason: string } }
-  /** All its events up to a position are in its queue: recorded now and then, for when the exact place is lost. */
+  /** All its events up to a position are delivered: recorded now and then, for when the exact place is lost. */
   | { readonly type: "WebhookAdvanced"; readonly data: { readonly after: string } }
   /** What came after a position is to be sent again. */
   | { readonly type: "WebhookReplayed"; readonly data: { readonly after: string } };
@@ -56,8 +56,10 @@ export interface Webhook extends Choice {
   readonly reason?: string;
   readonly secret: SecretMark;
   readonly former?: { readonly secret: SecretMark; readonly until: Instant };
-  /** The position that its events are read from when nothing newer is known. */
+  /** All its events up to this position are delivered; they are read from here when nothing newer is known. */
   readonly after: string;
+  /** When that was recorded. */
+  readonly placedAt: Instant;
   /** How often it has been replayed: places that were kept before a replay count no more. */
   readonly replays: number;
 }
@@ -72,7 +74,7 @@ export interface Recorded {
 export function evolve(before: Webhook | undefined, event: WebhookEvent, recorded: Recorded): Webhook | undefined {
   if (event.type === "WebhookCreated") {
     const { id, version, at } = recorded;
-    return { ...event.data, id, version, createdAt: at, updatedAt: at, status: "active", replays: 0 };
+    return { ...event.data, id, version, createdAt: at, updatedAt: at, placedAt: at, status: "active", replays: 0 };
   }
   if (before === undefined || event.type === "WebhookDeleted") return undefined;
   const { reason: _reason, ...rest } = before;
@@ -94,9 +96,9 @@ export function evolve(before: Webhook | undefined, event: WebhookEvent, recorde
     case "WebhookDisabled":
       return { ...changed, status: "disabled", reason: event.data.reason };
     case "WebhookAdvanced":
-      return { ...same, after: event.data.after };
+      return { ...same, after: event.data.after, placedAt: recorded.at };
     case "WebhookReplayed":
-      return { ...same, updatedAt: recorded.at, after: event.data.after, replays: before.replays + 1 };
+      return { ...same, ...event.data, updatedAt: recorded.at, placedAt: recorded.at, replays: before.replays + 1 };
     default:
       event satisfies never;
       return same;
