@@ -278,7 +278,7 @@ export const limits = {
   syncProbeRecordsMax: 10,
   /** Milliseconds before a push whose figures could not be read, or were behind, is made again. */
   syncReadAgainMs: 250,
-  /** Milliseconds after which a receiver whose turn comes later is looked at all the same: clocks are set. */
+  /** Milliseconds after which a receiver whose turn comes later is looked at all the same: timers know weeks at most. */
   syncWakeMsMax: 60_000,
   /** Milliseconds that pushes under way get to finish at a stop. */
   syncStopMs: 3000,

@@ -407,6 +407,7 @@ class LocalInventory implements RunningInventory {
   }
 
   async availabilityOf(pairs: readonly StockPair[]): Promise<readonly (AvailabilityItem | undefined)[]> {
+    this.#mustFollow();
     const { epochs } = this.#storage;
     return pairs.map(({ location, sku }) => {
       const row = this.#availability.row(location, sku);
@@ -415,6 +416,7 @@ class LocalInventory implements RunningInventory {
   }
 
   async stocks({ after = 0, count, changedSince }: Parameters<Inventory["stocks"]>[0]): Promise<StocksStep> {
+    this.#mustFollow();
     const rows = this.#availability.slice(after, count);
     const stocks = rows.flatMap(({ location, sku, updatedAt: changedAt }) =>
       changedAt >= changedSince ? [{ location, sku, changedAt }] : [],
@@ -422,6 +424,12 @@ class LocalInventory implements RunningInventory {
     const end = after + rows.length;
     const of = this.#availability.size;
     return { stocks, of, ...(end < of && { next: end }) };
+  }
+
+  /** Whoever goes by these figures on its own must not go by old ones. */
+  #mustFollow(): void {
+    if (!this.#host.failures().includes(this.#availability.name)) return;
+    throw new PlatformError("read-side-behind", "the read side has failed and stands still: restart the server");
   }
 
   #addItems(

@@ -69,10 +69,12 @@ export class SyncDeadLetters {
     const told = { outcome: "dead", cause } as const;
     if (this.#settle(receiver, item.key, told)) return;
     await this.#declare(receiver);
-    const { sku, location, attempts, firstAttemptAt } = item;
+    const { clock, timers, messaging } = this.#options;
+    const { sku, location, attempts } = item;
+    const firstAttemptAt = Math.round(clock() - (timers.elapsedMs() - item.firstAttemptAt));
     const id = `${location}/${sku}`;
     const body = JSON.stringify({ sku, location });
-    await this.#options.messaging.sendDead(
+    await messaging.sendDead(
       queueOf(receiver),
       { id, body, headers: { "content-type": "application/json" } },
       { cause: `given up after ${attempts} attempts; the last: ${cause}`, attempts, firstAttemptAt },

@@ -60,7 +60,7 @@ export class Dispatcher {
   /** Looks whether it is a receiver's turn, now or later. To be called whenever something about it has changed. */
   consider(receiver: Receiver): void {
     if (this.#isStopped || !this.#isCurrent(receiver)) return this.forget(receiver);
-    const now = this.#options.clock();
+    const now = this.#options.timers.elapsedMs();
     const at = receiver.nextPushAt(now);
     if (at === undefined || at === Number.POSITIVE_INFINITY) this.#ready.delete(receiver);
     else if (at > now) {
@@ -97,7 +97,7 @@ export class Dispatcher {
     const set = this.#wakes.get(receiver);
     if (set !== undefined && set.at <= at) return;
     set?.callOff();
-    // Timers know days at most, and clocks jump: it looks again when it wakes.
+    // Timers know weeks at most: it looks again when it wakes.
     const callOff = this.#options.timers.after(Math.min(at - now, limits.syncWakeMsMax), () => {
       this.#wakes.delete(receiver);
       this.consider(receiver);
@@ -132,7 +132,7 @@ export class Dispatcher {
         continue;
       }
       passed = 0;
-      const batch = receiver.begin(this.#options.clock());
+      const batch = receiver.begin(this.#options.timers.elapsedMs());
       if (batch !== undefined) this.#begin(receiver, batch);
       this.consider(receiver);
     }
@@ -164,22 +164,22 @@ export class Dispatcher {
   }
 
   async #push(receiver: Receiver, batch: Batch): Promise<void> {
-    const { clock, observer, receivers } = this.#options;
-    const begunAt = clock();
+    const { timers, observer, receivers } = this.#options;
+    const begunAt = timers.elapsedMs();
     try {
       // What it asks for may have changed while this waited.
       const wanted = batch.filter((item) => receivers.wants(receiver, item));
       const pushed = await push(receiver, wanted, this.#cutting.signal, this.#options);
       await this.#settle(receiver, batch, pushed, begunAt);
     } catch (error) {
-      receiver.calledOff(batch, clock());
+      receiver.calledOff(batch, timers.elapsedMs());
       observer.failed(receiver.location, error);
     }
   }
 
   async #settle(receiver: Receiver, batch: Batch, pushed: Pushed, begunAt: number): Promise<void> {
-    const { clock, observer, onTaken, giveUp } = this.#options;
-    const now = clock();
+    const { clock, timers, observer, onTaken, giveUp } = this.#options;
+    const now = timers.elapsedMs();
     switch (pushed.outcome) {
       case "empty":
         receiver.nothingSent(batch);
@@ -187,12 +187,13 @@ export class Dispatcher {
         return;
       case "taken": {
         receiver.backlog.drop(batch.filter((item) => !pushed.sent.some((one) => one.item === item)));
-        const changes = receiver.taken(pushed.sent, now);
+        const at = clock();
+        const changes = receiver.taken(pushed.sent, now, at);
         onTaken(receiver, batch);
         observer.taken(
           receiver.location,
           pushed.sent.length,
-          changes.map((item) => now - (item.changedAt ?? now)),
+          changes.map((item) => at - (item.changedAt ?? at)),
         );
         return;
       }
@@ -207,7 +208,7 @@ export class Dispatcher {
           receiver.backlog.drop(given);
         } catch (error) {
           // Nothing may vanish: what can't be put on record is pushed on.
-          receiver.calledOff(given, clock());
+          receiver.calledOff(given, timers.elapsedMs());
           observer.failed(receiver.location, error);
         }
       }

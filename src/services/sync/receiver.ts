@@ -4,6 +4,7 @@ import { decideRetry, type RetryPolicy } from "../../platform/messaging/index.ts
 import type { LocationDescribed } from "../inventory/index.ts";
 import { Backlog, type Batch, type Item } from "./domain/backlog.ts";
 import { afterFailure, type Circuit, closedCircuit, probing } from "./domain/circuit.ts";
+import type { Moment } from "./domain/moment.ts";
 import { faster, firstPace, type Pace, paused, restarted, slower } from "./domain/pace.ts";
 import { PushRecord } from "./domain/record.ts";
 import type { Verdict } from "./domain/verdict.ts";
@@ -20,7 +21,7 @@ export interface ReceiverOptions {
 
 /** How a push failed. */
 export interface Failed {
-  readonly begunAt: Instant;
+  readonly begunAt: Moment;
   readonly verdict: Exclude<Verdict, { readonly kind: "taken" }>;
   /** Milliseconds that the receiver asked to be left alone. */
   readonly retryAfterMs?: number;
@@ -36,7 +37,7 @@ export class Receiver {
   pushes = 0;
   #circuit: Circuit = closedCircuit;
   #pace: Pace = firstPace;
-  #lastPushAt: Instant = Number.NEGATIVE_INFINITY;
+  #lastPushAt: Moment = Number.NEGATIVE_INFINITY;
   readonly #options: ReceiverOptions;
 
   constructor(location: string, settings: ReceiverSettings, options: ReceiverOptions) {
@@ -59,11 +60,11 @@ export class Receiver {
   forgetAnswers(): void {
     this.#circuit = closedCircuit;
     this.#pace = firstPace;
-    this.backlog.unpark(0);
+    this.backlog.unpark(Number.NEGATIVE_INFINITY);
   }
 
   /** From when on a push may begin; undefined when there is nothing to push, or as much under way as there may be. */
-  nextPushAt(now: Instant): Instant | undefined {
+  nextPushAt(now: Moment): Moment | undefined {
     const { pausedUntil, window } = this.#pace;
     switch (this.#circuit.state) {
       case "half-open":
@@ -80,7 +81,7 @@ export class Receiver {
   }
 
   /** Begins a push, for which it was time. */
-  begin(now: Instant): Batch | undefined {
+  begin(now: Moment): Batch | undefined {
     const { batchSize } = this.settings;
     const isProbe = this.#circuit.state === "open";
     const batch = isProbe
@@ -93,15 +94,16 @@ export class Receiver {
     return batch;
   }
 
-  /** It has taken a push: these stocks, each at a version. Gives those that were changes. */
-  taken(sent: readonly { readonly item: Item; readonly version: number }[], now: Instant): Batch {
+  /** It has taken a push, at an instant by the clock: these stocks, each at a version. Gives those that were changes. */
+  taken(sent: readonly { readonly item: Item; readonly version: number }[], now: Moment, at: Instant): Batch {
     this.#pace = this.#answers(now) ? restarted(this.#pace, now) : faster(this.#pace);
     const changes = this.backlog.acknowledged(sent, now + limits.syncReadAgainMs);
     this.record.taken(
       now,
       sent.length,
-      changes.map(({ changedAt = now }) => Math.max(0, now - changedAt)),
+      changes.map(({ changedAt = at }) => Math.max(0, at - changedAt)),
     );
+    this.record.lastSuccessAt = at;
     return changes;
   }
 
@@ -109,7 +111,7 @@ export class Receiver {
    * A push failed: its stocks are sent again, later. Gives those that are given up. A receiver that is down, or too busy,
    * is no reason to give anything up; and a stock is given up only after it failed alone, not for its neighbours in a batch.
    */
-  failed(batch: Batch, { begunAt, verdict, retryAfterMs = 0 }: Failed, now: Instant): Batch {
+  failed(batch: Batch, { begunAt, verdict, retryAfterMs = 0 }: Failed, now: Moment): Batch {
     this.record.failed(now, verdict.cause);
     switch (verdict.kind) {
       case "busy": {
@@ -146,20 +148,20 @@ export class Receiver {
   }
 
   /** A push that came to nothing, for no reason of the receiver's: its figures could not be read. */
-  calledOff(batch: Batch, now: Instant): void {
+  calledOff(batch: Batch, now: Moment): void {
     if (this.#circuit.state === "half-open") this.#circuit = { ...this.#circuit, state: "open" };
     this.backlog.hold(batch, this.#circuit.state === "open" ? Number.POSITIVE_INFINITY : now + limits.syncReadAgainMs);
   }
 
   /** It answers; tells whether it had counted as down. */
-  #answers(now: Instant): boolean {
+  #answers(now: Moment): boolean {
     const wasDown = this.#circuit.state !== "closed";
     this.#circuit = closedCircuit;
     if (wasDown) this.backlog.unpark(now);
     return wasDown;
   }
 
-  #tryAgain(batches: readonly Batch[], begunAt: Instant, retryAfterMs: number, now: Instant): Batch {
+  #tryAgain(batches: readonly Batch[], begunAt: Moment, retryAfterMs: number, now: Moment): Batch {
     const { policy, random } = this.#options;
     const given: Item[] = [];
     const isAlone = batches.length === 1 && batches[0]?.length === 1;

@@ -2,7 +2,14 @@ import type { Instant } from "../../kernel/index.ts";
 import { limits } from "../../kernel/index.ts";
 import type { Consumer } from "../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedUnit, Storage } from "../../platform/storage/index.ts";
-import { type LocationDescribed, locationDescribedBy, publicVersion, stockChangedBy } from "../inventory/index.ts";
+import {
+  type LocationDescribed,
+  locationDescribedBy,
+  publicVersion,
+  type StockPair,
+  stockChangedBy,
+  streamOfStock,
+} from "../inventory/index.ts";
 import { isSameRoute, wantsPlace, wantsSku } from "./domain/route.ts";
 import { Receiver, type ReceiverOptions } from "./receiver.ts";
 
@@ -51,6 +58,13 @@ export class Receivers implements Consumer {
   /** Whether a receiver is to be told of a stock. */
   wants({ location, settings }: Receiver, stock: { readonly location: string; readonly sku: string }): boolean {
     return wantsPlace(settings, location, this.#place(stock.location)) && wantsSku(settings, stock.sku);
+  }
+
+  /** A receiver is to be told of a stock again, as it is by then; false when too much waits already. */
+  again(receiver: Receiver, { location, sku }: StockPair): boolean {
+    const isRoom = receiver.backlog.again({ key: streamOfStock({ location, sku }), location, sku }, this.#reached);
+    this.#news(receiver);
+    return isRoom;
   }
 
   /** Something about a receiver has changed that may be worth keeping. */

@@ -1,12 +1,13 @@
 import { formatInstant, type Instant } from "../../kernel/index.ts";
+import type { Moment } from "./domain/moment.ts";
 import { alarmsOf, type Summary } from "./domain/record.ts";
 import type { Receiver } from "./receiver.ts";
 import type { SyncStatus } from "./wire.ts";
 
-/** How it stands with a receiver, as clients see it. */
-export function statusOf(receiver: Receiver, now: Instant): SyncStatus {
+/** How it stands with a receiver at an instant, as clients see it; `moment` is the same by the time that is waited by. */
+export function statusOf(receiver: Receiver, now: Instant, moment: Moment): SyncStatus {
   const { backlog, record, location, circuit } = receiver;
-  const summary = record.summary(now);
+  const summary = record.summary(moment);
   const { sweep } = backlog;
   return {
     location,

@@ -435,3 +435,17 @@ describe("crashes at any moment", () => {
     await world.stop();
   });
 });
+
+describe("a clock that is set", () => {
+  it.each([-600_000, 600_000])("by %i ms holds nothing up", async (ms) => {
+    const world = await World.open();
+    await world.connect("leeds");
+    await world.move(["york", "milk", 1]);
+    await world.time.pass(second);
+    world.clockOffsetMs = ms;
+    await world.move(["york", "milk", 1], ["york", "rice", 1]);
+    await world.time.pass(second);
+    expect(await world.lacking("leeds")).toEqual([]);
+    await world.stop();
+  });
+});

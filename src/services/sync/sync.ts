@@ -82,11 +82,7 @@ class LocalSync implements RunningSync {
       clock,
       random,
       timers: this.#timers,
-      again: (receiver, stock) => {
-        const isRoom = receiver.backlog.again(stock, clock());
-        this.#news(receiver);
-        return isRoom;
-      },
+      again: (receiver, stock) => this.#receivers.again(receiver, stock),
       onFailure: (error) => this.#observer.failed("dead letters", error),
     });
     this.#dispatcher = new Dispatcher({
@@ -136,14 +132,12 @@ class LocalSync implements RunningSync {
   }
 
   all(): readonly SyncStatus[] {
-    const now = this.#clock();
-    return [...this.#receivers.all()].map((receiver) => statusOf(receiver, now));
+    return [...this.#receivers.all()].map((receiver) => this.#statusOf(receiver));
   }
 
   status({ cursor, limit }: { readonly cursor?: string; readonly limit: number }, caller: Caller) {
     const after = cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
     if (after !== undefined && Buffer.from(after).toString("base64url") !== cursor) return unreadableCursor();
-    const now = this.#clock();
     const visible = [...this.#receivers.all()]
       .filter(({ location }) => isVisible(location, caller) && (after === undefined || location > after))
       .sort((a, b) => (a.location < b.location ? -1 : 1));
@@ -151,7 +145,7 @@ class LocalSync implements RunningSync {
     const last = page.at(-1);
     const hasMore = visible.length > page.length && last !== undefined;
     return accept({
-      items: page.map((receiver) => statusOf(receiver, now)),
+      items: page.map((receiver) => this.#statusOf(receiver)),
       ...(hasMore && { next: Buffer.from(last.location).toString("base64url") }),
     });
   }
@@ -162,7 +156,7 @@ class LocalSync implements RunningSync {
     receiver.backlog.sweepSince(0);
     this.#receivers.touch(receiver);
     this.#news(receiver);
-    return accept(statusOf(receiver, this.#clock()));
+    return accept(this.#statusOf(receiver));
   }
 
   // For reconciliation, which stands in this service.
@@ -179,11 +173,12 @@ class LocalSync implements RunningSync {
     return receiver.backlog.mayLack(streamOfStock(stock));
   }
 
-  pushAgain(receiver: Receiver, { location, sku }: StockPair): boolean {
-    const stock = { key: streamOfStock({ location, sku }), location, sku };
-    const isRoom = receiver.backlog.again(stock, this.#clock());
-    this.#news(receiver);
-    return isRoom;
+  pushAgain(receiver: Receiver, stock: StockPair): boolean {
+    return this.#receivers.again(receiver, stock);
+  }
+
+  #statusOf(receiver: Receiver): SyncStatus {
+    return statusOf(receiver, this.#clock(), this.#timers.elapsedMs());
   }
 
   #find(location: string, caller: Caller): Receiver | undefined {
@@ -206,9 +201,8 @@ class LocalSync implements RunningSync {
 
   /** Says which alarms begin and end, and whose circuit opens and closes. */
   #lookAtAlarms(): void {
-    const now = this.#clock();
     for (const receiver of this.#receivers.all()) {
-      const { location, alarms, circuit, lastError } = statusOf(receiver, now);
+      const { location, alarms, circuit, lastError } = this.#statusOf(receiver);
       const before = this.#ringing.get(location) ?? new Set();
       const after = new Set<AlarmName | "open">([...alarms, ...(circuit === "closed" ? [] : (["open"] as const))]);
       for (const name of new Set([...before, ...after])) {

@@ -174,6 +174,8 @@ export class World {
   readonly random: () => number;
   inventory!: RunningInventory;
   sync!: RunningSync;
+  /** By how much the server's clock is wrong. */
+  clockOffsetMs = 0;
   pushesAtOnce = 0;
   mostPushesAtOnce = 0;
   #life = { dead: false };
@@ -196,7 +198,7 @@ export class World {
   async start(): Promise<void> {
     this.#life = { dead: false };
     const timers = this.time.timersOf(this.#life);
-    const clock = (): Instant => this.time.now;
+    const clock = (): Instant => this.time.now + this.clockOffsetMs;
     const randomId = () => {
       this.#ids += 1;
       return `id-${this.#ids}`;

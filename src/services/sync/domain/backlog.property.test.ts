@@ -8,7 +8,7 @@ type Step =
   | { readonly kind: "again"; readonly stock: number }
   | { readonly kind: "take"; readonly max: number }
   | { readonly kind: "probe"; readonly max: number }
-  | { readonly kind: "answer"; readonly which: number; readonly how: "taken" | "stale" | "failed" | "given-up" }
+  | { readonly kind: "answer"; readonly which: number; readonly how: "taken" | "failed" | "given-up" }
   | { readonly kind: "down" | "back" | "sweep" | "resend" }
   | { readonly kind: "time"; readonly ms: number };
 
@@ -22,13 +22,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("answer" as const),
       which: fc.nat(5),
-      how: fc.constantFrom(
-        "taken" as const,
-        "taken" as const,
-        "stale" as const,
-        "failed" as const,
-        "given-up" as const,
-      ),
+      how: fc.constantFrom("taken" as const, "taken" as const, "failed" as const, "given-up" as const),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("down" as const, "back" as const, "resend" as const) }) },
@@ -44,6 +38,7 @@ class Model {
   readonly given = new Set<number>();
   readonly underWay: Batch[] = [];
   now = 1000;
+  readonly #read = new Map<Item, number>();
 
   constructor(capacity: number) {
     this.backlog = new Backlog(() => capacity);
@@ -85,11 +80,13 @@ class Model {
     expect(batch.length).toBeGreaterThan(0);
     expect(batch.length).toBeLessThanOrEqual(max);
     this.underWay.push(batch);
+    // The figures are read when it is sent.
+    for (const item of batch) this.#read.set(item, this.ours.get(numberOf(item))?.version ?? 0);
     const keys = this.underWay.flatMap((items) => items.map(({ key }) => key));
     expect(new Set(keys).size, "no stock is in flight twice").toBe(keys.length);
   }
 
-  #answer(which: number, how: "taken" | "stale" | "failed" | "given-up"): void {
+  #answer(which: number, how: "taken" | "failed" | "given-up"): void {
     const [batch] = this.underWay.splice(which % Math.max(1, this.underWay.length), 1);
     if (batch === undefined) return;
     if (how === "failed") return this.backlog.hold(batch, this.now + 500);
@@ -97,20 +94,13 @@ class Model {
       for (const item of batch) this.given.add(numberOf(item));
       return this.backlog.drop(batch);
     }
-    // The figures are read when it is sent; an old read is one that does not know the newest change yet.
-    const sent = batch.map((item) => ({
-      item,
-      version: how === "stale" ? Math.max(0, item.version - 1) : item.version,
-    }));
-    for (const { item, version } of sent)
-      this.theirs.set(numberOf(item), Math.max(version, this.theirs.get(numberOf(item)) ?? 0));
-    // What was only sent again carries what there is.
-    for (const { item } of sent) if (item.version === 0) this.theirs.set(numberOf(item), this.#version(item));
+    const sent = batch.map((item) => ({ item, version: this.#read.get(item) ?? 0 }));
+    for (const { item, version } of sent) {
+      const known = this.theirs.get(numberOf(item)) ?? 0;
+      expect(version, "versions come in order").toBeGreaterThanOrEqual(known);
+      this.theirs.set(numberOf(item), version);
+    }
     this.backlog.acknowledged(sent, this.now + 250);
-  }
-
-  #version(item: Item): number {
-    return this.ours.get(numberOf(item))?.version ?? 0;
   }
 
   #sweep(): void {
@@ -176,4 +166,30 @@ it("tells a receiver the newest of everything in the end, whatever happens betwe
     }),
     { numRuns: 300 },
   );
+});
+
+it("finds what changed while it was in flight and did not fit", () => {
+  const model = new Model(1);
+  for (const one of [
+    { kind: "change", stock: 1 },
+    { kind: "take", max: 1 },
+    { kind: "change", stock: 0 },
+    { kind: "change", stock: 1 },
+    { kind: "take", max: 1 },
+    { kind: "sweep" },
+  ] as const)
+    model.run(one);
+  model.finish();
+  expect(model.lacking()).toEqual([]);
+});
+
+it("sends again what was read from a read side that did not know the newest change yet", () => {
+  const backlog = new Backlog(() => 10);
+  backlog.changed(stockOf(1), 7, 100);
+  const [item] = backlog.take(10, 0) ?? [];
+  expect(backlog.acknowledged([{ item: item!, version: 6 }], 250)).toEqual([]);
+  expect([backlog.size, backlog.dueAt(0), backlog.toldUntil(900)]).toEqual([1, 250, 100]);
+  const [again] = backlog.take(10, 250) ?? [];
+  expect(backlog.acknowledged([{ item: again!, version: 7 }], 500)).toEqual([again]);
+  expect([backlog.size, backlog.toldUntil(900)]).toEqual([0, 900]);
 });

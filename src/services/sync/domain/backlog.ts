@@ -13,6 +13,7 @@
  * again by a *sweep*, which goes through all stocks for those that changed since.
  */
 import { type Instant, invariant } from "../../../kernel/index.ts";
+import type { Moment } from "./moment.ts";
 
 export interface Stock {
   readonly key: string;
@@ -25,13 +26,13 @@ export interface Item extends Stock {
   /** The newest change that is known of: a push must carry this version or a later one. 0 when any will do. */
   version: number;
   /** Nothing of what it lacks was recorded before. */
-  readonly since: Instant;
+  since: Instant;
   /** When the first change that it lacks was recorded; undefined for one that is only sent again. */
   changedAt: Instant | undefined;
   /** Failed attempts, without those while the receiver was down. */
   attempts: number;
   /** Of these attempts. */
-  firstAttemptAt: Instant;
+  firstAttemptAt: Moment;
 }
 
 export type Found = Stock & { readonly changedAt: Instant };
@@ -42,7 +43,7 @@ export type Batch = readonly Item[];
 interface Held {
   readonly batch: Batch;
   /** Infinite while the receiver is down. */
-  due: Instant;
+  due: Moment;
 }
 
 /** How far all stocks have been gone through for those that changed at or after an instant. */
@@ -75,7 +76,7 @@ export class Backlog {
     this.#capacity = capacity;
   }
 
-  /** Stocks that are known to be lacking. */
+  /** Stocks that are known to be lacking; one that changed while it is in flight counts twice. */
   get size(): number {
     return this.#waiting.size + this.#swept.size + this.#heldItems.size + this.#inFlight.size;
   }
@@ -95,10 +96,13 @@ export class Backlog {
 
   /** When the change was recorded that waits for longest; undefined when none does. */
   oldestChange(): Instant | undefined {
-    const [first] = this.#waiting.values();
-    const times = [first?.changedAt, this.#missedSince];
-    for (const items of [this.#inFlight, this.#heldItems])
+    const times = [this.#missedSince];
+    for (const items of [this.#swept, this.#inFlight, this.#heldItems])
       for (const item of items.values()) times.push(item.changedAt);
+    for (const { changedAt } of this.#waiting.values()) {
+      times.push(changedAt);
+      if (changedAt !== undefined) break;
+    }
     return least(times);
   }
 
@@ -130,12 +134,14 @@ export class Backlog {
     this.#waiting.set(stock.key, { ...stock, version, since: at, changedAt: at, attempts: 0, firstAttemptAt: 0 });
   }
 
-  /** A stock is to be sent, whether it has changed or not; false when there is no room for it. */
-  again(stock: Stock, at: Instant): boolean {
-    if (this.#waiting.has(stock.key) || this.#heldItems.has(stock.key)) return true;
+  /**
+   * A stock is to be sent, whether it has changed or not; false when there is no room for it. `reached` is the recording
+   * time of the newest change.
+   */
+  again(stock: Stock, reached: Instant): boolean {
+    if (this.#waiting.has(stock.key) || this.#swept.has(stock.key) || this.#heldItems.has(stock.key)) return true;
     if (this.#waiting.size >= this.#capacity()) return false;
-    this.#swept.delete(stock.key);
-    this.#waiting.set(stock.key, sentAgain(stock, at));
+    this.#waiting.set(stock.key, sentAgain(stock, reached));
     return true;
   }
 
@@ -159,15 +165,25 @@ export class Backlog {
   found(step: Sweep, stocks: readonly Found[], next: number | undefined, of: number): void {
     // Another sweep has begun since.
     if (step !== this.#sweep) return;
-    for (const { key, location, sku, changedAt } of stocks)
-      if (!this.has(key)) this.#swept.set(key, sentAgain({ key, location, sku }, changedAt));
+    for (const { key, location, sku, changedAt } of stocks) {
+      const held = this.#heldItems.get(key);
+      const waiting = this.#waiting.get(key);
+      // What it lacks may be older than what was known of so far.
+      if (held !== undefined) held.since = Math.min(held.since, changedAt);
+      // One in flight may have changed since its figures were read: it is sent once more.
+      else if (waiting === undefined) this.#swept.set(key, sentAgain({ key, location, sku }, changedAt));
+      else if (waiting.since > changedAt) {
+        this.#waiting.delete(key);
+        this.#swept.set(key, { ...waiting, since: changedAt });
+      }
+    }
     this.#sweep = next === undefined ? undefined : { since: step.since, lookedAt: next, of };
   }
 
   // Batches
 
   /** When something can be taken: `now` or before, later when all is held, undefined when nothing waits. */
-  dueAt(now: Instant): Instant | undefined {
+  dueAt(now: Moment): Moment | undefined {
     if (this.#isAnyFree()) return now;
     return least(this.#held.map(({ due }) => due));
   }
@@ -178,7 +194,7 @@ export class Backlog {
   }
 
   /** The next batch of at most `max`, which is in flight from now on; undefined when nothing is due. */
-  take(max: number, now: Instant): Batch | undefined {
+  take(max: number, now: Moment): Batch | undefined {
     const index = this.#held.findIndex(({ due }) => due <= now);
     if (index >= 0) return this.#takeHeld(index, max);
     const batch: Item[] = [];
@@ -204,7 +220,7 @@ export class Backlog {
    * The receiver has taken these, each at a version. Gives those that were changes. One that was sent at an older version
    * than is known of is held, to be sent again at `retryAt`.
    */
-  acknowledged(sent: readonly { readonly item: Item; readonly version: number }[], retryAt: Instant): Batch {
+  acknowledged(sent: readonly { readonly item: Item; readonly version: number }[], retryAt: Moment): Batch {
     const stale = sent.filter(({ item, version }) => version < item.version).map(({ item }) => item);
     const done = sent.filter(({ item, version }) => version >= item.version).map(({ item }) => item);
     this.drop(done);
@@ -213,14 +229,18 @@ export class Backlog {
   }
 
   /** These, which were in flight, are sent again, but not before an instant. */
-  hold(batch: Batch, due: Instant): void {
+  hold(batch: Batch, due: Moment): void {
     for (const item of batch) {
       this.#inFlight.delete(item.key);
       // What has changed meanwhile goes with it.
-      const newer = this.#waiting.get(item.key);
-      this.#waiting.delete(item.key);
-      item.version = Math.max(item.version, newer?.version ?? 0);
-      item.changedAt ??= newer?.changedAt;
+      for (const source of [this.#waiting, this.#swept]) {
+        const other = source.get(item.key);
+        if (other === undefined) continue;
+        source.delete(item.key);
+        item.version = Math.max(item.version, other.version);
+        item.since = Math.min(item.since, other.since);
+        item.changedAt ??= other.changedAt;
+      }
       this.#heldItems.set(item.key, item);
     }
     this.#held.push({ batch, due });
@@ -238,13 +258,13 @@ export class Backlog {
   }
 
   /** The receiver is back. */
-  unpark(now: Instant): void {
+  unpark(now: Moment): void {
     for (const held of this.#held) held.due = Math.min(held.due, now);
   }
 
   #isAnyFree(): boolean {
-    if (this.#swept.size > 0) return true;
-    for (const key of this.#waiting.keys()) if (!this.#inFlight.has(key)) return true;
+    for (const source of [this.#waiting, this.#swept])
+      for (const key of source.keys()) if (!this.#inFlight.has(key)) return true;
     return false;
   }
 

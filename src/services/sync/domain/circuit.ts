@@ -8,14 +8,15 @@
  *    └────────a success──────────┴──a failure, waits longer
  * ```
  */
-import { type Instant, limits } from "../../../kernel/index.ts";
+import { limits } from "../../../kernel/index.ts";
+import type { Moment } from "./moment.ts";
 
 export interface Circuit {
   readonly state: "closed" | "open" | "half-open";
   /** Failures in a row. */
   readonly failures: number;
   /** While open: when the next probe may be sent. */
-  readonly probeAt: Instant;
+  readonly probeAt: Moment;
   /** Milliseconds of the wait before that probe, jitter aside. */
   readonly waitMs: number;
 }
@@ -23,7 +24,7 @@ export interface Circuit {
 export const closedCircuit: Circuit = { state: "closed", failures: 0, probeAt: 0, waitMs: 0 };
 
 /** `opensAfter` is how many failures in a row open it; `random` gives a number from 0 up to, not including, 1. */
-export function afterFailure(circuit: Circuit, opensAfter: number, now: Instant, random: () => number): Circuit {
+export function afterFailure(circuit: Circuit, opensAfter: number, now: Moment, random: () => number): Circuit {
   const failures = circuit.failures + 1;
   if (circuit.state === "closed" && failures < opensAfter) return { ...circuit, failures };
   // Late failures of pushes that were under way when it opened tell nothing new.

@@ -2,7 +2,8 @@
  * How many pushes one receiver may have under way: as TCP finds out what a path takes (slow start, additive increase,
  * multiplicative decrease; RFC 5681). A receiver that comes back after a while is not flooded with what has piled up.
  */
-import { type Instant, limits } from "../../../kernel/index.ts";
+import { limits } from "../../../kernel/index.ts";
+import type { Moment } from "./moment.ts";
 
 export interface Pace {
   /** Pushes at once, from 1; the whole part counts. */
@@ -10,16 +11,16 @@ export interface Pace {
   /** Below it the window grows by one with each success, above it by one with each whole window of them. */
   readonly threshold: number;
   /** When the window was last cut: what had begun before says nothing about the smaller one. */
-  readonly cutAt: Instant;
+  readonly cutAt: Moment;
   /** Nothing is sent before: the receiver asked for it. */
-  readonly pausedUntil: Instant;
+  readonly pausedUntil: Moment;
 }
 
 export const firstPace: Pace = {
   window: 1,
   threshold: limits.syncReceiverPushesMax,
-  cutAt: 0,
-  pausedUntil: 0,
+  cutAt: Number.NEGATIVE_INFINITY,
+  pausedUntil: Number.NEGATIVE_INFINITY,
 };
 
 export function faster(pace: Pace): Pace {
@@ -28,19 +29,19 @@ export function faster(pace: Pace): Pace {
 }
 
 /** After a failure of a push that began at `begunAt`. */
-export function slower(pace: Pace, begunAt: Instant, now: Instant): Pace {
+export function slower(pace: Pace, begunAt: Moment, now: Moment): Pace {
   if (begunAt < pace.cutAt) return pace;
   const half = Math.max(1, pace.window / 2);
   return { ...pace, window: half, threshold: half, cutAt: now };
 }
 
 /** The receiver said that it is too busy: one at a time, and none before `until`. */
-export function paused(pace: Pace, until: Instant, now: Instant): Pace {
+export function paused(pace: Pace, until: Moment, now: Moment): Pace {
   const threshold = Math.max(1, pace.window / 2);
   return { window: 1, threshold, cutAt: now, pausedUntil: Math.max(pace.pausedUntil, until) };
 }
 
 /** From the beginning, after the receiver was down. */
-export function restarted(pace: Pace, now: Instant): Pace {
+export function restarted(pace: Pace, now: Moment): Pace {
   return { ...pace, window: 1, cutAt: now };
 }

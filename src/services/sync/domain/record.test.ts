@@ -34,13 +34,6 @@ describe("how pushes went", () => {
     expect(record.summary(400 * second)).toMatchObject({ errorRate: null, pushes: 0, p50: null, recordsPerSecond: 0 });
     expect(record.lastError).toBe("no answer");
   });
-
-  it("bears a clock that is set back", () => {
-    const record = new PushRecord();
-    record.taken(1_000_000, 1, [5]);
-    record.taken(0, 1, [5]);
-    expect(record.summary(1_000_000).pushes).toBe(2);
-  });
 });
 
 describe("alarms", () => {

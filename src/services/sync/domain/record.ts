@@ -1,5 +1,6 @@
 /** How pushes to one receiver went of late, in slots of time, at a bounded size. */
 import { type Instant, limits } from "../../../kernel/index.ts";
+import type { Moment } from "./moment.ts";
 
 /** Milliseconds of a slot, and slots that are kept: the last five minutes. */
 const slotMs = 10_000;
@@ -34,11 +35,12 @@ export interface Summary {
 
 export class PushRecord {
   #slots: Slot[] = [];
+  /** When it last took a push. */
   lastSuccessAt: Instant | undefined;
   lastError: string | undefined;
 
   /** A push was taken: how many records it had, and how long each change of them had waited. */
-  taken(now: Instant, records: number, latenciesMs: readonly number[]): void {
+  taken(now: Moment, records: number, latenciesMs: readonly number[]): void {
     const slot = this.#slot(now);
     slot.pushes += 1;
     slot.records += records;
@@ -47,17 +49,16 @@ export class PushRecord {
       slot.latencies[place] = (slot.latencies[place] ?? 0) + 1;
       slot.latencyMsMax = Math.max(slot.latencyMsMax, latencyMs);
     }
-    this.lastSuccessAt = now;
   }
 
-  failed(now: Instant, cause: string): void {
+  failed(now: Moment, cause: string): void {
     const slot = this.#slot(now);
     slot.pushes += 1;
     slot.failures += 1;
     this.lastError = cause;
   }
 
-  summary(now: Instant): Summary {
+  summary(now: Moment): Summary {
     this.#forget(now);
     const slots = this.#slots;
     const recent = slots.filter(({ index }) => index > slotOf(now) - slotsOfPace);
@@ -75,11 +76,10 @@ export class PushRecord {
     };
   }
 
-  #slot(now: Instant): Slot {
+  #slot(now: Moment): Slot {
     const index = slotOf(now);
     const last = this.#slots.at(-1);
-    // A clock that was set back counts into the newest slot.
-    if (last !== undefined && last.index >= index) return last;
+    if (last?.index === index) return last;
     this.#forget(now);
     const latencies = new Uint32Array(classes);
     const slot: Slot = { index, latencies, latencyMsMax: 0, pushes: 0, failures: 0, records: 0 };
@@ -87,7 +87,7 @@ export class PushRecord {
     return slot;
   }
 
-  #forget(now: Instant): void {
+  #forget(now: Moment): void {
     const oldest = slotOf(now) - slotsKept;
     if ((this.#slots[0]?.index ?? oldest + 1) <= oldest)
       this.#slots = this.#slots.filter(({ index }) => index > oldest);
@@ -108,7 +108,7 @@ function latenciesOf(slots: readonly Slot[]) {
   return { quantile, max: known === 0 ? null : max };
 }
 
-function slotOf(now: Instant): number {
+function slotOf(now: Moment): number {
   return Math.floor(now / slotMs);
 }
 
