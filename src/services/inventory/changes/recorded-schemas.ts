@@ -115,8 +115,14 @@ const item = {
 const policyFields = {
   safetyStock: optional(Type.Integer()),
   lowAt: optional(Type.Union([Type.Integer(), Type.Null()])),
+  expiringDays: optional(Type.Union([Type.Integer(), Type.Null()])),
   backorderLimit: optional(Type.Integer()),
 };
+const crossing = Type.Object({
+  ...ofStock,
+  was: whole("Available before; what is available now stands in the balance."),
+  lowAt: Type.Union([Type.Integer(), Type.Null()]),
+});
 
 const stockFact = (members: Record<string, TSchema> = {}) => Type.Object({ ...ofStock, ...told, quantity, ...members });
 const { change: _change, ...toldOnly } = told;
@@ -174,7 +180,19 @@ export const recordedSchemas: Readonly<Record<string, TObject>> = {
     ...ofStock,
     safetyStock: Type.Integer(),
     lowAt: Type.Union([Type.Integer(), Type.Null()]),
+    expiringDays: optional(Type.Union([Type.Integer(), Type.Null()])),
     backorderLimit: Type.Integer(),
+  }),
+  "larder.stock.low.v1": crossing,
+  "larder.stock.out.v1": crossing,
+  "larder.stock.back.v1": crossing,
+  "larder.stock.recovered.v1": crossing,
+  "larder.stock.lot-expiring.v1": Type.Object({
+    ...ofStock,
+    lot: Type.String(),
+    quantity: whole("Units of it that can still be sold."),
+    expiresOn: Type.String(),
+    expiresAt: time,
   }),
   "larder.stock.incoming-changed.v1": Type.Object({ ...ofStock, transfer: Type.String(), change }),
   "larder.reservation.reserved.v1": Type.Object({ ...ofReservation, expiresAt: time, holds }),
@@ -272,6 +290,15 @@ export const recordedSchemas: Readonly<Record<string, TObject>> = {
     priority: Type.Integer(),
     position: optional(Type.Object({ lat: Type.Number(), lon: Type.Number() })),
     timeZone: Type.String(),
+    gln: optional(Type.String()),
+    sync: optional(
+      Type.Object({
+        url: Type.String(),
+        of: Type.Union([Type.String(), Type.Array(Type.String())]),
+        batchSize: Type.Integer(),
+        skus: optional(Type.String()),
+      }),
+    ),
     authority: Type.Enum(["ours", "theirs"]),
   }),
 };
