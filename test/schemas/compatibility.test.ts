@@ -266,7 +266,7 @@ it("never passes a schema that turns away a value which the old one took, and fi
       const [took, takes] = [ajv.compile(released), ajv.compile(current)];
       for (const value of samples) if (took(value)) expect(takes(value), JSON.stringify(value)).toBe(true);
     }),
-    { numRuns: 400 },
+    { numRuns: 150 },
   );
-  expect(passed).toBeGreaterThan(50);
+  expect(passed).toBeGreaterThan(20);
 });

@@ -184,9 +184,18 @@ function otherData(event: RecordedEvent): Record<string, unknown> {
   const times = typeof expiresAt === "number" ? { expiresAt: formatInstant(expiresAt) } : {};
   if (kind === "void") return { ...data };
   const id = idOf(event.stream);
+  if (kind === "location") return { location: id, ...withoutSecret(data) };
   if (kind === "reservation")
     return { reservation: id, step: kebab(event.type.slice("Reservation".length)), ...data, ...times };
   return { [kind === "item" || kind === "policy" ? "sku" : kind]: id, ...data, ...times };
+}
+
+/** What signs the pushes to a location is sealed in the log, and of no concern to clients. */
+function withoutSecret(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { sync } = data as { readonly sync?: { readonly sealedSecret?: string } };
+  if (sync?.sealedSecret === undefined) return { ...data };
+  const { sealedSecret: _sealed, ...told } = sync;
+  return { ...data, sync: told };
 }
 
 function causeOf(event: RecordedEvent): { cause?: unknown } {

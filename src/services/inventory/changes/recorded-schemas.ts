@@ -292,6 +292,15 @@ export const recordedSchemas: Readonly<Record<string, TObject>> = {
     priority: Type.Integer(),
     position: optional(Type.Object({ lat: Type.Number(), lon: Type.Number() })),
     timeZone: Type.String(),
+    gln: optional(Type.String()),
+    sync: optional(
+      Type.Object({
+        url: Type.String(),
+        of: Type.Union([Type.String(), Type.Array(Type.String())]),
+        batchSize: Type.Integer(),
+        skus: optional(Type.String()),
+      }),
+    ),
     authority: Type.Enum(["ours", "theirs"]),
   }),
 };
