@@ -6,7 +6,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,6 +14,7 @@ import { Connection } from "../../bench/harness/connection.ts";
 import { load } from "../../bench/harness/load.ts";
 import { shortSpread, spread } from "../../bench/harness/stats.ts";
 import { Larder } from "../../sdk/src/index.ts";
+import { freePort } from "../../test/journeys/larder.ts";
 import { location, skus } from "./till.ts";
 
 const key = "the key of the sales API's measurement";
@@ -121,17 +121,12 @@ async function measuredPhase(pool: readonly Connection[], perSecond: number, sec
 
 async function firstLine(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error("nothing to read from");
-  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  const ended = once(child, "exit").then(([code]) =>
+    Promise.reject(new Error(`${child.spawnargs.at(-1)} ended: ${code}`)),
+  );
+  const lines = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
+  const [line] = await Promise.race([lines, ended]);
   return line;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 if (import.meta.main) {
