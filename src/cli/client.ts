@@ -19,6 +19,14 @@ import type {
   StockEvents,
   StockView,
 } from "../services/inventory/index.ts";
+import type {
+  CreatedWebhook,
+  WebhookAttempt,
+  WebhookDeliveries,
+  WebhookRequest,
+  WebhooksPage,
+  WebhookView,
+} from "../services/relay/index.ts";
 import type { LocationAccuracy, Reconciliation, ReconciliationRequest, SyncStatus } from "../services/sync/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 
@@ -159,6 +167,42 @@ export class Client {
     return this.json("GET", "/v1/reconciliations:accuracy", { query: { cursor } });
   }
 
+  createWebhook(request: WebhookRequest): Promise<CreatedWebhook> {
+    return this.json("POST", "/v1/webhooks", { body: request });
+  }
+
+  webhooks(cursor?: string): Promise<WebhooksPage> {
+    return this.json("GET", "/v1/webhooks", { query: { cursor } });
+  }
+
+  webhook(id: string): Promise<WebhookView> {
+    return this.json("GET", webhookPath(id));
+  }
+
+  webhookDeliveries(id: string, limit: number): Promise<WebhookDeliveries> {
+    return this.json("GET", `${webhookPath(id)}/deliveries`, { query: { limit } });
+  }
+
+  changeWebhook(id: string, step: "pause" | "enable"): Promise<WebhookView> {
+    return this.json("POST", `${webhookPath(id)}/${step}`);
+  }
+
+  rotateWebhookSecret(id: string): Promise<CreatedWebhook> {
+    return this.json("POST", `${webhookPath(id)}/rotate-secret`);
+  }
+
+  replayWebhook(id: string, after: string): Promise<WebhookView> {
+    return this.json("POST", `${webhookPath(id)}/replay`, { body: { after } });
+  }
+
+  testWebhook(id: string): Promise<WebhookAttempt> {
+    return this.json("POST", `${webhookPath(id)}/test`);
+  }
+
+  deleteWebhook(id: string): Promise<void> {
+    return this.json("DELETE", webhookPath(id));
+  }
+
   /** What `/readyz` says, whether ready or not. */
   async readiness(): Promise<{ readonly ready: boolean; readonly body: unknown }> {
     const response = await this.send("GET", "/readyz", { signal: AbortSignal.timeout(5000) });
@@ -207,6 +251,10 @@ export class Client {
       throw new Unreachable(`${what} Start one with \`npm start\`, or name it by --url.`);
     }
   }
+}
+
+function webhookPath(id: string): string {
+  return `/v1/webhooks/${encodeURIComponent(id)}`;
 }
 
 function queryText(query: Query): string {

@@ -21,6 +21,7 @@ import { syncCommand } from "./sync.ts";
 import { tailCommand } from "./tail.ts";
 import { verifyCommand } from "./verify.ts";
 import { larderVersion, versionCommand } from "./version.ts";
+import { webhooksCommand } from "./webhooks.ts";
 
 /** The tree of all commands. Making it starts nothing. */
 export function larderProgram(io: Io): Command {
@@ -45,6 +46,7 @@ export function larderProgram(io: Io): Command {
   program.commandsGroup("Looking after it:");
   program
     .addCommand(syncCommand(io))
+    .addCommand(webhooksCommand(io))
     .addCommand(keysCommand(io))
     .addCommand(reconcileCommand(io))
     .addCommand(dlqCommand(io))

@@ -42,7 +42,7 @@ class HttpCase implements Case {
   readonly #house: House;
   readonly #requests: Requests;
   readonly #counts: Counts;
-  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [] };
+  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [], webhookIds: [] };
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {
@@ -96,6 +96,7 @@ class HttpCase implements Case {
     keep(this.#told.positions, position);
     keep(this.#told.cursors, next);
     if (key !== undefined) keep(this.#told.keyIds, id);
+    if (status === 201 && sent.operation === "createWebhook") keep(this.#told.webhookIds, id);
     if (status === 201 && sent.operation === "reserve") keep(this.#told.reservationIds, id);
   }
 

@@ -9,6 +9,7 @@ export interface Told {
   readonly cursors: string[];
   readonly keyIds: string[];
   readonly reservationIds: string[];
+  readonly webhookIds: string[];
 }
 
 /** What a name means to the server; undefined when anything of its schema will do. */
@@ -24,6 +25,7 @@ export function meaningOf(name: string, operation: string, random: Random, house
       return random.pick(locations);
     case "id":
       if (operation === "revokeKey") return told.keyIds.length > 0 ? random.pick(told.keyIds) : "k0";
+      if (operation.includes("Webhook")) return told.webhookIds.length > 0 ? random.pick(told.webhookIds) : "w0";
       if (operation.endsWith("Location") || operation === "putLocation") return random.pick(locations);
       if (operation !== "reserve" && told.reservationIds.length > 0 && random.chance(0.8))
         return random.pick(told.reservationIds);

@@ -83,7 +83,7 @@ export const plants: Readonly<Record<string, Plant>> = {
   "a leak": {
     method: "availability",
     instead: async (call, _inventory, args) => {
-      leaked.push(new Array(200_000).fill(0.5));
+      leaked.push(new Array(400_000).fill(0.5));
       return await call(...args);
     },
   },

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createReceiver, Shelf } from "../../examples/webhooks/receiver.ts";
+import { run as runProgram } from "../../src/cli/program.ts";
 import { strictClient } from "./conformance.ts";
 import { home } from "./larder.ts";
 import { adminKey, Server } from "./server.ts";
@@ -177,6 +178,45 @@ describe("a webhook", () => {
       expect((await view(path)).reason).toContain("410");
       expect((await call("GET", "/readyz")).body.checks.relay).toEqual({ ok: true, detail: "1 webhook; 1 disabled" });
       await call("DELETE", path);
+    }));
+
+  it("is looked after from the command line", () =>
+    withReceiver(async (receiver) => {
+      // In this process: a dozen others would take half a minute.
+      const run = async (...args: string[]) => {
+        const [out, err]: [string[], string[]] = [[], []];
+        const code = await runProgram(["webhooks", ...args, "--url", server.url, "--key", adminKey], {
+          env: {},
+          out: (line) => void out.push(line),
+          note: (line) => void err.push(line),
+          raw: (part) => void out.push(part),
+          isTerminal: { out: false, err: false },
+          paint: (_style, text) => text,
+        });
+        return { code, out: out.join("\n"), err: err.join("\n") };
+      };
+      const created = await run("create", receiver.url, "--sku", "beans", "--json");
+      expect(created.code).toBe(0);
+      const { id, secret, skus } = JSON.parse(created.out);
+      expect([secret.slice(0, 6), skus]).toEqual(["whsec_", ["beans"]]);
+      expect((await run("test", id)).out).toMatch(/^It was answered 204 after \d+ ms\.$/);
+      const position = await receive("beans");
+      await receive("beans");
+      await eventually(() => receiver.got.length).toBe(3);
+      expect((await run("list")).out).toContain(`${id}  active`);
+      expect((await run("show", id)).out).toContain("answered 204");
+      await run("replay", id, "--after", position);
+      await eventually(() => receiver.got.length).toBe(4);
+      const rotated = await run("rotate-secret", id);
+      expect(rotated.out).toMatch(/^whsec_/);
+      expect(rotated.err).toContain("shown this once");
+      expect((await run("pause", id)).out).toBe(`Webhook ${id} is paused.`);
+      expect((await run("enable", id)).out).toBe(`Webhook ${id} is enabled.`);
+      receiver.status = 500;
+      const failed = await run("test", id);
+      expect([failed.code, failed.err]).toEqual([1, expect.stringContaining("answered 500")]);
+      expect((await run("delete", id)).out).toBe(`Webhook ${id} is deleted.`);
+      expect((await run("show", id)).code).toBe(1);
     }));
 
   it("is made by those who may, tells a limited key nothing of other places, and calls no private address", async () => {

@@ -6,6 +6,7 @@ import type { Credential } from "../../platform/auth/index.ts";
 import { MemoryMessaging } from "../../platform/messaging/memory/index.ts";
 import { type OutboundAnswer, type OutboundCall, OutboundError } from "../../platform/outbound/index.ts";
 import type { MemoryStorage } from "../../platform/storage/memory/index.ts";
+import { systemTimers } from "../../platform/timers/index.ts";
 import { accepted, fact, openInventory } from "../inventory/fixture.ts";
 import type { RunningInventory } from "../inventory/index.ts";
 import { type RelayOptions, type RunningRelay, startRelay } from "./index.ts";
@@ -81,6 +82,8 @@ export async function openHouse(options: Partial<RelayOptions> = {}): Promise<Ho
       serverKey: () => serverKey,
       clock: now,
       random: randomBytes,
+      // Whatever waits does so for a moment.
+      timers: { ...systemTimers, after: (ms, run) => systemTimers.after(Math.min(ms, 20), run) },
       observer: {
         attempted: () => undefined,
         settled: () => undefined,
