@@ -5,7 +5,7 @@ import type { Instant } from "../../../kernel/index.ts";
 import { checkWal, lockFolder, openDatabase, WalSync } from "../../sqlite/index.ts";
 import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
 import { checkFormat, hasLogFile, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
-import { WholeLog } from "./whole-log.ts";
+import { archiveFolderOf, WholeLog } from "./whole-log.ts";
 
 /**
  * Opens the log of a folder for reading only, also while a server writes it: for `verify`, `export` and `backup`. It
@@ -69,7 +69,7 @@ class SqliteReader implements LogReader {
 
   constructor(database: DatabaseSync, folder: string) {
     this.#database = database;
-    this.#whole = new WholeLog(database, folder);
+    this.#whole = new WholeLog(database, archiveFolderOf(folder));
     const { epochs, outgoingPaused } = readMeta(database);
     this.epochs = epochs;
     this.outgoingPaused = outgoingPaused;

@@ -32,7 +32,7 @@ import type { SqliteStorageOptions } from "./open-storage.ts";
 import { RecentVersions } from "./recent-versions.ts";
 import { SqliteArchive } from "./sqlite-archive.ts";
 import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
-import { WholeLog } from "./whole-log.ts";
+import { archiveFolderOf, WholeLog } from "./whole-log.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
 
@@ -115,7 +115,7 @@ export class SqliteStorage implements Storage {
     this.tagging = tagging;
     this.#lock = lock;
     this.#sync = sync;
-    this.#whole = new WholeLog(log, folder);
+    this.#whole = new WholeLog(log, archiveFolderOf(folder));
     this.#rows = this.#whole.hot;
     const { storeId, epochs, outgoingPaused } = readMeta(log);
     this.epochs = epochs;

@@ -19,9 +19,9 @@ export class WholeLog {
   readonly hot: LogRows;
   readonly cold: ColdLog;
 
-  constructor(database: DatabaseSync, folder: string) {
+  constructor(database: DatabaseSync, archiveFolder: string) {
     const check = new UnitCheck(readMeta(database).storeId);
-    const store = new FolderColdStore(archiveFolderOf(folder));
+    const store = new FolderColdStore(archiveFolder);
     this.cold = new ColdLog(store, (seq, body) => check.of(seq, body), readManifests(database));
     this.hot = new LogRows(database, this.cold.seam);
   }
