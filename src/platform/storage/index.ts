@@ -1,3 +1,4 @@
+export type { ColdColumn, ColdColumns } from "./cold/index.ts";
 export type {
   AppendOutcome,
   AppendUnit,
