@@ -152,7 +152,7 @@ class LocalArchive implements RunningArchive {
     try {
       await log.run(bounds, {
         signal: this.#stopping.signal,
-        beforeMove: (streams) => preparation.keepStates(streams),
+        beforeMove: (streams, lastSequence) => preparation.keepStates(streams, lastSequence),
         onFile: ({ events, bytes }) => {
           run = { ...run, files: run.files + 1, events: run.events + events, bytes: run.bytes + bytes };
           this.#lastRun = run;

@@ -131,8 +131,8 @@ export class ColdLog {
     const footer = await this.#footer(manifest);
     const place = footer.groups[index];
     if (place === undefined) throw unavailable(manifest, `has no row group ${index}`);
-    // What a group takes in memory is known only once it is decoded; its text is about ten times its packed bytes.
-    const size = 20 * (place.end - place.start);
+    // What a group takes in memory is known only once it is decoded; text like ours is about ten times its packed bytes.
+    const size = 10 * (place.end - place.start);
     return await this.#groups.get(`${manifest.file} ${index}`, size, () =>
       reading(manifest, async () => {
         const bytes = await this.#store.read(manifest.file, place.start, place.end);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { formatInstant, type Instant, limits, PlatformError } from "../../../kernel/index.ts";
 import {
@@ -20,6 +20,7 @@ import { copyArchive } from "./copy-archive.ts";
 import {
   checkFormat,
   hasLogFile,
+  isTaken,
   LogRows,
   logFileOf,
   noLog,
@@ -197,12 +198,6 @@ export async function restoreStore(options: {
   } finally {
     lock.release();
   }
-}
-
-/** A file, or a folder that holds anything: an empty one may be the place where another disk was mounted. */
-function isTaken(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found !== undefined && !(found.isDirectory() && readdirSync(path).length === 0);
 }
 
 function emptyFolder(folder: string): void {

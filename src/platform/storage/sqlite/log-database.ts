@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
@@ -44,7 +44,7 @@ export function openLog(folder: string): DatabaseSync {
     // No page reaches the WAL before its transaction is whole, so that its frames come in order (wal-check.ts).
     database.exec("PRAGMA cache_spill = OFF");
     if (!hasLog(database)) {
-      refuseLostLog(folder, ["derived.db"]);
+      refuseLostLog(folder, ["derived.db", "archive"]);
       createLog(database);
     }
     checkFormat(database, path);
@@ -60,13 +60,19 @@ export function openLog(folder: string): DatabaseSync {
 
 /** Throws when the log is not there, but files that belong to one are: a new one must not begin in its place. */
 export function refuseLostLog(folder: string, signs: readonly string[]): void {
-  const sign = signs.find((name) => existsSync(join(folder, name)));
+  const sign = signs.find((name) => isTaken(join(folder, name)));
   if (sign === undefined) return;
   throw new PlatformError(
     "storage-unavailable",
     `${logFileOf(folder)} is missing or empty, but ${sign} is there: its log is lost. ` +
       "Keep the folder as it is and restore the last backup into another folder",
   );
+}
+
+/** A file, or a folder that holds anything: an empty one may be the place where another disk is mounted. */
+export function isTaken(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && !(found.isDirectory() && readdirSync(path).length === 0);
 }
 
 function hasLog(database: DatabaseSync): boolean {

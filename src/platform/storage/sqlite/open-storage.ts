@@ -42,7 +42,7 @@ async function open(folder: string, options: SqliteStorageOptions): Promise<Sqli
   const lock = lockFolder(folder);
   const opened: { close(): void }[] = [];
   try {
-    if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db"]);
+    if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db", "archive"]);
     const tail = readTail(walOf(folder));
     if (tail !== undefined) writeTail(tail);
     const log = openLog(folder);

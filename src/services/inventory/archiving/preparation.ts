@@ -6,14 +6,14 @@ import { lastSeal } from "../seals/index.ts";
 export interface ArchivePreparation {
   /** The last event that a seal covers and, on a server, that every read model has seen. */
   passed(): Promise<Sequence>;
-  /** Keeps the states of the stocks among some streams, so that none has to be folded from cold files. */
-  keepStates(streams: readonly string[]): Promise<void>;
+  /** Keeps the states of the stocks among some streams, so that none has to be folded from events up to `upTo` again. */
+  keepStates(streams: readonly string[], upTo: Sequence): Promise<void>;
 }
 
 /** That of a store, beside whatever else stands on it. */
 export function archivePreparation(storage: Storage): ArchivePreparation {
   return {
     passed: async () => (await lastSeal(storage))?.to ?? 0,
-    keepStates: (streams) => keepSnapshots(storage, streams),
+    keepStates: (streams, upTo) => keepSnapshots(storage, streams, upTo),
   };
 }

@@ -94,17 +94,21 @@ function readSnapshot(
   }
 }
 
-/** Stocks that are kept between two turns for others. */
-const keptAtATime = 20;
+/** Stocks that are kept between two turns for others: some milliseconds of work. */
+const keptAtATime = 8;
 
-/** Writes a snapshot of each stock among some streams as it now is, if it has events that its last one does not hold. */
-export async function keepSnapshots(storage: Storage, streams: readonly string[]): Promise<void> {
+/**
+ * Writes a snapshot of each stock among some streams as it now is, unless it has one already that holds all events up to
+ * `upTo`.
+ */
+export async function keepSnapshots(storage: Storage, streams: readonly string[], upTo: number): Promise<void> {
   const reader: SnapshotReader = { counters: { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } } };
   const stocks = streams.filter((stream) => stream.startsWith("stock-"));
   for (let from = 0; from < stocks.length; from += keptAtATime) {
     const put: DerivedDocument[] = [];
     for (const stream of stocks.slice(from, from + keptAtATime)) {
       const kept = readSnapshot(storage.derived.get(consumerName, stream), reader.counters);
+      if (kept !== undefined && kept.seq >= upTo) continue;
       const { version, state } = await loadState(storage, reader, stream);
       if (version === kept?.version) continue;
       const [last] = await storage.readStream(stream, version - 1, version);
