@@ -59,7 +59,7 @@ it("moves days on a stopped folder and on a running server, and answers as befor
   expect(await json(env, "archive", "--before", "2026-03-07")).toMatchObject({ code: 0, body: { files: 6 } });
   const get = async (path: string, token = key) => {
     const answer = await fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
-    return { status: answer.status, body: await answer.json() };
+    return { status: answer.status, body: (await answer.json()) as { readonly events?: readonly unknown[] } };
   };
   const stockAt = (day: number) => get(`/v1/stock/apple?at=${new Date(start + day * 86_400_000).toISOString()}`);
   for (let day = 0; day < days; day += 1)

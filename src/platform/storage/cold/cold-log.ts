@@ -81,6 +81,16 @@ export class ColdLog {
     return found;
   }
 
+  /** All units as they are stored, each compared with its checksum. */
+  async *rows(): AsyncGenerator<ColdRow> {
+    for await (const { manifest, rows } of this.#groupsFrom(0)) {
+      for (const row of rows) {
+        this.#refuseDamage(manifest, row);
+        yield row;
+      }
+    }
+  }
+
   /** As `Storage.sequenceAt`, up to the seam. */
   async sequenceAt(instant: Instant): Promise<Sequence> {
     const index = lastAtOrBefore(this.#manifests, instant, ({ firstRecordedAt }) => instantOf(firstRecordedAt));
@@ -142,10 +152,14 @@ export class ColdLog {
     );
   }
 
-  #unitOf(manifest: ColdManifest, { seq, check, body }: ColdRow): StoredUnit {
+  #unitOf(manifest: ColdManifest, row: ColdRow): StoredUnit {
+    this.#refuseDamage(manifest, row);
+    return readUnit(row.seq, row.body);
+  }
+
+  #refuseDamage(manifest: ColdManifest, { seq, check, body }: ColdRow): void {
     if (check !== this.#check(seq, body))
       throw unavailable(manifest, `is damaged: event ${seq} is not what was written`);
-    return readUnit(seq, body);
   }
 }
 
