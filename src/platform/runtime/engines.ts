@@ -19,7 +19,13 @@ import {
 import { systemTimers } from "../timers/index.ts";
 
 export { countQueues, type QueueTotals } from "../messaging/sqlite/index.ts";
-export { type BackupManifest, checkArchive, checkBackup, compactLog, type RestorePoint } from "../storage/sqlite/index.ts";
+export {
+  type BackupManifest,
+  checkArchive,
+  checkBackup,
+  compactLog,
+  type RestorePoint,
+} from "../storage/sqlite/index.ts";
 
 const queues = { copy: copyQueues, restore: restoreQueues };
 
