@@ -115,5 +115,6 @@ const tags = [
   ["Dead letters", "Messages that could not be handled."],
   ["Webhooks", "Recorded events, posted to others."],
   ["Keys", "Who may speak to this server."],
+  ["Archive", "Old days of the log in cold files."],
   ["Operations", "For whoever runs the server."],
 ] as const;
