@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
+import type { Archive } from "../src/services/archive/index.ts";
 import { createGateway } from "../src/services/gateway/index.ts";
 import type { Identity } from "../src/services/identity/index.ts";
 import type { Epcis, Intake } from "../src/services/intake/index.ts";
@@ -22,6 +23,7 @@ export async function openApiText(): Promise<string> {
     epcis: {} as Epcis,
     sync: {} as Sync,
     reconciliations: {} as Reconciliations,
+    archive: {} as Archive,
     logger: pino({ level: "silent" }),
     readiness: async () => ({}),
     metrics: { observe: () => {}, expose: async () => ({ contentType: "", body: "" }) },

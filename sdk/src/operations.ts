@@ -1,5 +1,57 @@
 // Written by scripts/sdk.ts from api/openapi.json: change the routes, not this.
 import { type CallOptions, pages, Transport } from "./transport.ts";
+export interface ArchivePlan {
+  /** A day, UTC. */
+  readonly before: string;
+  readonly days: readonly {
+    /** A day, UTC. */
+    readonly day: string;
+    /** Events of that day. */
+    readonly events: number;
+  }[];
+}
+
+export interface ArchiveRequest {
+  /** Days before this one (UTC) are moved. Default: as many days ago as `LARDER_ARCHIVE_AFTER` says. */
+  readonly before?: string | undefined;
+  /** Whether to tell only what would be moved. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface ArchiveStatus {
+  readonly isRunning: boolean;
+  /** Days after which events are moved by themselves; null when they are not. */
+  readonly after: number | null;
+  /** When the oldest event in the hot log was recorded; null in an empty log. */
+  readonly hotSince: string | null;
+  /** Cold files. */
+  readonly files: number;
+  /** Events in cold files. */
+  readonly coldEvents: number;
+  /** Bytes of cold files. */
+  readonly coldBytes: number;
+  /** Bytes of the hot log's file that the next events will take. */
+  readonly freeBytes: number;
+  readonly lastRun?: {
+    /** When it began. RFC 3339. */
+    readonly startedAt: string;
+    /** When it ended; absent while it runs. RFC 3339. */
+    readonly endedAt?: string | undefined;
+    /** A day, UTC. */
+    readonly before: string;
+    /** Days to be moved. */
+    readonly days: number;
+    /** Files written so far. */
+    readonly files: number;
+    /** Events moved so far. */
+    readonly events: number;
+    /** Bytes of those files. */
+    readonly bytes: number;
+    /** Why it ended too early; what was moved before stays moved. */
+    readonly problem?: string | undefined;
+  } | undefined;
+}
+
 export interface Availability {
   readonly items: readonly ({
     readonly sku: string;
@@ -385,7 +437,7 @@ export interface Problem {
   readonly title: string;
   readonly status: number;
   /** Stable: decide by this one. */
-  readonly code: "invalid-request" | "all-rejected" | "idempotency-key-required" | "invalid-position" | "invalid-check-digit" | "unauthenticated" | "forbidden" | "not-found" | "method-not-allowed" | "request-timeout" | "insufficient-stock" | "reservation-already-confirmed" | "reservation-already-fulfilled" | "reservation-already-released" | "reservation-already-expired" | "exceeds-reservation" | "version-conflict" | "dead-letter-ended" | "gtin-in-use" | "gln-in-use" | "position-from-another-history" | "payload-too-large" | "unsupported-media-type" | "idempotency-key-reused" | "too-many-allocations" | "headers-too-large" | "too-many-requests" | "overloaded" | "read-side-behind" | "storage-unavailable" | "shutting-down" | "internal";
+  readonly code: "invalid-request" | "all-rejected" | "idempotency-key-required" | "invalid-position" | "invalid-check-digit" | "unauthenticated" | "forbidden" | "not-found" | "method-not-allowed" | "request-timeout" | "insufficient-stock" | "reservation-already-confirmed" | "reservation-already-fulfilled" | "reservation-already-released" | "reservation-already-expired" | "exceeds-reservation" | "version-conflict" | "dead-letter-ended" | "gtin-in-use" | "gln-in-use" | "position-from-another-history" | "payload-too-large" | "unsupported-media-type" | "idempotency-key-reused" | "too-many-allocations" | "headers-too-large" | "too-many-requests" | "overloaded" | "read-side-behind" | "storage-unavailable" | "archive-unavailable" | "shutting-down" | "internal";
   /** For people; may be reworded. */
   readonly detail: string;
   /** Names this occurrence. */
@@ -1376,6 +1428,39 @@ export interface ListEpcisCaptureJobsQuery {
   readonly nextPageToken?: string | undefined;
 }
 
+export interface QueryEpcisEventsQuery {
+  /** A type of event; Larder writes `ObjectEvent`; several by `|`. */
+  readonly eventType?: string | undefined;
+  /** RFC 3339: happened then or later. */
+  readonly GE_eventTime?: string | undefined;
+  /** RFC 3339: happened before. */
+  readonly LT_eventTime?: string | undefined;
+  /** RFC 3339: recorded then or later: the log is in this order, so it bounds what is read. */
+  readonly GE_recordTime?: string | undefined;
+  /** RFC 3339: recorded before. */
+  readonly LT_recordTime?: string | undefined;
+  /** The id of an event; several by `|`. */
+  readonly EQ_eventID?: string | undefined;
+  /** ADD, OBSERVE or DELETE; several by `|`. */
+  readonly EQ_action?: string | undefined;
+  /** A business step, as `shipping`; several by `|`. */
+  readonly EQ_bizStep?: string | undefined;
+  /** A disposition, as `in_transit`; several by `|`. */
+  readonly EQ_disposition?: string | undefined;
+  /** A place by its URI, in any notation; several by `|`. */
+  readonly EQ_bizLocation?: string | undefined;
+  /** A place by its URI, in any notation; several by `|`. */
+  readonly EQ_readPoint?: string | undefined;
+  /** An item, or an item and lot, by its URI; `urn:epc:idpat:sgtin:…*` for any lot; several by `|`. */
+  readonly MATCH_epcClass?: string | undefined;
+  /** The same; several by `|`. */
+  readonly MATCH_anyEPCClass?: string | undefined;
+  /** Rows; 30 when absent. */
+  readonly perPage?: number | undefined;
+  /** As the `Link` header of the page before has it. */
+  readonly nextPageToken?: string | undefined;
+}
+
 /** Operations whose answer is a stream; each has a method that is written by hand. */
 export type StreamOperation = "followChanges";
 
@@ -1880,6 +1965,20 @@ export class Operations {
     return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/test`, answer: "json" }, options);
   }
 
+  /** What lies in cold files, and how the last run went. Needs `admin`. */
+  getArchive(options: CallOptions = {}): Promise<ArchiveStatus> {
+    return this.transport.call({ method: "GET", path: "/v1/archive", answer: "json", isRepeatable: true }, options);
+  }
+
+  /**
+   * Move old days of the log into cold files. Begins a run and answers at once; `GET /v1/archive` tells how far it is. A run that is under way already goes on. All reads go on giving the same answers.
+   *
+   * Needs `admin`.
+   */
+  startArchive(body: ArchiveRequest, options: CallOptions = {}): Promise<ArchivePlan | ArchiveStatus> {
+    return this.transport.call({ method: "POST", path: "/v1/archive", answer: "json", body, bodyType: "application/json" }, options);
+  }
+
   /**
    * Record what has happened. A well-formed fact is never refused, however late or surprising. `source` and `id` identify it for ever: the same one again has no effect and is counted in `duplicates`. Each item of a batch is judged by itself; 400 means that all were rejected, and its `rejected` says why. With `Prefer: respond-async` the facts are taken into a queue, whatever they hold, and answered with `{"queued": n}` once they are durable there; each counts as of its receipt, and one that is rejected becomes a dead letter.
    *
@@ -1910,6 +2009,20 @@ export class Operations {
   /** See what became of a document. Needs `stock:read`. */
   getEpcisCaptureJob(id: string, options: CallOptions = {}): Promise<CaptureJobView> {
     return this.transport.call({ method: "GET", path: `/v1/epcis/capture/${encodeURIComponent(id)}`, answer: "json", isRepeatable: true }, options);
+  }
+
+  /**
+   * Read the log as EPCIS. Movements and states of goods as an EPCISQueryDocument, in the order in which they were recorded. A page may come short, or empty: go on while the `Link` header leads to a next one. A key that is limited to locations sees what happened there.
+   *
+   * Needs `stock:read`.
+   */
+  queryEpcisEvents(query: QueryEpcisEventsQuery = {}, options: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+    return this.transport.call({ method: "GET", path: "/v1/epcis/events", answer: "json", isRepeatable: true, query }, options);
+  }
+
+  /** Read one event as EPCIS. Needs `stock:read`. */
+  getEpcisEvent(eventID: string, options: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+    return this.transport.call({ method: "GET", path: `/v1/epcis/events/${encodeURIComponent(eventID)}`, answer: "json", isRepeatable: true }, options);
   }
 
 }

@@ -15,11 +15,14 @@ export function backupCommand(io: Io): Command {
     )
     .argument("<destination>", "a new folder for the backup; nothing is overwritten")
     .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
+    .option("--without-archive", "leave out the cold files, which never change; for who keeps them by other means")
     .addOption(jsonOption())
-    .action(async (destination: string, flags: { data?: string; json?: boolean }) => {
+    .action(async (destination: string, flags: { data?: string; withoutArchive?: boolean; json?: boolean }) => {
       const { backupFolder } = await import("../platform/runtime/index.ts");
-      const manifest = await backupFolder({ folder: dataFolder(flags, io), destination });
-      const anchor = await keepAnchor(destination);
+      const folder = dataFolder(flags, io);
+      const leavesArchiveOut = flags.withoutArchive ?? false;
+      const manifest = await backupFolder({ folder, destination, leavesArchiveOut });
+      const anchor = await keepAnchor(destination, leavesArchiveOut);
       if (flags.json) {
         io.out(JSON.stringify({ destination, ...manifest, ...(anchor && { anchor }) }));
         return;
@@ -34,21 +37,31 @@ export function backupCommand(io: Io): Command {
         io.out(
           `The seal of the first ${anchor.to} is in ${join(destination, anchorFile)}; keep a copy of it on another machine.`,
         );
+      if (manifest.archive?.isIncluded === false)
+        io.out(
+          `It needs ${manifest.archive.files.length} cold files of ${join(folder, "archive")}, which it does not hold.`,
+        );
       io.out(`Put it into use by \`larder restore ${destination} --data NEW-FOLDER\`.`);
     });
   return withExamples(
     command,
     "larder backup /backups/2026-11-21",
     "larder backup /backups/now --data /var/lib/larder",
+    "larder backup /backups/now --without-archive",
   );
 }
 
-/** Undefined when the log has no seal yet, as within its first second. */
-async function keepAnchor(backup: string): Promise<Anchor | undefined> {
+/** Undefined when the log has no seal yet, as within its first second, or only in cold files that were left out. */
+async function keepAnchor(backup: string, leavesArchiveOut: boolean): Promise<Anchor | undefined> {
   const { openLog } = await import("../platform/runtime/index.ts");
   const { lastSealIn } = await import("../services/inventory/index.ts");
   const log = await openLog(backup);
-  const seal = await lastSealIn(log).finally(() => log.close());
+  const seal = await lastSealIn(log)
+    .catch((error: unknown) => {
+      if (!leavesArchiveOut) throw error;
+      return undefined;
+    })
+    .finally(() => log.close());
   if (seal !== undefined) writeAnchor(join(backup, anchorFile), seal);
   return seal;
 }

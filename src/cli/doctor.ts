@@ -47,6 +47,7 @@ export function doctorCommand(io: Io): Command {
         node(),
         sqlite(),
         ...folderFindings(folder),
+        ...(await coldFiles(folder)),
         ...(flags.server ? await serverFindings(clientOf(flags, io)) : await queueFindings(folder)),
       ];
       if (flags.json) io.out(JSON.stringify({ ok: findings.every(isFine), findings }));
@@ -122,6 +123,26 @@ function folderFindings(folder: string): readonly Finding[] {
     freeSpace(place),
     syncTime(place),
   ];
+}
+
+/** Nothing where no day was ever moved. */
+async function coldFiles(folder: string): Promise<readonly Finding[]> {
+  if (!existsSync(join(folder, "log.db"))) return [];
+  const about = "archive";
+  try {
+    const { checkArchive } = await import("../platform/runtime/index.ts");
+    const { files, bytes, problems, unknown } = await checkArchive({ folder, whole: false });
+    if (problems.length > 0) {
+      const rest = problems.length > 1 ? `, and ${problems.length - 1} more` : "";
+      return [{ about, status: "trouble", detail: `${problems[0]}${rest}; put it back from a backup` }];
+    }
+    const detail = `${files} cold files, ${(bytes / 1e9).toFixed(3)} GB, have their sizes`;
+    if (unknown.length > 0)
+      return [{ about, status: "warning", detail: `${detail}; ${unknown.length} files beside them belong to no day` }];
+    return files === 0 ? [] : [{ about, status: "ok", detail }];
+  } catch (error) {
+    return [{ about, status: "trouble", detail: messageOf(error) }];
+  }
 }
 
 function freeSpace(place: string): Finding {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { PlatformError } from "../kernel/index.ts";
+import { archiveCommand } from "./archive.ts";
 import { backupCommand } from "./backup.ts";
 import { benchCommand } from "./bench.ts";
 import { completionCommand } from "./completion.ts";
@@ -52,6 +53,7 @@ export function larderProgram(io: Io): Command {
     .addCommand(dlqCommand(io))
     .addCommand(verifyCommand(io));
   program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));
+  program.addCommand(archiveCommand(io));
   program.commandsGroup("This program:");
   program.addCommand(completionCommand(io, () => program)).addCommand(versionCommand(io));
   quieten(program, io);

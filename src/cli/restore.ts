@@ -9,6 +9,7 @@ interface RestoreFlags {
   readonly data: string;
   readonly toPosition?: string;
   readonly toTime?: string;
+  readonly archive?: string;
   readonly json?: boolean;
 }
 
@@ -23,11 +24,17 @@ export function restoreCommand(io: Io): Command {
       new Option("--to-position <position>", "up to a position that a client or the feed knows").conflicts("toTime"),
     )
     .option("--to-time <time>", "up to what was recorded at that time (RFC 3339)")
+    .option("--archive <folder>", "where the cold files are that the backup left out")
     .addOption(jsonOption())
     .action(async (backup: string, flags: RestoreFlags) => {
       const { restoreFolder } = await import("../platform/runtime/index.ts");
       const upTo = await restorePoint(backup, flags);
-      const restored = await restoreFolder({ backup, folder: flags.data, ...(upTo && { upTo }) });
+      const restored = await restoreFolder({
+        backup,
+        folder: flags.data,
+        ...(upTo && { upTo }),
+        ...(flags.archive !== undefined && { archive: flags.archive }),
+      });
       if (flags.json) {
         io.out(JSON.stringify({ data: flags.data, ...restored }));
         return;

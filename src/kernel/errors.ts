@@ -115,6 +115,12 @@ export const catalogue = {
   overloaded: { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "Too much is waiting" },
   "read-side-behind": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The read side has not caught up" },
   "storage-unavailable": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The store can't be written" },
+  "archive-unavailable": {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    retryable: true,
+    title: "A part of the archive can't be read",
+  },
   "shutting-down": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The server is stopping" },
   internal: { http: 500, grpc: "INTERNAL", retryable: false, title: "Larder is broken here" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -319,6 +319,15 @@ export const limits = {
   reconcileEveryMsMax: 86_400_000,
   /** Milliseconds between looks whether it is time for the next one, and before one that broke off is tried again. */
   reconciliationLookMs: 10_000,
+  /** Events of one row group of a cold file: what a read of one of them decodes, in a few milliseconds. */
+  archiveGroupEventsMax: 1000,
+  /** Events of one cold file: about 100 MB, which is made in memory. */
+  archiveFileEventsMax: 1_000_000,
+  /** Bytes of decoded row groups, and of the descriptions of cold files, that are kept in memory. */
+  archiveGroupsBytesMax: 33_554_432,
+  archiveFootersBytesMax: 8_388_608,
+  /** Rows removed from the hot log in one step after they were moved: a few milliseconds of its writer. */
+  archiveRemoveRowsMax: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

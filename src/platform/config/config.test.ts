@@ -46,6 +46,8 @@ describe("settings", () => {
       ["logFormat", "LARDER_LOG_FORMAT", "--log-format"],
       ["target", "LARDER_TARGET", "--target"],
       ["intakeFolder", "LARDER_INTAKE_FOLDER", "--intake-folder"],
+      ["archiveAfter", "LARDER_ARCHIVE_AFTER", "--archive-after"],
+      ["archiveAt", "LARDER_ARCHIVE_AT", "--archive-at"],
       ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
       ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
       ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],
@@ -108,6 +110,15 @@ describe("settings", () => {
       expect(settingsOf({ env: { LARDER_RECONCILE_EVERY: right } }).settings.reconcileEvery).toBe(right);
     for (const wrong of ["59s", "25h", "2", "never"])
       expect(problemsOf({ env: { LARDER_RECONCILE_EVERY: wrong } })[0], wrong).toContain("from 1 minute to 24 hours");
+  });
+
+  it("take days and times of day for the archive", () => {
+    const { settings } = settingsOf({ env: { LARDER_ARCHIVE_AFTER: "90d", LARDER_ARCHIVE_AT: "23:59" } });
+    expect(settings).toMatchObject({ archiveAfter: "90d", archiveAt: "23:59" });
+    expect(settingsOf({}).settings).toMatchObject({ archiveAfter: null, archiveAt: "03:00" });
+    for (const wrong of ["90", "0d", "90h", "d"])
+      expect(problemsOf({ env: { LARDER_ARCHIVE_AFTER: wrong } })[0]).toContain("a number of days, as `90d`");
+    expect(problemsOf({ env: { LARDER_ARCHIVE_AT: "24:00" } })[0]).toContain("a time of day");
   });
 
   it("never show a secret, not even a wrong one", () => {

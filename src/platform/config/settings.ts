@@ -81,6 +81,19 @@ export const schema = {
       "Folder whose CSV, NDJSON and EPCIS files are imported as they come (docs/guides/import-folder.md); made when it is not there. Whoever may write there speaks for every location.",
     allowed: "the path of a folder",
   },
+  archiveAfter: {
+    type: Type.Union([Type.Null(), Type.String({ pattern: "^[1-9]\\d{0,4}d$" })]),
+    default: null,
+    description:
+      "Days after which events are moved into cold files, as `90d`, once a day. Without it that is done only by `larder archive`.",
+    allowed: "a number of days, as `90d`",
+  },
+  archiveAt: {
+    type: Type.String({ pattern: "^(?:[01]\\d|2[0-3]):[0-5]\\d$" }),
+    default: "03:00",
+    description: "Time of day, UTC, at which `LARDER_ARCHIVE_AFTER` moves events: a quiet hour.",
+    allowed: "a time of day, as `03:00`",
+  },
   cachedStates: {
     type: Type.Integer({ minimum: 100, maximum: 100_000_000 }),
     default: limits.cachedStatesMax,

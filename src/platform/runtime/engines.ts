@@ -1,5 +1,7 @@
 /** The one place that names storage engines: for servers, and for tools that work on a folder. */
-import { inventoryTagging as tagging } from "../../services/inventory/index.ts";
+
+import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
+import { archivePreparation, coldColumns, inventoryTagging as tagging } from "../../services/inventory/index.ts";
 import type { Messaging } from "../messaging/index.ts";
 import { MemoryMessaging } from "../messaging/memory/index.ts";
 import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sqlite/index.ts";
@@ -14,9 +16,16 @@ import {
   type RestorePoint,
   restoreStore,
 } from "../storage/sqlite/index.ts";
+import { systemTimers } from "../timers/index.ts";
 
 export { countQueues, type QueueTotals } from "../messaging/sqlite/index.ts";
-export { type BackupManifest, checkBackup, type RestorePoint } from "../storage/sqlite/index.ts";
+export {
+  type BackupManifest,
+  checkArchive,
+  checkBackup,
+  compactLog,
+  type RestorePoint,
+} from "../storage/sqlite/index.ts";
 
 const queues = { copy: copyQueues, restore: restoreQueues };
 
@@ -24,6 +33,7 @@ const queues = { copy: copyQueues, restore: restoreQueues };
 export function backupFolder(options: {
   readonly folder: string;
   readonly destination: string;
+  readonly leavesArchiveOut?: boolean;
 }): Promise<BackupManifest> {
   return backupStore({ ...options, queues });
 }
@@ -33,13 +43,16 @@ export function restoreFolder(options: {
   readonly backup: string;
   readonly folder: string;
   readonly upTo?: RestorePoint;
+  readonly archive?: string;
 }): Promise<RestoredStore> {
   return restoreStore({ ...options, queues });
 }
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
-  return store === "memory:" ? new MemoryStorage({ tagging }) : await openSqliteStorage({ folder, tagging });
+  return store === "memory:"
+    ? new MemoryStorage({ tagging })
+    : await openSqliteStorage({ folder, tagging, coldColumns });
 }
 
 /** Opens the queues that belong to a store. */
@@ -50,6 +63,35 @@ export async function openMessaging(store: string, folder: string, clock: () => 
 /** Opens the log of a data folder or a backup for reading, also beside a running server. */
 export async function openLog(folder: string): Promise<LogReader> {
   return await openSqliteReader({ folder });
+}
+
+/** The archive of a data folder that no server has open. */
+export interface OpenArchive {
+  readonly archive: RunningArchive;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the archive of a data folder; the newest seal in its log bounds what can be moved.
+ *
+ * Throws `PlatformError("storage-unavailable")` when there is no log, or a server has it.
+ */
+export async function openArchive(folder: string): Promise<OpenArchive> {
+  await (await openSqliteReader({ folder })).close();
+  const storage = await openSqliteStorage({ folder, tagging, coldColumns });
+  const archive = startArchive({
+    log: storage.archive,
+    preparation: archivePreparation(storage),
+    clock: Date.now,
+    timers: systemTimers,
+    afterDays: null,
+    dailyAtMs: 0,
+  });
+  const close = async () => {
+    await archive.stop();
+    await storage.close();
+  };
+  return { archive, close };
 }
 
 /**

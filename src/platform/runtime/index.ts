@@ -1,8 +1,12 @@
 export {
   type BackupManifest,
   backupFolder,
+  checkArchive,
   checkBackup,
+  compactLog,
   countQueues,
+  type OpenArchive,
+  openArchive,
   openLog,
   type QueueTotals,
   type RestorePoint,

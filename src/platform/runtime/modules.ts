@@ -1,4 +1,5 @@
 import { limits, parseDuration } from "../../kernel/index.ts";
+import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import {
@@ -24,7 +25,9 @@ import type { Messaging } from "../messaging/index.ts";
 import { deliveryPolicy, OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
+import { systemTimers } from "../timers/index.ts";
 import type { Checks, ModuleTable } from "./module.ts";
+import { archiveObserver, watchArchive } from "./observe-archive.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
 import { reconciliationObserver, watchReconciliation } from "./observe-reconciliation.ts";
@@ -59,6 +62,7 @@ export interface Offers {
   readonly relay: RunningRelay;
   readonly sync: RunningSync;
   readonly reconciliation: RunningReconciliations;
+  readonly archive: RunningArchive;
   readonly gateway: Gateway;
 }
 
@@ -232,11 +236,33 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  archive: {
+    about: "moves old days of the log into cold files",
+    needs: ["storage"],
+    uses: ["inventory"],
+    async start({ storage, settings, logger, registry, clock }, { inventory }) {
+      const archive = startArchive({
+        log: storage.archive,
+        preparation: inventory.archiving,
+        clock,
+        timers: systemTimers,
+        afterDays: settings.archiveAfter === null ? null : Number.parseInt(settings.archiveAfter, 10),
+        dailyAtMs: timeOfDayMs(settings.archiveAt),
+        ended: archiveObserver(registry.metrics, logger, clock),
+      });
+      watchArchive(storage.archive, registry, clock);
+      return { offer: archive, stop: () => archive.stop() };
+    },
+  },
+
   gateway: {
     about: "answers HTTP and WebSocket",
     needs: ["storage"],
-    uses: ["inventory", "identity", "intake", "relay", "sync", "reconciliation"],
-    async start({ logger, registry, readiness }, { inventory, identity, intake, relay, sync, reconciliation }) {
+    uses: ["inventory", "identity", "intake", "relay", "sync", "reconciliation", "archive"],
+    async start(
+      { logger, registry, readiness },
+      { inventory, identity, intake, relay, sync, reconciliation, archive },
+    ) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
@@ -258,6 +284,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         relay,
         sync,
         reconciliations: reconciliation,
+        archive,
         logger,
         readiness,
         factSchemas,
@@ -275,6 +302,12 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 };
+
+/** Milliseconds after midnight of a time as `03:00`. */
+function timeOfDayMs(text: string): number {
+  const [hours = 0, minutes = 0] = text.split(":").map(Number);
+  return (hours * 60 + minutes) * 60_000;
+}
 
 function consumersCheck(inventory: RunningInventory): Checks {
   const problems = inventory.problems();

@@ -1,6 +1,12 @@
+export type { ColdColumn, ColdColumns } from "./cold/index.ts";
 export type {
   AppendOutcome,
   AppendUnit,
+  ArchiveBounds,
+  ArchivedFile,
+  ArchiveFigures,
+  ArchiveOptions,
+  ArchiveSpan,
   Claim,
   ClaimRecord,
   DerivedChanges,
@@ -8,6 +14,7 @@ export type {
   DerivedStore,
   Epoch,
   FactMeta,
+  LogArchive,
   LogReader,
   NewEvent,
   RecordedEvent,

@@ -165,6 +165,9 @@ export interface Storage {
 
   readonly derived: DerivedStore;
 
+  /** Moves old days into cold files; undefined where the engine has none. All reads go on giving the same answers. */
+  readonly archive?: LogArchive;
+
   /** Figures of the engine for metrics and `doctor`. */
   stats(): StorageStats;
 
@@ -183,6 +186,64 @@ export interface StorageStats {
   /** Bytes on disk, of the log and of what is derived from it. */
   readonly logBytes: number;
   readonly derivedBytes: number;
+}
+
+/**
+ * The part of the log that was moved into cold files, and the way to move more. Only whole UTC days of recording time
+ * are moved, oldest first, and never the newest unit of the log nor the day that it is of.
+ */
+export interface LogArchive {
+  figures(): ArchiveFigures;
+  /** What `run` would move. */
+  plan(bounds: ArchiveBounds): readonly ArchiveSpan[];
+  /**
+   * Moves what `plan` names, file after file. The events of a file leave the hot log only when the file is on disk and,
+   * read back, is what the log holds.
+   *
+   * Throws `PlatformError`: `storage-unavailable` when the disk refuses, or another run is under way. What was moved
+   * before that stays moved; nothing is ever in neither place.
+   */
+  run(bounds: ArchiveBounds, options?: ArchiveOptions): Promise<readonly ArchivedFile[]>;
+}
+
+export interface ArchiveBounds {
+  /** Only days that had ended by this instant. */
+  readonly before: Instant;
+  /** Only days whose last event is at most this one: what consumers and seals have passed. */
+  readonly upTo: Sequence;
+}
+
+export interface ArchiveOptions {
+  /** Ends the run after the file under way. */
+  readonly signal?: AbortSignal;
+  /** Called for each file before its events are moved, with the streams that it has events of. */
+  readonly beforeMove?: (streams: readonly string[], lastSequence: Sequence) => Promise<void>;
+  readonly onFile?: (file: ArchivedFile) => void;
+}
+
+/** Days that are still to be moved: each becomes a file, or several when it is very large. */
+export interface ArchiveSpan {
+  /** As `2026-08-26`. */
+  readonly day: string;
+  readonly firstSequence: Sequence;
+  readonly lastSequence: Sequence;
+}
+
+export interface ArchivedFile extends ArchiveSpan {
+  readonly file: string;
+  readonly events: number;
+  readonly bytes: number;
+}
+
+export interface ArchiveFigures {
+  /** The last event that is in a cold file; 0 when there is none. */
+  readonly seam: Sequence;
+  /** When the first unit that is still hot was recorded; undefined in an empty log. */
+  readonly hotSince: Instant | undefined;
+  readonly files: number;
+  readonly coldBytes: number;
+  /** Bytes of the log's own file that are free, and taken by what is appended next. */
+  readonly freeBytes: number;
 }
 
 /**

@@ -201,8 +201,44 @@ export const metricList = {
   storageBytes: {
     name: "larder_storage_bytes",
     kind: "gauge",
-    help: "Bytes on disk, by part: log (the record) or derived (can be rebuilt).",
+    help: "Bytes on disk, by part: log (the record), cold (the part of it in cold files), or derived (can be rebuilt).",
     labels: ["part"],
+  },
+  storageFreeBytes: {
+    name: "larder_storage_free_bytes",
+    kind: "gauge",
+    help: "Bytes of the log's file that are free, as after days were moved out of it, and taken by what is recorded next.",
+    labels: [],
+  },
+  archiveHotAge: {
+    name: "larder_archive_hot_age_seconds",
+    kind: "gauge",
+    help: "Age of the oldest event in the hot log: when it grows beyond LARDER_ARCHIVE_AFTER by days, nothing is moved any more.",
+    labels: [],
+  },
+  archiveEvents: {
+    name: "larder_archive_events",
+    kind: "gauge",
+    help: "Events in cold files.",
+    labels: [],
+  },
+  archiveFiles: {
+    name: "larder_archive_files",
+    kind: "gauge",
+    help: "Cold files.",
+    labels: [],
+  },
+  archiveRuns: {
+    name: "larder_archive_runs_total",
+    kind: "counter",
+    help: "Runs that moved days into cold files, by outcome: ok or failed.",
+    labels: ["outcome"],
+  },
+  archiveLastSuccess: {
+    name: "larder_archive_last_success_timestamp_seconds",
+    kind: "gauge",
+    help: "When the last run ended well, in seconds since 1970; 0 before the first since the start.",
+    labels: [],
   },
   storageEvents: {
     name: "larder_storage_events",

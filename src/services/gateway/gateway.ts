@@ -3,12 +3,14 @@ import type { TSchema } from "typebox";
 import { limits } from "../../kernel/index.ts";
 import type { Authenticator } from "../../platform/auth/index.ts";
 import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
+import type { Archive } from "../archive/index.ts";
 import type { Identity } from "../identity/index.ts";
 import type { Epcis, Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
 import type { Reconciliations, Sync } from "../sync/index.ts";
 import { guard } from "./access.ts";
+import { archiveRoutes } from "./archive.ts";
 import { changesRoutes, isChangesUpgrade } from "./changes.ts";
 import { deadLetterRoutes } from "./dead-letters.ts";
 import { query } from "./docs.ts";
@@ -32,6 +34,8 @@ export interface GatewayOptions {
   readonly relay: Relay;
   readonly sync: Sync;
   readonly reconciliations: Reconciliations;
+  /** Its routes are there only when it is. */
+  readonly archive?: Archive;
   /** Recognises callers; the identity's API keys when absent. */
   readonly authenticator?: Authenticator;
   readonly logger: FastifyBaseLogger;
@@ -94,6 +98,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   reconciliationRoutes(server, reconciliations);
   keyRoutes(server, identity);
   webhookRoutes(server, relay);
+  if (options.archive !== undefined) archiveRoutes(server, options.archive);
   const heartbeatMs = options.heartbeatMs ?? limits.feedHeartbeatMs;
   changesRoutes(server, { inventory, authenticator, heartbeatMs, stopping: stopping.signal });
   await server.ready();

@@ -2,6 +2,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { TSchema } from "typebox";
 import type { HttpServer } from "../../platform/http/index.ts";
+import { ArchivePlan, ArchiveRequest, ArchiveStatus } from "../archive/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";
 import { CaptureJobView, intakeWire } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
@@ -19,6 +20,9 @@ import { describeAccess, Problem, relaxBodies } from "./docs.ts";
 
 /** The schemas that stand in the document by name, so that clients made from it get types with names. */
 export const namedSchemas = {
+  ArchivePlan,
+  ArchiveRequest,
+  ArchiveStatus,
   Availability: wire.Availability,
   AvailabilityBatchRequest: wire.AvailabilityBatchRequest,
   CaptureJobView,
@@ -111,5 +115,6 @@ const tags = [
   ["Dead letters", "Messages that could not be handled."],
   ["Webhooks", "Recorded events, posted to others."],
   ["Keys", "Who may speak to this server."],
+  ["Archive", "Old days of the log in cold files."],
   ["Operations", "For whoever runs the server."],
 ] as const;

@@ -23,6 +23,7 @@ import type {
   StocksStep,
   ThenQuestion,
 } from "./api.ts";
+import { type ArchivePreparation, archivePreparation } from "./archiving/index.ts";
 import { AvailabilityModel, availabilityItem } from "./availability/index.ts";
 import { Catalog, type Outgoing } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";
@@ -96,6 +97,7 @@ export interface RunningInventory extends Inventory {
   /** What its operator should know although it is ready. */
   warnings(): readonly string[];
   figures(): InventoryFigures;
+  readonly archiving: ArchivePreparation;
   /** Finishes what it has, records what it can, and stops. The storage stays open. */
   stop(): Promise<void>;
 }
@@ -204,6 +206,11 @@ class LocalInventory implements RunningInventory {
         () => void this.#sealer.seal().catch((error: unknown) => this.#observer.consumerFailed("seals", error)),
       ),
     );
+  }
+
+  get archiving(): ArchivePreparation {
+    const { passed, keepStates } = archivePreparation(this.#storage);
+    return { passed: async () => Math.min(this.#host.position(), await passed()), keepStates };
   }
 
   async stop(): Promise<void> {

@@ -6,7 +6,15 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatInstant } from "../../../kernel/index.ts";
 import type { RecordedUnit, Storage } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
-import { backupStore, openSqliteReader, openSqliteStorage, type QueuesBackup, restoreStore } from "./index.ts";
+import { archiveAll, archiveUpTo, ownThread } from "./archive.fixture.ts";
+import {
+  backupStore,
+  openSqliteReader,
+  openSqliteStorage,
+  type QueuesBackup,
+  restoreStore,
+  type SqliteStorage,
+} from "./index.ts";
 
 let home: string;
 let folder: string;
@@ -246,5 +254,74 @@ describe("a reader beside a server", () => {
     expect((await unitsOf(reader)).length).toBe(2);
     await reader.close();
     await (await openSqliteStorage({ folder })).close();
+  });
+});
+
+describe("backup and restore of a log with cold files", () => {
+  let storage: SqliteStorage;
+  beforeEach(async () => {
+    storage = await openSqliteStorage({ folder, coldWriter: ownThread });
+    await fill(storage, 30);
+    // Units end at 1, 3, 6, 7, 9, 12 and so on.
+    for (const lastSequence of [7, 18, 33]) await archiveUpTo(storage, lastSequence);
+  });
+  afterEach(() => storage.close());
+
+  it("hold the cold files, and bring back everything", async () => {
+    const manifest = await backupStore({ folder, destination });
+    expect(manifest).toMatchObject({ units: 30, events: storage.head(), archive: { isIncluded: true } });
+    expect(manifest.archive?.files).toHaveLength(3);
+    const into = join(home, "restored");
+    await restoreStore({ backup: destination, folder: into });
+    expect(await restoredUnits(into)).toEqual(await unitsOf(storage));
+    expect(readdirSync(join(into, "archive"))).toEqual(readdirSync(join(folder, "archive")));
+  });
+
+  it("restore to any point, also inside a cold file, and can be moved again", async () => {
+    await backupStore({ folder, destination });
+    const all = await unitsOf(storage);
+    for (const sequence of [0, 1, 2, 6, 7, 8, 12, 18, 19, 33, 34, 40, storage.head()]) {
+      const into = join(home, `restored-${sequence}`);
+      const { lastSequence } = await restoreStore({ backup: destination, folder: into, upTo: { sequence } });
+      const kept = all.filter((unit) => (unit.events.at(-1)?.seq ?? 0) <= sequence);
+      expect(await restoredUnits(into)).toEqual(kept);
+      expect(lastSequence).toBe(kept.at(-1)?.events.at(-1)?.seq ?? 0);
+      const restored = await openSqliteStorage({ folder: into, coldWriter: ownThread });
+      await fill(restored, 4);
+      await archiveAll(restored);
+      expect(await unitsOf(restored, sequence)).toEqual(kept);
+      await restored.close();
+      expect(await restoredUnits(into)).toHaveLength(kept.length + 4);
+    }
+    for (const instant of [0, 999, 1000, 7000, 7500, 18_000, 33_000, 34_000, 1e12]) {
+      const into = join(home, `restored-at-${instant}`);
+      await restoreStore({ backup: destination, folder: into, upTo: { instant } });
+      expect(await restoredUnits(into)).toEqual(all.filter(({ meta }) => meta.recordedAt <= instant));
+    }
+  });
+
+  it("may leave the cold files out, and then say which ones they need", async () => {
+    const { archive } = await backupStore({ folder, destination, leavesArchiveOut: true });
+    expect(archive).toMatchObject({ isIncluded: false });
+    expect(readdirSync(destination)).toEqual(["log.db", "manifest.json"]);
+    const into = join(home, "restored");
+    await expect(restoreStore({ backup: destination, folder: into })).rejects.toThrow("needs 3: say by --archive");
+    await restoreStore({ backup: destination, folder: into, archive: join(folder, "archive") });
+    expect(await restoredUnits(into)).toEqual(await unitsOf(storage));
+  });
+
+  it("are refused when a cold file is missing or damaged, and leave nothing behind", async () => {
+    await backupStore({ folder, destination });
+    const [name = ""] = readdirSync(join(folder, "archive")).filter((file) => file.endsWith(".parquet"));
+    appendFileSync(join(destination, "archive", name), "x");
+    const into = join(home, "restored");
+    const refusal = { code: "archive-unavailable" };
+    await expect(restoreStore({ backup: destination, folder: into })).rejects.toMatchObject(refusal);
+    expect(existsSync(join(into, "log.db"))).toBe(false);
+    rmSync(join(folder, "archive", name));
+    await expect(backupStore({ folder, destination: join(home, "other") })).rejects.toMatchObject(refusal);
+    expect(readdirSync(join(home, "other"))).toEqual([]);
+    rmSync(join(destination, "archive"), { recursive: true });
+    await expect(restoreStore({ backup: destination, folder: into })).rejects.toMatchObject(refusal);
   });
 });

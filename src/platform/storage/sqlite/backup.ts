@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
-import { formatInstant, type Instant, PlatformError } from "../../../kernel/index.ts";
+import { formatInstant, type Instant, limits, PlatformError } from "../../../kernel/index.ts";
 import {
   copyDatabase,
   firstValue,
@@ -14,9 +13,25 @@ import {
   syncFolder,
   transaction,
 } from "../../sqlite/index.ts";
+import type { ColdManifest } from "../cold/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
-import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, putMeta, readMeta } from "./log-database.ts";
+import type { StoredUnit } from "../unit.ts";
+import { copyArchive } from "./copy-archive.ts";
+import {
+  checkFormat,
+  hasLogFile,
+  isTaken,
+  LogRows,
+  logFileOf,
+  noLog,
+  putMeta,
+  readManifests,
+  readMeta,
+  removeManifestsFrom,
+  UnitCheck,
+} from "./log-database.ts";
 import { syncWal } from "./reader.ts";
+import { archiveFolderOf, WholeLog } from "./whole-log.ts";
 
 /** What a backup says of itself, in `manifest.json` beside its `log.db`. */
 export interface BackupManifest {
@@ -33,6 +48,11 @@ export interface BackupManifest {
   readonly sha256: string;
   /** What `queues.db` holds that lies beside it; absent when there were no queues. */
   readonly queues?: QueuesInBackup;
+  /** The cold files that belong to it, and whether they are in it, in `archive/`; absent when there are none. */
+  readonly archive?: {
+    readonly isIncluded: boolean;
+    readonly files: readonly { readonly file: string; readonly bytes: number; readonly sha256: string }[];
+  };
 }
 
 export interface QueuesInBackup {
@@ -54,17 +74,20 @@ export interface QueuesBackup {
 /**
  * Copies the log of a folder into a new folder, whole and as it was at one moment, also while a server writes it; the
  * copying is done by a thread of its own. When it resolves, the backup survives a loss of power, and so does everything
- * in it at the place that it was taken from.
+ * in it at the place that it was taken from. Cold files never change, so whoever keeps them by other means may leave them
+ * out; the backup says which ones it needs.
  *
  * The queues are copied before the log: what was recorded in between waits in the copy of the queues and stands in that
  * of the log, which whoever handles it bears; the other way round it would be in neither.
  *
- * Throws `PlatformError("storage-unavailable")` when there is no log, or the destination holds anything already.
+ * Throws `PlatformError("storage-unavailable")` when there is no log, or the destination holds anything already, and
+ * `archive-unavailable` when a cold file is missing or damaged.
  */
 export async function backupStore(options: {
   readonly folder: string;
   readonly destination: string;
   readonly queues?: QueuesBackup;
+  readonly leavesArchiveOut?: boolean;
 }): Promise<BackupManifest> {
   const [folder, destination] = [resolve(options.folder), resolve(options.destination)];
   if (!hasLogFile(folder)) throw noLog(folder);
@@ -81,14 +104,24 @@ export async function backupStore(options: {
     const queues = await options.queues?.copy(folder, destination);
     await copyDatabase({ from: logFileOf(folder), to: copy });
     await syncWal(folder);
-    const manifest = { ...describeLog(copy), sha256: await hashFile(copy), ...(queues && { queues }) };
+    const { described, manifests } = describeLog(copy);
+    const isIncluded = options.leavesArchiveOut !== true;
+    if (isIncluded) await copyArchive(manifests, archiveFolderOf(folder), archiveFolderOf(destination));
+    const files = manifests.map(({ file, bytes, sha256 }) => ({ file, bytes, sha256 }));
+    const manifest: BackupManifest = {
+      ...described,
+      sha256: await hashFile(copy),
+      ...(files.length > 0 && { archive: { isIncluded, files } }),
+      ...(queues && { queues }),
+    };
     syncFile(copy);
     writeFileSync(manifestFile, `${JSON.stringify(manifest, null, 2)}\n`, { flag: "wx" });
     syncFile(manifestFile);
     syncFolder(destination);
     return manifest;
   } catch (error) {
-    for (const file of [copy, manifestFile, join(destination, "queues.db")]) rmSync(file, { force: true });
+    for (const made of [copy, manifestFile, join(destination, "queues.db"), archiveFolderOf(destination)])
+      rmSync(made, { recursive: true, force: true });
     throw error;
   }
 }
@@ -116,9 +149,18 @@ export async function restoreStore(options: {
   readonly folder: string;
   readonly upTo?: RestorePoint;
   readonly queues?: QueuesBackup;
+  /** Where the cold files are that the backup left out: a folder with all of them. */
+  readonly archive?: string;
 }): Promise<RestoredStore> {
   const [backup, folder] = [resolve(options.backup), resolve(options.folder)];
   const manifest = await checkBackup(backup);
+  const archive = options.archive === undefined ? archiveFolderOf(backup) : resolve(options.archive);
+  if (manifest.archive?.isIncluded === false && options.archive === undefined) {
+    throw new PlatformError(
+      "archive-unavailable",
+      `the backup holds no cold files, and needs ${manifest.archive.files.length}: say by --archive where they are`,
+    );
+  }
   const { upTo } = options;
   if (upTo !== undefined && "sequence" in upTo && upTo.sequence > manifest.lastSequence) {
     throw new PlatformError(
@@ -129,9 +171,10 @@ export async function restoreStore(options: {
   makeFolder(folder);
   const lock = lockFolder(folder);
   const made = join(folder, "log.db.restoring");
+  let isOurs = false;
   try {
-    const inTheWay = ["log.db", "log.db-wal", "derived.db", "queues.db", "queues.db-wal"].find((name) =>
-      existsSync(join(folder, name)),
+    const inTheWay = ["log.db", "log.db-wal", "derived.db", "archive", "queues.db", "queues.db-wal"].find((name) =>
+      isTaken(join(folder, name)),
     );
     if (inTheWay !== undefined) {
       throw new PlatformError(
@@ -139,8 +182,10 @@ export async function restoreStore(options: {
         `${folder} has a ${inTheWay} already; restore into another folder`,
       );
     }
+    isOurs = true;
     copyFileSync(logFileOf(backup), made);
-    const restored = cutLog(made, upTo);
+    const { manifests, ...restored } = await cutLog(made, archive, upTo);
+    await copyArchive(manifests, archive, archiveFolderOf(folder));
     syncFile(made);
     if (manifest.queues !== undefined) await options.queues?.restore(backup, folder);
     renameSync(made, logFileOf(folder));
@@ -148,10 +193,16 @@ export async function restoreStore(options: {
     return { ...restored, ...(manifest.queues && { queues: manifest.queues }) };
   } catch (error) {
     rmSync(made, { force: true });
+    if (isOurs) emptyFolder(archiveFolderOf(folder));
     throw error;
   } finally {
     lock.release();
   }
+}
+
+function emptyFolder(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { force: true });
 }
 
 /** Compares a backup with its manifest. Throws `PlatformError("storage-unavailable")`. */
@@ -186,62 +237,89 @@ function readManifest(backup: string): BackupManifest {
   return manifest as BackupManifest;
 }
 
-function describeLog(path: string): Omit<BackupManifest, "sha256"> {
+function describeLog(path: string): {
+  readonly described: Omit<BackupManifest, "sha256" | "archive" | "queues">;
+  readonly manifests: readonly ColdManifest[];
+} {
   const database = openDatabase(path, { readOnly: true });
   try {
     checkFormat(database, path);
     const { storeId, epochs } = readMeta(database);
     const [epoch] = epochs.slice(-1);
     if (epoch === undefined) throw new PlatformError("storage-unavailable", `${path} has no epoch`);
-    const last = new LogRows(database).last();
+    const manifests = readManifests(database);
+    const seam = manifests.at(-1)?.lastSequence ?? 0;
+    const last = new LogRows(database, seam).last();
     const lastSequence = last?.lastSeq ?? 0;
-    return {
+    const hotUnits = Number(firstValue(database, "SELECT count(*) FROM log WHERE seq > ?", seam));
+    const described = {
       format: 1,
       store: storeId,
       epoch,
       lastSequence,
       ...(last && { recordedAt: formatInstant(last.meta.recordedAt) }),
       events: lastSequence,
-      units: Number(firstValue(database, "SELECT count(*) FROM log")),
-    };
+      units: manifests.reduce((sum, { units }) => sum + units, hotUnits),
+    } as const;
+    return { described, manifests };
   } finally {
     database.close();
   }
 }
 
 /** Removes what is after the point from a copy of a log, and begins its new epoch. */
-function cutLog(path: string, upTo: RestorePoint | undefined): RestoredStore {
+async function cutLog(
+  path: string,
+  archive: string,
+  upTo: RestorePoint | undefined,
+): Promise<RestoredStore & { readonly manifests: readonly ColdManifest[] }> {
   const database = openDatabase(path);
   try {
     database.exec("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL");
     checkFormat(database, path);
+    const whole = new WholeLog(database, archive);
+    const head = whole.hot.last()?.lastSeq ?? 0;
+    const cut = upTo === undefined ? head : await lastEventBy(whole, upTo, head);
+    const broken = whole.cold.manifests.find(({ lastSequence }) => lastSequence >= cut);
+    // The newest unit is always hot, so the file that the point falls into is brought back, up to the point.
+    const broughtBack = broken === undefined ? [] : await unitsUpTo(whole, broken.firstSequence, cut);
+    const check = new UnitCheck(readMeta(database).storeId);
     return transaction(database, () => {
-      removeAfter(database, upTo);
-      const lastSequence = new LogRows(database).last()?.lastSeq ?? 0;
+      if (broken !== undefined) {
+        removeManifestsFrom(database, broken.firstSequence);
+        database.exec("DELETE FROM log");
+      }
+      database.prepare("DELETE FROM log WHERE seq > ?").run(cut);
+      const insert = database.prepare("INSERT INTO log (seq, at, body, crc) VALUES (?, ?, ?, ?)");
+      for (const { seq, meta, body } of broughtBack) insert.run(seq, meta.recordedAt, body, check.of(seq, body));
       const { epochs } = readMeta(database);
-      const epoch: Epoch = {
-        number: (epochs.at(-1)?.number ?? 0) + 1,
-        id: randomUUID(),
-        startsAfter: lastSequence,
-      };
+      const epoch: Epoch = { number: (epochs.at(-1)?.number ?? 0) + 1, id: randomUUID(), startsAfter: cut };
       putMeta(database, "epochs", JSON.stringify([...epochs, epoch]));
       putMeta(database, "outgoing-paused", "1");
-      return { lastSequence, epoch };
+      return { lastSequence: cut, epoch, manifests: readManifests(database) };
     });
   } finally {
     database.close();
   }
 }
 
-function removeAfter(database: DatabaseSync, upTo: RestorePoint | undefined): void {
-  if (upTo === undefined) return;
-  if ("instant" in upTo) {
-    database.prepare("DELETE FROM log WHERE at > ?").run(upTo.instant);
-    return;
+/** The last event of the last unit that is wholly there by a point. */
+async function lastEventBy(whole: WholeLog, upTo: RestorePoint, head: Sequence): Promise<Sequence> {
+  if ("instant" in upTo) return await whole.sequenceAt(upTo.instant, head);
+  const { sequence } = upTo;
+  if (sequence === 0) return 0;
+  // What is read from an event on begins with the rest of its unit: only a unit that ends there leaves none.
+  const [unit] = await whole.read(sequence - 1, 1, head);
+  if (unit?.lastSeq === sequence) return sequence;
+  const events: readonly unknown[] = JSON.parse(unit?.body ?? "").events;
+  return (unit?.lastSeq ?? 0) - events.length;
+}
+
+async function unitsUpTo(whole: WholeLog, from: Sequence, upTo: Sequence): Promise<readonly StoredUnit[]> {
+  const units: StoredUnit[] = [];
+  for (let at = from - 1; at < upTo; at = units.at(-1)?.lastSeq ?? upTo) {
+    const read = await whole.read(at, limits.archiveGroupEventsMax, upTo);
+    units.push(...read.filter(({ lastSeq }) => lastSeq <= upTo));
   }
-  database.prepare("DELETE FROM log WHERE seq > ?").run(upTo.sequence);
-  // The unit that the point falls into begins before it but ends after it.
-  const last = new LogRows(database).last();
-  if (last !== undefined && last.lastSeq > upTo.sequence)
-    database.prepare("DELETE FROM log WHERE seq = ?").run(last.seq);
+  return units;
 }

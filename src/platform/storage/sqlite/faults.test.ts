@@ -305,9 +305,11 @@ describe("a folder", () => {
 
   it("is refused when its form is newer than what this version reads", async () => {
     const storage = await openSqliteStorage({ folder });
-    storage.log.exec("UPDATE meta SET value = '2' WHERE key = 'format'");
+    storage.log.exec("UPDATE meta SET value = '3' WHERE key = 'format'");
     await storage.close();
-    await expect(openSqliteStorage({ folder })).rejects.toThrow("has form 2; this version of Larder reads form 1");
+    await expect(openSqliteStorage({ folder })).rejects.toThrow(
+      "has form 3; this version of Larder reads form 1 and 2",
+    );
   });
 });
 

@@ -11,3 +11,4 @@ export {
 export { openSqliteStorage, type SqliteStorageOptions } from "./open-storage.ts";
 export { openSqliteReader } from "./reader.ts";
 export { SqliteStorage } from "./sqlite-storage.ts";
+export { checkArchive, compactLog } from "./upkeep.ts";

@@ -1,9 +1,15 @@
-/** Appends to a log as fast as it can from several callers, and prints each command once it has been acknowledged. */
+/**
+ * Appends to a log as fast as it can from several callers, and prints each command once it has been acknowledged. With
+ * `archive` it lets days pass, and all the while moves those that are over into cold files.
+ */
 import { writeSync } from "node:fs";
 import { claim, event, unitOf } from "../samples.ts";
 import { openSqliteStorage } from "./index.ts";
 
-const [folder = "", round = "0"] = process.argv.slice(2);
+const [folder = "", round = "0", mode = ""] = process.argv.slice(2);
+const archives = mode === "archive";
+/** Milliseconds that pass from one append of a caller to the next: some appends a day. */
+const stepMs = archives ? 10_000_000 : 0;
 const storage = await openSqliteStorage({ folder });
 const versions = new Map<string, number>();
 
@@ -17,7 +23,10 @@ async function call(caller: number): Promise<never> {
     );
     const number = Number(round) * 2 ** 40 + caller * 2 ** 30 + turn;
     const [outcome] = await storage.append([
-      unitOf(command, { [stream]: version }, events, { claims: [claim(number)] }),
+      unitOf(command, { [stream]: version }, events, {
+        recordedAt: Number(round) * 1e11 + turn * stepMs,
+        claims: [claim(number)],
+      }),
     ]);
     if (outcome?.ok !== true) throw new Error(`${command} was refused: ${JSON.stringify(outcome)}`);
     versions.set(stream, version + events.length);
@@ -27,4 +36,12 @@ async function call(caller: number): Promise<never> {
 }
 
 writeSync(1, "open\n");
-await Promise.all(Array.from({ length: 16 }, (_, caller) => call(caller)));
+async function archive(): Promise<void> {
+  while (archives) {
+    await storage.archive.run({ before: Number.MAX_SAFE_INTEGER, upTo: Number.MAX_SAFE_INTEGER });
+    // A run that finds nothing to move gives no turn to anybody else.
+    await new Promise(setImmediate);
+  }
+}
+
+await Promise.all([archive(), ...Array.from({ length: 16 }, (_, caller) => call(caller))]);

@@ -11,28 +11,42 @@ import { openSqliteStorage } from "./index.ts";
 const rounds = 8;
 
 it(`keeps every acknowledged command through ${rounds} kills at random times`, async () => {
+  await killAndLook("append", rounds, rounds * 20);
+}, 60_000);
+
+it("keeps every acknowledged command through 4 kills while days are moved into cold files", async () => {
+  expect(await killAndLook("archive", 4, 20)).toBeGreaterThan(0);
+}, 60_000);
+
+/** Returns how many cold files there are in the end. */
+async function killAndLook(mode: "append" | "archive", rounds: number, acknowledgedMin: number): Promise<number> {
+  let coldFiles = 0;
   const folder = mkdtempSync(join(tmpdir(), "larder-kill-"));
   const acknowledged = new Map<string, number>();
   try {
     for (const round of numbers(rounds)) {
-      for (const [command, seq] of await appendUntilKilled(folder, round)) acknowledged.set(command, seq);
+      for (const [command, seq] of await appendUntilKilled(folder, round, mode)) acknowledged.set(command, seq);
       // The other times the next process opens what the kill left, without a close between.
       if (round % 4 === 0 || round === rounds) {
         const storage = await openSqliteStorage({ folder });
         await expectWhole(storage, acknowledged);
+        coldFiles = storage.archive.figures().files;
         await storage.close();
       }
     }
-    expect(acknowledged.size).toBeGreaterThan(rounds * 20);
+    expect(acknowledged.size).toBeGreaterThan(acknowledgedMin);
+    return coldFiles;
   } finally {
     rmSync(folder, { recursive: true });
   }
-}, 60_000);
+}
 
 /** Runs a process that appends, kills it after a while, and returns what it had acknowledged by then. */
-async function appendUntilKilled(folder: string, round: number): Promise<Map<string, number>> {
+async function appendUntilKilled(folder: string, round: number, mode: string): Promise<Map<string, number>> {
   const script = join(import.meta.dirname, "kill.child.ts");
-  const child = spawn(process.execPath, [script, folder, String(round)], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [script, folder, String(round), mode], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const exit = once(child, "close");
   let printed = "";
   const opened = new Promise<void>((resolve) => {
@@ -42,7 +56,7 @@ async function appendUntilKilled(folder: string, round: number): Promise<Map<str
     });
   });
   await Promise.race([opened, exit]);
-  await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * (mode === "archive" ? 1500 : 250)));
   child.kill("SIGKILL");
   const [, signal] = await exit;
   expect(signal, "the child was killed, and did not fail by itself").toBe("SIGKILL");

@@ -1,15 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { type Instant, InvariantError, PlatformError } from "../../../kernel/index.ts";
 import { isDiskFault, openDatabase, pageBytes, syncFolder, transaction } from "../../sqlite/index.ts";
+import { type ColdManifest, hashOfManifest, parseChain } from "../cold/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
 
-/** The form of `log.db`; a newer one is refused by what only knows this. */
-const format = "1";
+/**
+ * The forms of `log.db` that can be read; a newer one is refused. A log begins with the first, and takes the second when
+ * units are moved out of it: then a version that does not look for them elsewhere refuses it.
+ */
+const formats = { whole: "1", withArchive: "2" } as const;
 
 /**
  * One row for each unit, under the sequence of its first event; a unit of n events takes n sequences. No index but the
@@ -19,6 +23,9 @@ const format = "1";
 const schema = `
   CREATE TABLE log (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL, crc INTEGER) STRICT;
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
+
+/** The manifests of cold files, under the first sequence of each: the units that they name are no more read from here. */
+const archiveSchema = "CREATE TABLE IF NOT EXISTS archived (seq INTEGER PRIMARY KEY, manifest TEXT NOT NULL) STRICT";
 
 /** What the log says of itself beside its units. */
 export interface LogMeta {
@@ -37,7 +44,7 @@ export function openLog(folder: string): DatabaseSync {
     // No page reaches the WAL before its transaction is whole, so that its frames come in order (wal-check.ts).
     database.exec("PRAGMA cache_spill = OFF");
     if (!hasLog(database)) {
-      refuseLostLog(folder, ["derived.db"]);
+      refuseLostLog(folder, ["derived.db", "archive"]);
       createLog(database);
     }
     checkFormat(database, path);
@@ -53,13 +60,19 @@ export function openLog(folder: string): DatabaseSync {
 
 /** Throws when the log is not there, but files that belong to one are: a new one must not begin in its place. */
 export function refuseLostLog(folder: string, signs: readonly string[]): void {
-  const sign = signs.find((name) => existsSync(join(folder, name)));
+  const sign = signs.find((name) => isTaken(join(folder, name)));
   if (sign === undefined) return;
   throw new PlatformError(
     "storage-unavailable",
     `${logFileOf(folder)} is missing or empty, but ${sign} is there: its log is lost. ` +
       "Keep the folder as it is and restore the last backup into another folder",
   );
+}
+
+/** A file, or a folder that holds anything: an empty one may be the place where another disk is mounted. */
+export function isTaken(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && !(found.isDirectory() && readdirSync(path).length === 0);
 }
 
 function hasLog(database: DatabaseSync): boolean {
@@ -70,7 +83,7 @@ function createLog(database: DatabaseSync): void {
   const epoch: Epoch = { number: 1, id: randomUUID(), startsAfter: 0 };
   transaction(database, () => {
     database.exec(schema);
-    putMeta(database, "format", format);
+    putMeta(database, "format", formats.whole);
     putMeta(database, "store", randomUUID());
     putMeta(database, "epochs", JSON.stringify([epoch]));
     putMeta(database, "outgoing-paused", "0");
@@ -101,13 +114,51 @@ export class UnitCheck {
 
 export function checkFormat(database: DatabaseSync, path: string): void {
   const found = getMeta(database, "format");
-  if (found !== format) {
+  const known: readonly string[] = Object.values(formats);
+  if (known.includes(found)) return;
+  throw new PlatformError(
+    "storage-unavailable",
+    `${path} has form ${found}; this version of Larder reads form ${known.join(" and ")}`,
+  );
+}
+
+/** The manifests of what was moved out of a log, oldest first. Throws `PlatformError("storage-unavailable")`. */
+export function readManifests(database: DatabaseSync): readonly ColdManifest[] {
+  if (getMeta(database, "format") !== formats.withArchive) return [];
+  try {
+    const rows = database.prepare("SELECT manifest FROM archived ORDER BY seq").all();
+    return parseChain(
+      rows.map(({ manifest }) => String(manifest)),
+      getMeta(database, lastManifest),
+    );
+  } catch (error) {
     throw new PlatformError(
       "storage-unavailable",
-      `${path} has form ${found}; this version of Larder reads form ${format}`,
+      `${database.location()} is damaged: what it says of its archive is not what was written. ` +
+        "Keep the folder as it is and restore the last backup into another folder",
+      { cause: error },
     );
   }
 }
+
+/** Within the caller's transaction: from here on the units that a manifest names are read from its file. */
+export function putManifest(database: DatabaseSync, { firstSequence }: ColdManifest, text: string): void {
+  database.exec(archiveSchema);
+  database.prepare("INSERT INTO archived (seq, manifest) VALUES (?, ?)").run(firstSequence, text);
+  putMeta(database, "format", formats.withArchive);
+  putMeta(database, lastManifest, hashOfManifest(text));
+}
+
+/** Within the caller's transaction: forgets the manifests from a sequence on, so that the log has to hold their units. */
+export function removeManifestsFrom(database: DatabaseSync, seq: Sequence): void {
+  database.prepare("DELETE FROM archived WHERE seq >= ?").run(seq);
+  const last = database.prepare("SELECT manifest FROM archived ORDER BY seq DESC LIMIT 1").get();
+  if (last === undefined) putMeta(database, "format", formats.whole);
+  putMeta(database, lastManifest, last === undefined ? "" : hashOfManifest(String(last["manifest"])));
+}
+
+/** The key of the hash of the newest manifest. */
+const lastManifest = "last-manifest";
 
 /** Throws `PlatformError("storage-unavailable")` when it is not what was written. */
 export function readMeta(database: DatabaseSync): LogMeta {
@@ -147,20 +198,24 @@ function checkOfMeta(database: DatabaseSync): string {
 /**
  * Reads units of a log, never beyond a head that the caller knows to be durable. Throws
  * `PlatformError("storage-unavailable")` when the disk does not give back what was written.
+ *
+ * What was moved into cold files, up to `seam`, counts as not there, although its rows may not be removed yet.
  */
 export class LogRows {
+  seam: Sequence;
   readonly #path: string;
   readonly #exact: StatementSync;
   readonly #holding: StatementSync;
   readonly #range: StatementSync;
   readonly #check: UnitCheck;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, seam: Sequence = 0) {
+    this.seam = seam;
     this.#path = database.location() ?? "log.db";
     const columns = `seq, body, ${hasChecks(database) ? "crc" : "NULL AS crc"}`;
     this.#check = new UnitCheck(getMeta(database, "store"));
     this.#exact = database.prepare(`SELECT ${columns} FROM log WHERE seq = ?`);
-    this.#holding = database.prepare("SELECT seq, at FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1");
+    this.#holding = database.prepare("SELECT seq, at FROM log WHERE seq <= ? AND seq > ? ORDER BY seq DESC LIMIT 1");
     this.#range = database.prepare(`SELECT ${columns} FROM log WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`);
   }
 
@@ -175,8 +230,16 @@ export class LogRows {
   /** The last unit, or undefined in an empty log. */
   last(): StoredUnit | undefined {
     return this.#guard(() => {
-      const row = this.#holding.get(Number.MAX_SAFE_INTEGER);
+      const row = this.#holding.get(Number.MAX_SAFE_INTEGER, this.seam);
       return row && this.unit(Number(row["seq"]));
+    });
+  }
+
+  /** When the unit was recorded that holds an event. */
+  recordedAt(seq: Sequence): Instant | undefined {
+    return this.#guard(() => {
+      const at = this.#holding.get(seq, this.seam)?.["at"];
+      return at === undefined ? undefined : Number(at);
     });
   }
 
@@ -184,7 +247,7 @@ export class LogRows {
   read(after: Sequence, limit: number, head: Sequence): StoredUnit[] {
     if (after >= head) return [];
     return this.#guard(() => {
-      const first = this.#holding.get(after + 1)?.["seq"] ?? 1;
+      const first = this.#holding.get(after + 1, this.seam)?.["seq"] ?? this.seam + 1;
       const found: StoredUnit[] = [];
       let events = 0;
       let next = after + 1;
@@ -201,13 +264,16 @@ export class LogRows {
     });
   }
 
-  /** As `Storage.sequenceAt`, up to `head`. Times never run backwards along the log, so it is searched by halves. */
+  /**
+   * As `Storage.sequenceAt`, up to `head`; the seam when no unit after it is that old. Times never run backwards along
+   * the log, so it is searched by halves.
+   */
   sequenceAt(instant: Instant, head: Sequence): Sequence {
     return this.#guard(() => {
-      let [known, beyond] = [0, head + 1];
+      let [known, beyond] = [this.seam, head + 1];
       while (known + 1 < beyond) {
         const middle = Math.floor((known + beyond) / 2);
-        const row = this.#holding.get(middle);
+        const row = this.#holding.get(middle, this.seam);
         if (row !== undefined && Number(row["at"]) <= instant) known = middle;
         else beyond = row === undefined ? middle : Number(row["seq"]);
       }

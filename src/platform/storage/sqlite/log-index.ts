@@ -167,10 +167,17 @@ export class LogIndex {
 
   /** Writes all that is in memory. */
   flush(): void {
-    while (this.#persisting !== undefined) this.#persistStep(this.#persisting);
-    if (this.#recorded === this.persisted) return;
-    this.#freeze();
-    while (this.#persisting !== undefined) this.#persistStep(this.#persisting);
+    for (const _step of this.flushing());
+  }
+
+  /** Writes all that is in memory now, a step of a few milliseconds at a time. */
+  *flushing(): Generator<void> {
+    const upTo = this.#recorded;
+    while (this.persisted < upTo) {
+      this.#freeze();
+      if (this.#persisting !== undefined) this.#persistStep(this.#persisting);
+      yield;
+    }
   }
 
   #freeze(): void {

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
 import { type DiskSync, isDamage, lockFolder, makeFolder, WalSync } from "../../sqlite/index.ts";
 import { noTags, type Tagging } from "../port.ts";
+import type { ColdWriter } from "./cold-writer.ts";
 import { DerivedDatabase, isDerivedMarked } from "./derived-database.ts";
 import { hasLogFile, logFileOf, openLog, readMeta, refuseLostLog, walOf } from "./log-database.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
@@ -11,6 +12,10 @@ export interface SqliteStorageOptions {
   /** Where `log.db` and `derived.db` are; made when it is not there. */
   readonly folder: string;
   readonly tagging?: Tagging;
+  /** A module that exports `ColdColumns`: what cold files hold for whoever queries them. */
+  readonly coldColumns?: URL;
+  /** How cold files are written: tests do it on their own thread. */
+  readonly coldWriter?: ColdWriter;
   /** How writes reach the disk; tests pass one that fails. */
   readonly sync?: DiskSync;
 }
@@ -37,7 +42,7 @@ async function open(folder: string, options: SqliteStorageOptions): Promise<Sqli
   const lock = lockFolder(folder);
   const opened: { close(): void }[] = [];
   try {
-    if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db"]);
+    if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db", "archive"]);
     const tail = readTail(walOf(folder));
     if (tail !== undefined) writeTail(tail);
     const log = openLog(folder);
@@ -51,7 +56,9 @@ async function open(folder: string, options: SqliteStorageOptions): Promise<Sqli
     const { tagging = noTags } = options;
     const derived = DerivedDatabase.open(folder, `${storeId} ${epochs.at(-1)?.id} ${tagging.version}`);
     opened.push(derived);
-    return new SqliteStorage(folder, lock, log, sync, derived, tagging);
+    const storage = new SqliteStorage(folder, lock, log, sync, derived, options);
+    await storage.readTail();
+    return storage;
   } catch (error) {
     for (const part of opened.reverse()) part.close();
     lock.release();

@@ -4,7 +4,8 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Instant } from "../../../kernel/index.ts";
 import { checkWal, lockFolder, openDatabase, WalSync } from "../../sqlite/index.ts";
 import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
-import { checkFormat, hasLogFile, LogRows, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
+import { checkFormat, hasLogFile, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
+import { archiveFolderOf, WholeLog } from "./whole-log.ts";
 
 /**
  * Opens the log of a folder for reading only, also while a server writes it: for `verify`, `export` and `backup`. It
@@ -22,7 +23,7 @@ export async function openSqliteReader(options: { readonly folder: string }): Pr
   try {
     database.exec("BEGIN");
     checkFormat(database, path);
-    const reader = new SqliteReader(database);
+    const reader = new SqliteReader(database, folder);
     await syncWal(folder);
     return reader;
   } catch (error) {
@@ -62,17 +63,17 @@ class SqliteReader implements LogReader {
   readonly epochs: readonly Epoch[];
   readonly outgoingPaused: boolean;
   readonly #database: DatabaseSync;
-  readonly #rows: LogRows;
+  readonly #whole: WholeLog;
   readonly #head: Sequence;
   readonly #lastRecordedAt: Instant;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, folder: string) {
     this.#database = database;
-    this.#rows = new LogRows(database);
+    this.#whole = new WholeLog(database, archiveFolderOf(folder));
     const { epochs, outgoingPaused } = readMeta(database);
     this.epochs = epochs;
     this.outgoingPaused = outgoingPaused;
-    const last = this.#rows.last();
+    const last = this.#whole.hot.last();
     this.#head = last?.lastSeq ?? 0;
     this.#lastRecordedAt = last?.meta.recordedAt ?? 0;
   }
@@ -86,11 +87,11 @@ class SqliteReader implements LogReader {
   }
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
-    return this.#rows.read(after, limit, this.#head);
+    return await this.#whole.read(after, limit, this.#head);
   }
 
   async sequenceAt(instant: Instant): Promise<Sequence> {
-    return this.#rows.sequenceAt(instant, this.#head);
+    return await this.#whole.sequenceAt(instant, this.#head);
   }
 
   async close(): Promise<void> {

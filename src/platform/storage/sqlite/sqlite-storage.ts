@@ -23,19 +23,23 @@ import type {
   StorageStats,
   Tagging,
 } from "../port.ts";
+import { noTags } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
-import { LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
-import { LogIndex } from "./log-index.ts";
+import { type LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
+import { LogIndex, type StreamPlace } from "./log-index.ts";
+import type { SqliteStorageOptions } from "./open-storage.ts";
 import { RecentVersions } from "./recent-versions.ts";
+import { SqliteArchive } from "./sqlite-archive.ts";
 import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
+import { archiveFolderOf, WholeLog } from "./whole-log.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
 
-/** Something to be written: an append, or a change of what the log says of itself. */
+/** Something to be written: an append, or a change of what the log says of itself and of its archive. */
 interface Request {
   readonly units: readonly AppendUnit[];
-  readonly meta?: { readonly key: string; readonly value: string };
+  readonly change?: (log: DatabaseSync) => void;
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -74,7 +78,9 @@ export class SqliteStorage implements Storage {
   readonly log: DatabaseSync;
   readonly #lock: FolderLock;
   readonly #sync: DiskSync;
+  readonly #whole: WholeLog;
   readonly #rows: LogRows;
+  readonly archive: SqliteArchive;
   readonly #index: LogIndex;
   readonly #versions = new RecentVersions(limits.versionsCachedMax);
   readonly #insert: StatementSync;
@@ -101,7 +107,7 @@ export class SqliteStorage implements Storage {
     log: DatabaseSync,
     sync: DiskSync,
     derived: DerivedDatabase,
-    tagging: Tagging,
+    { tagging = noTags, coldColumns, coldWriter }: Pick<SqliteStorageOptions, "tagging" | "coldColumns" | "coldWriter">,
   ) {
     this.folder = folder;
     this.log = log;
@@ -109,7 +115,8 @@ export class SqliteStorage implements Storage {
     this.tagging = tagging;
     this.#lock = lock;
     this.#sync = sync;
-    this.#rows = new LogRows(log);
+    this.#whole = new WholeLog(log, archiveFolderOf(folder));
+    this.#rows = this.#whole.hot;
     const { storeId, epochs, outgoingPaused } = readMeta(log);
     this.epochs = epochs;
     this.#outgoingPaused = outgoingPaused;
@@ -122,7 +129,17 @@ export class SqliteStorage implements Storage {
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
     this.#index = derived.reading(() => new LogIndex(derived, storeId, tagging));
-    this.#readTail();
+    this.archive = new SqliteArchive({
+      folder,
+      log,
+      epochs,
+      whole: this.#whole,
+      head: () => this.#head,
+      persistIndex: () => this.#persistIndex(),
+      change: async (change) => void (await this.#ask({ units: [], change })),
+      coldColumns,
+      coldWriter,
+    });
   }
 
   get outgoingPaused(): boolean {
@@ -130,7 +147,7 @@ export class SqliteStorage implements Storage {
   }
 
   async setOutgoingPaused(paused: boolean): Promise<void> {
-    await this.#ask({ units: [], meta: { key: "outgoing-paused", value: paused ? "1" : "0" } });
+    await this.#ask({ units: [], change: (log) => putMeta(log, "outgoing-paused", paused ? "1" : "0") });
     this.#outgoingPaused = paused;
   }
 
@@ -148,37 +165,72 @@ export class SqliteStorage implements Storage {
   }
 
   async readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
-    const seqs: Sequence[] = [];
-    let oldestBeyond: Sequence | undefined; // a unit that ends beyond `upTo` may begin before it
-    this.#index.findStream(stream, ({ seq, version }) => {
-      if (version <= after) return this.#holds(seq, stream);
-      if (version <= upTo) seqs.push(seq);
-      else oldestBeyond = seq;
-      return false;
-    });
-    if (seqs.length === 0 && oldestBeyond === undefined) {
+    const endsAt = (seq: Sequence) => seq <= this.#whole.seam || this.#holds(seq, stream);
+    const { seqs, end } = this.#placesUntil(stream, after, upTo, endsAt);
+    if (seqs.length === 0 && end === undefined) {
       if (after === 0) this.#versions.set(stream, 0);
       return noEvents;
     }
-    const units = oldestBeyond === undefined ? seqs : [oldestBeyond, ...seqs];
-    const events = [...new Set(units)]
-      .reverse()
-      .flatMap((seq) => this.#rows.unit(seq)?.events ?? [])
-      .filter((event) => event.stream === stream && event.version > after && event.version <= upTo);
+    let events = await this.#eventsAt(seqs, stream, after, upTo);
+    // The search ended at a cold unit: if that is of another stream with the same hash, it ended too soon.
+    const isSure = end === undefined || end > this.#whole.seam || events[0]?.version === after + 1;
+    if (!isSure && !holds(await this.#whole.unit(end), stream)) {
+      const all = this.#placesUntil(stream, after, upTo, () => false);
+      events = await this.#eventsAt(all.seqs, stream, after, upTo);
+    }
     refuseGaps(this.folder, stream, after, events);
     return events;
   }
 
+  async #eventsAt(seqs: readonly Sequence[], stream: string, after: number, upTo: number): Promise<RecordedEvent[]> {
+    const events: RecordedEvent[] = [];
+    for (const seq of seqs) {
+      // Only what is cold is waited for; the seam may move on meanwhile.
+      const unit = seq > this.#whole.seam ? this.#rows.unit(seq) : await this.#whole.unit(seq);
+      for (const event of unit?.events ?? noEvents)
+        if (event.stream === stream && event.version > after && event.version <= upTo) events.push(event);
+    }
+    return events;
+  }
+
+  /**
+   * Where the units may be that have events of a stream with versions above `after` and up to `upTo`, oldest first; `end`
+   * is the first place before them that `endsAt` takes for the stream's own.
+   */
+  #placesUntil(
+    stream: string,
+    after: number,
+    upTo: number,
+    endsAt: (seq: Sequence) => boolean,
+  ): { readonly seqs: readonly Sequence[]; readonly end: Sequence | undefined } {
+    const seqs: Sequence[] = [];
+    let oldestBeyond: Sequence | undefined; // a unit that ends beyond `upTo` may begin before it
+    let end: Sequence | undefined;
+    this.#index.findStream(stream, ({ seq, version }) => {
+      if (version <= after) {
+        if (!endsAt(seq)) return false;
+        end = seq;
+        return true;
+      }
+      if (version <= upTo) seqs.push(seq);
+      else oldestBeyond = seq;
+      return false;
+    });
+    if (oldestBeyond !== undefined) seqs.unshift(oldestBeyond);
+    return { seqs: [...new Set(seqs.reverse())], end };
+  }
+
   async versions(streams: readonly string[]): Promise<readonly number[]> {
+    if (this.#whole.seam > 0) for (const stream of streams) await this.#learnVersion(stream);
     return streams.map((stream) => this.#version(stream));
   }
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
-    return this.#rows.read(after, limit, this.#head);
+    return await this.#whole.read(after, limit, this.#head);
   }
 
   async sequenceAt(instant: Instant): Promise<Sequence> {
-    return this.#rows.sequenceAt(instant, this.#head);
+    return await this.#whole.sequenceAt(instant, this.#head);
   }
 
   async findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]> {
@@ -197,7 +249,7 @@ export class SqliteStorage implements Storage {
   async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {
     const wanted = new Map<string, Sequence | undefined>(commands.map((command) => [command, undefined]));
     for (let at = after; at < this.#head; ) {
-      const units = this.#rows.read(at, eventsPerRead, this.#head);
+      const units = await this.#whole.read(at, eventsPerRead, this.#head);
       for (const { meta, events } of units) {
         if (wanted.has(meta.command)) wanted.set(meta.command, wanted.get(meta.command) ?? events[0]?.seq);
       }
@@ -225,6 +277,7 @@ export class SqliteStorage implements Storage {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.archive.close();
     await this.#writing;
     await this.#checkpointer.close();
     this.#flushIndex();
@@ -236,7 +289,7 @@ export class SqliteStorage implements Storage {
     this.#lock.release();
   }
 
-  #ask(request: Pick<Request, "units" | "meta">): Promise<readonly AppendOutcome[]> {
+  #ask(request: Pick<Request, "units" | "change">): Promise<readonly AppendOutcome[]> {
     if (this.#isClosed) return Promise.reject(new PlatformError("storage-unavailable", "the store is closed"));
     const { promise, resolve, reject } = Promise.withResolvers<readonly AppendOutcome[]>();
     this.#waiting.push({ ...request, resolve, reject });
@@ -277,18 +330,17 @@ export class SqliteStorage implements Storage {
 
   async #write(requests: readonly Request[]): Promise<AppendOutcome[]> {
     this.#refuseWhenBroken();
-    const admission = admit(
-      requests.flatMap(({ units }) => units),
-      {
-        head: this.#head,
-        lastRecordedAt: this.#lastRecordedAt,
-        version: (stream) => this.#version(stream),
-        isClaimed: (key) => !this.#unclaimed.has(key) && this.#index.findClaim(key) !== undefined,
-      },
-    );
-    const metas = requests.flatMap(({ meta }) => meta ?? []);
-    if (admission.units.length > 0 || metas.length > 0) {
-      const bytes = this.#commit(admission.units, metas);
+    const asked = requests.flatMap(({ units }) => units);
+    if (this.#whole.seam > 0) await this.#learnVersions(asked);
+    const admission = admit(asked, {
+      head: this.#head,
+      lastRecordedAt: this.#lastRecordedAt,
+      version: (stream) => this.#version(stream),
+      isClaimed: (key) => !this.#unclaimed.has(key) && this.#index.findClaim(key) !== undefined,
+    });
+    const changes = requests.flatMap(({ change }) => change ?? []);
+    if (admission.units.length > 0 || changes.length > 0) {
+      const bytes = this.#commit(admission.units, changes);
       try {
         await this.#sync.sync();
       } catch (cause) {
@@ -360,6 +412,11 @@ export class SqliteStorage implements Storage {
     }
   }
 
+  /** In steps between which others get their turn. */
+  async #persistIndex(): Promise<void> {
+    for (const _step of this.#index.flushing()) await new Promise(setImmediate);
+  }
+
   #refuseWhenBroken(): void {
     if (this.#index.isOverfull) {
       throw new PlatformError("storage-unavailable", `${join(this.folder, "derived.db")} can't be written`, {
@@ -369,15 +426,15 @@ export class SqliteStorage implements Storage {
   }
 
   /** Writes one transaction, not yet synced; returns about how many bytes it took. */
-  #commit(units: readonly StoredUnit[], metas: readonly { readonly key: string; readonly value: string }[]): number {
-    let bytes = 0;
+  #commit(units: readonly StoredUnit[], changes: readonly ((log: DatabaseSync) => void)[]): number {
+    let bytes = changes.length * bytesPerChange;
     try {
       transaction(this.log, () => {
         for (const unit of units) {
           this.#insert.run(unit.seq, unit.meta.recordedAt, unit.body, this.#check.of(unit.seq, unit.body));
           bytes += unit.body.length + 16;
         }
-        for (const { key, value } of metas) putMeta(this.log, key, value);
+        for (const change of changes) change(this.log);
       });
     } catch (error) {
       throw new PlatformError("storage-unavailable", `${logFileOf(this.folder)} can't be written`, {
@@ -417,10 +474,9 @@ export class SqliteStorage implements Storage {
   }
 
   /** Takes in what the index on disk does not have yet, and checks on the way that nothing is missing. */
-  #readTail(): void {
+  async readTail(): Promise<void> {
     for (let at = this.#index.persisted; at < this.#head; ) {
-      const units = this.#rows.read(at, eventsPerRead, this.#head);
-      for (const unit of units) {
+      for (const unit of await this.#whole.read(at, eventsPerRead, this.#head)) {
         this.#index.record(unit);
         this.#index.work();
         at = unit.lastSeq;
@@ -428,25 +484,67 @@ export class SqliteStorage implements Storage {
     }
   }
 
-  #version(stream: string): number {
+  /**
+   * Undefined when the newest unit that may be of the stream is cold, so that it can't be told here whether it is: then
+   * `#learnVersion` looks.
+   */
+  #versionIfHot(stream: string): number | undefined {
     const known = this.#versions.get(stream);
     if (known !== undefined) return known;
-    let found = 0;
+    let found: number | undefined = 0;
     this.#index.findStream(stream, ({ seq, version }) => {
-      if (!this.#holds(seq, stream)) return false;
-      found = version;
+      if (seq <= this.#whole.seam) found = undefined;
+      else if (this.#holds(seq, stream)) found = version;
+      else return false;
       return true;
     });
-    this.#versions.set(stream, found);
+    if (found !== undefined) this.#versions.set(stream, found);
     return found;
   }
 
-  /** Whether the unit at a place has events of this very stream, and not of another with the same hash. */
+  #version(stream: string): number {
+    return this.#versionIfHot(stream) ?? unknownVersion;
+  }
+
+  /** Makes sure that `#version` knows a stream. */
+  async #learnVersion(stream: string): Promise<void> {
+    if (this.#versionIfHot(stream) !== undefined) return;
+    const places: StreamPlace[] = [];
+    this.#index.findStream(stream, (place) => {
+      places.push(place);
+      return false;
+    });
+    for (const { seq, version } of places) {
+      if (!holds(await this.#whole.unit(seq), stream)) continue;
+      this.#versions.set(stream, version);
+      return;
+    }
+    this.#versions.set(stream, 0);
+  }
+
+  /** A version that can't be read stays unknown; its unit is refused, and whoever reads the stream is told why. */
+  async #learnVersions(units: readonly AppendUnit[]): Promise<void> {
+    for (const { expected } of units) {
+      for (const { stream } of expected) {
+        if (this.#versionIfHot(stream) === undefined) await this.#learnVersion(stream).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Whether the unit at a hot place has events of this very stream, and not of another with the same hash. */
   #holds(seq: Sequence, stream: string): boolean {
-    return this.#rows.unit(seq)?.events.some((event) => event.stream === stream) ?? false;
+    return holds(this.#rows.unit(seq), stream);
   }
 }
 
+function holds(unit: StoredUnit | undefined, stream: string): boolean {
+  return unit?.events.some((event) => event.stream === stream) ?? false;
+}
+
+/** No stream has it, so that a unit which expects any version is refused. */
+const unknownVersion = -1;
+/** What a change of the log's own tables takes of its WAL, roughly. */
+const bytesPerChange = 16_384;
 const noEvents: readonly RecordedEvent[] = [];
 const unclaimedMax = 50_000;
 

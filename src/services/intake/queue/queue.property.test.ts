@@ -105,7 +105,10 @@ class World {
   async #take(step: Step): Promise<void> {
     switch (step.do) {
       case "send": {
-        const outcome = await this.#intake?.enqueueFacts(step.facts.map(factOf), { id: "till", ownReservations: false });
+        const outcome = await this.#intake?.enqueueFacts(step.facts.map(factOf), {
+          id: "till",
+          ownReservations: false,
+        });
         expect(outcome).toEqual({ ok: true, value: { queued: step.facts.length } });
         for (const n of step.facts) this.#acknowledged.add(n);
         return;

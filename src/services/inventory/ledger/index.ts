@@ -1,4 +1,4 @@
 export { type Decided, Ledger, type LedgerObserver } from "./ledger.ts";
-export { SnapshotWriter } from "./snapshots.ts";
+export { keepSnapshots, SnapshotWriter } from "./snapshots.ts";
 export { idOf, kindOf, pairOf, streamOf } from "./streams.ts";
 export type { Claimant, Command, Transaction } from "./transaction.ts";

@@ -73,7 +73,7 @@ export class Round {
       if (command.fresh !== undefined) for (const stream of command.fresh) this.#begin(stream);
       if (command.claims !== undefined) for (const key of command.claims) claims.push(key);
     }
-    if (streams.length > 0) await this.#loadStreams(streams);
+    if (streams.length > 0) await this.#loadStreams(streams).catch(passOver);
     if (claims.length > 0) await this.#loadClaims(claims);
   }
 
@@ -205,6 +205,14 @@ export class Round {
       place += 1;
     }
   }
+}
+
+/**
+ * A stream that is partly in a cold file that can't be read fails the command that needs it, and no other: those whose
+ * streams were not loaded for it find them missing, and fetch them by themselves.
+ */
+function passOver(error: unknown): void {
+  if (!(error instanceof PlatformError) || error.code !== "archive-unavailable") throw error;
 }
 
 function pastEvent(event: LooseEvent, unit: UnitMeta): PastEvent {

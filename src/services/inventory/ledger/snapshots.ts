@@ -94,6 +94,37 @@ function readSnapshot(
   }
 }
 
+/** Stocks that are kept between two turns for others: some milliseconds of work. */
+const keptAtATime = 8;
+
+/**
+ * Writes a snapshot of each stock among some streams as it now is, unless it has one already that holds all events up to
+ * `upTo`.
+ */
+export async function keepSnapshots(storage: Storage, streams: readonly string[], upTo: number): Promise<void> {
+  const reader: SnapshotReader = { counters: { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } } };
+  const stocks = streams.filter((stream) => stream.startsWith("stock-"));
+  for (let from = 0; from < stocks.length; from += keptAtATime) {
+    const put: DerivedDocument[] = [];
+    for (const stream of stocks.slice(from, from + keptAtATime)) {
+      const kept = readSnapshot(storage.derived.get(consumerName, stream), reader.counters);
+      if (kept !== undefined && kept.seq >= upTo) continue;
+      const { version, state } = await loadState(storage, reader, stream);
+      if (version === kept?.version) continue;
+      const [last] = await storage.readStream(stream, version - 1, version);
+      if (last !== undefined) put.push(snapshotOf(stream, version, last.seq, state as Stock));
+    }
+    const checkpoint = storage.derived.checkpoint(consumerName);
+    if (put.length > 0) storage.derived.commit([{ consumer: consumerName, checkpoint, put, remove: [] }]);
+    await new Promise(setImmediate);
+  }
+}
+
+function snapshotOf(stream: string, version: number, seq: number, stock: Stock): DerivedDocument {
+  const body = { shape: stockSnapshotShape, version, seq, state: JSON.stringify(stockSnapshot(stock)) };
+  return { id: stream, body: JSON.stringify({ ...body, digest: digestOf(stream, body) }) };
+}
+
 function digestOf(stream: string, { shape, version, seq, state }: Omit<SnapshotBody, "digest">): string {
   return createHash("sha256")
     .update(JSON.stringify([stream, shape, version, seq, state]))
@@ -148,9 +179,7 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
       // The state may be ahead of the log while an append is under way: then it waits for the next turn.
       const stock = this.#peek(stream, version) as Stock | undefined;
       if (stock === undefined || events < stock.holdings.size) continue;
-      const state = JSON.stringify(stockSnapshot(stock));
-      const body = { shape: stockSnapshotShape, version, seq, state };
-      put.push({ id: stream, body: JSON.stringify({ ...body, digest: digestOf(stream, body) }) });
+      put.push(snapshotOf(stream, version, seq, stock));
       this.#moved.delete(stream);
       this.#due.delete(stream);
       this.counters.written += 1;

@@ -1,0 +1,12 @@
+export { ColdFileWriter } from "./cold-file.ts";
+export { type CheckOf, ColdLog } from "./cold-log.ts";
+export type { ColdColumn, ColdColumns } from "./columns.ts";
+export { FolderColdStore } from "./folder-store.ts";
+export {
+  type ColdManifest,
+  hashOfManifest,
+  manifestNameOf,
+  manifestText,
+  parseChain,
+} from "./manifest.ts";
+export type { ColdStore } from "./port.ts";

@@ -1,0 +1,2 @@
+export { type Archive, type ArchiveOptions, type RunningArchive, startArchive } from "./archive.ts";
+export { ArchivePlan, ArchiveRequest, ArchiveRun, ArchiveStatus } from "./wire.ts";
