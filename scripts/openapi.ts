@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { createGateway } from "../src/services/gateway/index.ts";
 import type { Identity } from "../src/services/identity/index.ts";
-import type { EpcisCapture, Intake } from "../src/services/intake/index.ts";
+import type { Epcis, Intake } from "../src/services/intake/index.ts";
 import { factSchemas, type Inventory } from "../src/services/inventory/index.ts";
 import type { Relay } from "../src/services/relay/index.ts";
 import type { Reconciliations, Sync } from "../src/services/sync/index.ts";
@@ -19,7 +19,7 @@ export async function openApiText(): Promise<string> {
     identity: {} as Identity,
     intake: {} as Intake,
     relay: {} as Relay,
-    capture: {} as EpcisCapture,
+    epcis: {} as Epcis,
     sync: {} as Sync,
     reconciliations: {} as Reconciliations,
     logger: pino({ level: "silent" }),

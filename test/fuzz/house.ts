@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsumerHost } from "../../src/platform/consumer/index.ts";
+import type { Messaging } from "../../src/platform/messaging/index.ts";
 import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
 import {
   deliveryPolicy,
@@ -17,7 +18,14 @@ import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
 import { createGateway, type Gateway } from "../../src/services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../src/services/identity/index.ts";
-import { type RunningCapture, type RunningIntake, startCapture, startIntake } from "../../src/services/intake/index.ts";
+import {
+  captureQueue,
+  EpcisEvents,
+  type RunningCapture,
+  type RunningIntake,
+  startCapture,
+  startIntake,
+} from "../../src/services/intake/index.ts";
 import {
   factSchemas,
   inventoryTagging,
@@ -36,6 +44,8 @@ import { planted } from "./plants.ts";
 
 export const skus = ["milk", "bread", "caf\u00e9", "a/b", "__proto__", "\u{1f600}"] as const;
 export const locations = ["s1", "s2", "s3", "constructor"] as const;
+export const knownGln = "9506000134352";
+export const knownGtin = "04006381333931";
 export const adminKey = "the admin key of the fuzzed house";
 const never = 2 ** 31 - 1;
 const serverKey = new Uint8Array(32).fill(5);
@@ -63,6 +73,7 @@ export class House {
   readonly #identity: Identity;
   readonly #host: ConsumerHost;
   readonly #capture: RunningCapture;
+  readonly #messaging: Messaging;
   readonly #clock: { now: number };
   readonly #folder: string | undefined;
 
@@ -79,6 +90,7 @@ export class House {
     identity: Identity;
     host: ConsumerHost;
     capture: RunningCapture;
+    messaging: Messaging;
     clock: { now: number };
     folder: string | undefined;
   }) {
@@ -94,6 +106,7 @@ export class House {
     this.#identity = parts.identity;
     this.#host = parts.host;
     this.#capture = parts.capture;
+    this.#messaging = parts.messaging;
     this.#clock = parts.clock;
     this.#folder = parts.folder;
   }
@@ -185,8 +198,8 @@ export class House {
     });
     const gateway = await createGateway({
       intake,
+      epcis: { capture, events: new EpcisEvents(fuzzed, now) },
       inventory: fuzzed,
-      capture,
       sync,
       reconciliations,
       identity,
@@ -212,6 +225,7 @@ export class House {
       identity,
       host,
       capture,
+      messaging,
       clock,
       folder,
     });
@@ -238,6 +252,12 @@ export class House {
   }
 
   /** Ends the house. Gives what is wrong with its log, or with what is read from it after a new start. */
+  /** Until what was captured is recorded: it happens beside whatever is asked meanwhile. */
+  async captured(): Promise<void> {
+    while ((await this.#messaging.depth(captureQueue)).waiting > 0)
+      await new Promise((resolve) => setImmediate(resolve));
+  }
+
   async close(): Promise<readonly string[]> {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();
@@ -271,7 +291,11 @@ export class House {
     );
     await this.inventory.recordFacts(facts, everything);
     for (const location of locations)
-      await this.inventory.putLocation(location, { name: location, kind: "store" }, everything);
+      await this.inventory.putLocation(
+        location,
+        { name: location, kind: "store", ...(location === "s1" && { gln: knownGln }) },
+        everything,
+      );
     const item = { name: "Milk", unit: "each" as const, gtins: ["4006381333931"] };
     await this.inventory.putItem("milk", item as Parameters<RunningInventory["putItem"]>[1], everything);
   }

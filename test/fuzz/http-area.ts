@@ -42,7 +42,7 @@ class HttpCase implements Case {
   readonly #house: House;
   readonly #requests: Requests;
   readonly #counts: Counts;
-  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [] };
+  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [], captureIds: [] };
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {
@@ -78,6 +78,7 @@ class HttpCase implements Case {
       sent.method !== "HEAD",
     );
     insist(house.errors.length === 0, `the server logged an error: ${JSON.stringify(house.errors, errorsToo)}`);
+    if (status === 202 && sent.url.startsWith("/v1/epcis/capture")) await house.captured();
     const isReading = sent.method === "GET" || sent.method === "HEAD";
     if (status < 400 && !isReading) this.#state = undefined;
     else if (isReading) insist(house.head() === headBefore, "reading has moved the log");
@@ -92,9 +93,10 @@ class HttpCase implements Case {
     const path = this.#requests.paths.find((known) => patternOf(known).test(sent.url));
     if (path !== undefined) this.#counts.add(`reached ${sent.method} ${path}`);
     if (status >= 300 || sent.method === "HEAD" || sent.url.startsWith("/v1/changes") || !body.startsWith("{")) return;
-    const { position, next, key, id } = JSON.parse(body) as Record<string, unknown>;
+    const { position, next, key, id, captureID } = JSON.parse(body) as Record<string, unknown>;
     keep(this.#told.positions, position);
     keep(this.#told.cursors, next);
+    keep(this.#told.captureIds, captureID);
     if (key !== undefined) keep(this.#told.keyIds, id);
     if (status === 201 && sent.operation === "reserve") keep(this.#told.reservationIds, id);
   }

@@ -1,5 +1,6 @@
 /** What names of members and parameters mean to the server: values that it knows, and tokens that it has told. */
-import { type House, locations, skus } from "./house.ts";
+import { epcisDocument } from "./epcis-bodies.ts";
+import { type House, knownGln, knownGtin, locations, skus } from "./house.ts";
 import { mutateBytes } from "./odd.ts";
 import type { Random } from "./random.ts";
 
@@ -9,6 +10,7 @@ export interface Told {
   readonly cursors: string[];
   readonly keyIds: string[];
   readonly reservationIds: string[];
+  readonly captureIds: string[];
 }
 
 /** What a name means to the server; undefined when anything of its schema will do. */
@@ -23,6 +25,7 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "to":
       return random.pick(locations);
     case "id":
+      if (operation === "getEpcisCaptureJob") return told.captureIds.length > 0 ? random.pick(told.captureIds) : "j0";
       if (operation === "revokeKey") return told.keyIds.length > 0 ? random.pick(told.keyIds) : "k0";
       if (operation.endsWith("Location") || operation === "putLocation") return random.pick(locations);
       if (operation !== "reserve" && told.reservationIds.length > 0 && random.chance(0.8))
@@ -76,6 +79,33 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "lowAt":
     case "backorderLimit":
       return random.chance(0.9) ? random.below(4) : random.pick([1e3, 1e12]);
+    case "captureEpcis":
+      return epcisDocument(random, house);
+    case "gs1-capture-error-behaviour":
+      return random.pick(["rollback", "proceed"]);
+    case "gs1-epcis-version":
+      return "2.0.0";
+    case "gln":
+      return random.pick([knownGln, "9506000134376"]);
+    case "leaveOut":
+      return ["departing"];
+    case "nextPageToken":
+      return tampered(operation === "queryEpcisEvents" ? told.positions : ["1", "7"], random);
+    case "eventID":
+      return `urn:larder:event:memory-${random.between(1, 60)}`;
+    case "GE_eventTime":
+    case "LT_eventTime":
+    case "GE_recordTime":
+    case "LT_recordTime":
+      return new Date(house.now + random.between(-7200, 900) * 1000).toISOString();
+    case "EQ_bizStep":
+      return random.pick(["receiving|retail_selling", "shipping"]);
+    case "EQ_bizLocation":
+    case "EQ_readPoint":
+      return `https://id.gs1.org/414/${knownGln}`;
+    case "MATCH_epcClass":
+    case "MATCH_anyEPCClass":
+      return random.pick([`https://id.gs1.org/01/${knownGtin}/10/L1`, "urn:epc:idpat:sgtin:4006381.033393.*"]);
     case "expiringDays":
       return random.pick([0, 1, 3, 3650]);
     case "url":

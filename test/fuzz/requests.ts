@@ -1,4 +1,5 @@
 /** Requests for every operation of the OpenAPI document: right, nearly right, and spoilt. */
+import { epcisXml } from "./epcis-bodies.ts";
 import type { House } from "./house.ts";
 import { meaningOf, type Told, tampered } from "./meanings.ts";
 import { jsonText, mutateBytes, mutateValue, oddNumbers, oddText, oddTexts, oddValue } from "./odd.ts";
@@ -146,8 +147,11 @@ export class Requests {
       operation.bodies.length === 0 ? [undefined, undefined] : random.pick(operation.bodies);
     let body: Buffer | undefined;
     if (bodySchema !== undefined) {
-      const value = make(bodySchema, operation.id);
-      body = jsonBuffer(spoils("body") ? mutateValue(value, random) : value);
+      const isXml = mediaType?.endsWith("xml") === true;
+      const value = isXml ? epcisXml(random, house) : make(bodySchema, operation.id);
+      if (isXml) body = Buffer.from(value as string);
+      else body = jsonBuffer(spoils("body") ? mutateValue(value, random) : value);
+      if (isXml && spoils("body")) body = mutateBytes(body, random);
     }
     const headers = [...this.#headers(operation.parameters, random, house, told, spoils("header"))];
     if (mediaType !== undefined) {

@@ -55,7 +55,7 @@ class SocketCase implements Case {
   readonly #requests: Requests;
   readonly #counts: Counts;
   readonly #port: number;
-  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [] };
+  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [], captureIds: [] };
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {

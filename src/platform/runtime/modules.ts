@@ -1,7 +1,14 @@
 import { limits, parseDuration } from "../../kernel/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
-import { type RunningCapture, type RunningIntake, startCapture, startIntake } from "../../services/intake/index.ts";
+import {
+  captureQueue,
+  type Epcis,
+  EpcisEvents,
+  type RunningIntake,
+  startCapture,
+  startIntake,
+} from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
 import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
 import {
@@ -48,7 +55,7 @@ export interface Resources {
 export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
-  readonly intake: { readonly queue: RunningIntake; readonly capture: RunningCapture };
+  readonly intake: { readonly queue: RunningIntake; readonly epcis: Epcis };
   readonly relay: RunningRelay;
   readonly sync: RunningSync;
   readonly reconciliation: RunningReconciliations;
@@ -115,24 +122,24 @@ export const modules: ModuleTable<Resources, Offers> = {
     uses: ["inventory"],
     async start({ storage, messaging, settings, logger, registry, clock, random }, { inventory }) {
       const observer = intakeObserver(registry.metrics, logger);
-      const queue = await startIntake({
-        messaging,
-        inventory,
-        clock,
-        random: Math.random,
-        observer,
-        ...(settings.intakeFolder !== null && { folder: settings.intakeFolder }),
-      });
+      const shared = { messaging, inventory, clock, random: Math.random };
+      const folder = settings.intakeFolder === null ? {} : { folder: settings.intakeFolder };
+      const queue = await startIntake({ ...shared, observer, ...folder });
       const capture = await startCapture({
-        inventory,
+        ...shared,
         storage,
-        messaging,
-        clock,
         randomId: randomIds(random),
-        random: Math.random,
-        onFailure: (err) => logger.error({ err }, "a captured document could not be recorded; it is tried again"),
+        onSettled: (settled) => observer.settled(captureQueue, settled),
+        onHeld: observer.held,
+        onFailure: observer.failed,
+      }).catch(async (error) => {
+        await queue.stop();
+        throw error;
       });
-      return { offer: { queue, capture }, stop: async () => void (await Promise.all([queue.stop(), capture.stop()])) };
+      return {
+        offer: { queue, epcis: { capture, events: new EpcisEvents(inventory, clock) } },
+        stop: async () => void (await Promise.all([queue.stop(), capture.stop()])),
+      };
     },
   },
 
@@ -247,7 +254,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         inventory,
         identity,
         intake: intake.queue,
-        capture: intake.capture,
+        epcis: intake.epcis,
         relay,
         sync,
         reconciliations: reconciliation,

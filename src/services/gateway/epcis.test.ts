@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../kernel/index.ts";
 import { closeHouse, document, event, finished, type House, openHouse } from "../intake/capture/capture.fixture.ts";
+import { EpcisEvents } from "../intake/epcis/events.ts";
 import { sharedFile } from "../intake/epcis/examples.fixture.ts";
 import { type Fixture, startFixture } from "./fixture.ts";
 
@@ -14,7 +15,10 @@ let fixture: Fixture;
 
 beforeAll(async () => {
   house = await openHouse();
-  fixture = await startFixture({ inventory: house.inventory, capture: house.capture });
+  fixture = await startFixture({
+    inventory: house.inventory,
+    epcis: { capture: house.capture, events: new EpcisEvents(house.inventory, () => house.clock.now) },
+  });
 });
 beforeEach(() => fixture.reset());
 afterAll(async () => {
@@ -109,6 +113,41 @@ describe("GET /v1/epcis/capture", () => {
     const second = (await get(next)).json();
     expect(second[0].captureID).not.toBe(first.json()[0].captureID);
     expect((await get("/v1/epcis/capture?perPage=1000")).headers["link"]).toBeUndefined();
+  });
+});
+
+describe("GET /v1/epcis/events", () => {
+  const listIn = (answer: {
+    json(): { epcisBody: { queryResults: { resultsBody: { eventList: { eventID: string }[] } } } };
+  }) => answer.json().epcisBody.queryResults.resultsBody.eventList;
+
+  it("takes the parameters of the standard, and leads to the next page with them", async () => {
+    const query =
+      "GE_eventTime=2026-01-01T00:00:00Z&EQ_bizStep=receiving|shipping&MATCH_anyEPCClass=https://id.gs1.org/01/04006381333931/10/L7";
+    const answer = await get(`/v1/epcis/events?${query}&perPage=1`);
+    expect([answer.statusCode, answer.headers["content-type"]]).toEqual([200, "application/ld+json; charset=utf-8"]);
+    expect(answer.headers["gs1-epcis-version"]).toBe("2.0.0");
+    const [first] = listIn(answer);
+    expect(first).toMatchObject({ bizStep: "receiving", quantityList: [{ quantity: 24 }] });
+    const [, next = ""] = /^<(.*)>; rel="next"$/.exec(String(answer.headers["link"])) ?? [];
+    expect(next).toContain("EQ_bizStep=receiving%7Cshipping");
+    expect((await get(next)).statusCode).toBe(200);
+    const one = await get(`/v1/epcis/events/${encodeURIComponent(first?.eventID ?? "")}`);
+    expect(listIn(one)).toEqual([first]);
+    expect((await get("/v1/epcis/events/urn:uuid:1")).statusCode).toBe(404);
+  });
+
+  it.each([
+    "GE_eventTime=yesterday",
+    "LT_recordTime=2026-01-01",
+    "perPage=0",
+    "perPage=1001",
+    "nextPageToken=x",
+    "EQ_bizStep=",
+    "WD_bizLocation=x",
+  ])("refuses %s", async (query) => {
+    const answer = await get(`/v1/epcis/events?${query}`);
+    expect([answer.statusCode, answer.json().requestId]).toEqual([400, expect.any(String)]);
   });
 });
 

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import Type from "typebox";
-import { invariant, limits } from "../../kernel/index.ts";
+import Type, { type Static } from "typebox";
+import { invariant, limits, parseInstant } from "../../kernel/index.ts";
 import { acceptJson, acceptText, type HttpServer, RequestError, sendProblem } from "../../platform/http/index.ts";
-import { CaptureJobView, type EpcisCapture, errorBehaviours } from "../intake/index.ts";
+import { CaptureJobView, type Epcis, type EventsQuery, errorBehaviours } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";
 import { answer, sendJson } from "./answer.ts";
 import { named, operation, query } from "./docs.ts";
@@ -12,11 +12,11 @@ const jsonTypes = ["application/json", "application/ld+json"] as const;
 const xmlTypes = ["application/xml", "text/xml"] as const;
 
 /**
- * `/v1/epcis/capture`: GS1 EPCIS 2.0 documents come in, and jobs tell what became of them.
+ * `/v1/epcis`: GS1 EPCIS 2.0 documents come in, and jobs tell what became of them; Larder's own log goes out.
  *
- * Source: GS1 EPCIS 2.0, section 12.6 (capture), and its OpenAPI document.
+ * Source: GS1 EPCIS 2.0, section 12 (REST bindings), and its OpenAPI document.
  */
-export function epcisRoutes(server: HttpServer, capture: EpcisCapture): void {
+export function epcisRoutes(server: HttpServer, { capture, events }: Epcis): void {
   server.register(async (scope: HttpServer) => {
     scope.addHook("onRequest", (_request, reply, done) => {
       reply.headers(versions);
@@ -64,7 +64,30 @@ export function epcisRoutes(server: HttpServer, capture: EpcisCapture): void {
       { ...reading, schema: { ...docs.job, params: Type.Object({ id: wire.Identifier }) } },
       async (request, reply) => answer(reply, await capture.job(request.params.id, request.credential)),
     );
+
+    scope.get(
+      "/v1/epcis/events",
+      { ...reading, schema: { ...docs.events, querystring: eventsQuery } },
+      async (request, reply) => {
+        const outcome = await events.events(wantedIn(request.query), request.credential);
+        if (!outcome.ok) return sendProblem(reply, outcome.rejection);
+        linkNext(request, reply, outcome.value.next);
+        return sendDocument(reply, outcome.value.document);
+      },
+    );
+    scope.get(
+      "/v1/epcis/events/:eventID",
+      { ...reading, schema: { ...docs.event, params: Type.Object({ eventID: Type.String({ maxLength: 512 }) }) } },
+      async (request, reply) => {
+        const outcome = await events.event(request.params.eventID, request.credential);
+        return outcome.ok ? sendDocument(reply, outcome.value) : sendProblem(reply, outcome.rejection);
+      },
+    );
   });
+}
+
+function sendDocument(reply: FastifyReply, document: object): FastifyReply {
+  return reply.header("content-type", "application/ld+json; charset=utf-8").send(JSON.stringify(document));
 }
 
 const versions = { "gs1-epcis-version": "2.0.0", "gs1-cbv-version": "2.0.0" } as const;
@@ -143,6 +166,66 @@ const captureQuery = query({
   ),
 });
 
+const list = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength: 2048, description: `${description}; several by \`|\`.` }));
+const time = (description: string) => Type.Optional({ ...wire.Time, description: `RFC 3339: ${description}` });
+
+/** The names are those of the standard. */
+const eventsQuery = query({
+  eventType: list("A type of event; Larder writes `ObjectEvent`"),
+  GE_eventTime: time("happened then or later."),
+  LT_eventTime: time("happened before."),
+  GE_recordTime: time("recorded then or later: the log is in this order, so it bounds what is read."),
+  LT_recordTime: time("recorded before."),
+  EQ_eventID: list("The id of an event"),
+  EQ_action: list("ADD, OBSERVE or DELETE"),
+  EQ_bizStep: list("A business step, as `shipping`"),
+  EQ_disposition: list("A disposition, as `in_transit`"),
+  EQ_bizLocation: list("A place by its URI, in any notation"),
+  EQ_readPoint: list("A place by its URI, in any notation"),
+  MATCH_epcClass: list("An item, or an item and lot, by its URI; `urn:epc:idpat:sgtin:…*` for any lot"),
+  MATCH_anyEPCClass: list("The same"),
+  ...pageQuery,
+});
+
+function wantedIn(asked: Static<typeof eventsQuery>): EventsQuery {
+  const classes = [asked.MATCH_epcClass, asked.MATCH_anyEPCClass].filter((text) => text !== undefined);
+  return given({
+    eventTypes: parts(asked.eventType),
+    eventIds: parts(asked.EQ_eventID),
+    from: instant("GE_eventTime", asked.GE_eventTime),
+    before: instant("LT_eventTime", asked.LT_eventTime),
+    recordedFrom: instant("GE_recordTime", asked.GE_recordTime),
+    recordedBefore: instant("LT_recordTime", asked.LT_recordTime),
+    actions: parts(asked.EQ_action),
+    bizSteps: parts(asked.EQ_bizStep),
+    dispositions: parts(asked.EQ_disposition),
+    bizLocations: parts(asked.EQ_bizLocation),
+    readPoints: parts(asked.EQ_readPoint),
+    epcClasses: classes.length === 0 ? undefined : classes.map((text) => text.split("|")),
+    limit: asked.perPage ?? limits.epcisPageRowsDefault,
+    after: asked.nextPageToken,
+  });
+}
+
+function parts(text: string | undefined): readonly string[] | undefined {
+  return text?.split("|");
+}
+
+function instant(name: string, text: string | undefined): number | undefined {
+  const at = text === undefined ? undefined : parseInstant(text);
+  if (text === undefined || at !== undefined) return at;
+  const detail = "must be an RFC 3339 time with an offset, as 2026-11-21T09:30:00Z";
+  throw new RequestError("invalid-request", `Query parameter ${name}: ${detail}.`, [
+    { in: "query", pointer: `/${name}`, detail },
+  ]);
+}
+
+/** Without the members that say nothing. */
+function given<T extends object>(members: { readonly [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
+}
+
 const example = {
   "@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],
   type: "EPCISDocument",
@@ -179,6 +262,7 @@ const captureBody = {
   },
 };
 
+const document = { type: "object", description: "An EPCISQueryDocument, by the JSON Schema of GS1." };
 const job = named("CaptureJobView", CaptureJobView);
 const docs = {
   capture: operation({
@@ -201,6 +285,22 @@ const docs = {
     summary: "List capture jobs, newest first",
     description: "A limited key sees its own. The `Link` header leads to the next page.",
     answers: { 200: { description: "A page.", schema: Type.Array(job) } },
+  }),
+  events: operation({
+    operationId: "queryEpcisEvents",
+    tag,
+    summary: "Read the log as EPCIS",
+    description:
+      "Movements and states of goods as an EPCISQueryDocument, in the order in which they were recorded. A page may come short, or empty: go on while the `Link` header leads to a next one. A key that is limited to locations sees what happened there.",
+    answers: { 200: { description: "A page.", schema: document, types: ["application/ld+json"] } },
+    problems: ["invalid-position", "position-from-another-history"],
+  }),
+  event: operation({
+    operationId: "getEpcisEvent",
+    tag,
+    summary: "Read one event as EPCIS",
+    answers: { 200: { description: "The event.", schema: document, types: ["application/ld+json"] } },
+    problems: ["not-found"],
   }),
   job: operation({
     operationId: "getEpcisCaptureJob",

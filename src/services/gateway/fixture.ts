@@ -3,7 +3,7 @@ import type { Outcome, Rejection } from "../../kernel/index.ts";
 import { accept, reject } from "../../kernel/index.ts";
 import type { Credential, Scope } from "../../platform/auth/index.ts";
 import type { Identity } from "../identity/index.ts";
-import type { EpcisCapture, Intake } from "../intake/index.ts";
+import type { Epcis, Intake } from "../intake/index.ts";
 import {
   type ChangesStep,
   factSchemas,
@@ -92,7 +92,10 @@ export class FakeInventory {
     enqueueFacts: this.#asking<Intake>("").enqueueFacts,
     deadLetters: this.#asking<Intake["deadLetters"]>("deadLetters."),
   };
-  readonly capture = this.#asking<EpcisCapture>("");
+  readonly epcis: Epcis = {
+    capture: this.#asking<Epcis["capture"]>(""),
+    events: this.#asking<Epcis["events"]>("epcis."),
+  };
 
   /** So does sync. */
   readonly sync: Sync = {
@@ -204,7 +207,7 @@ export async function startFixture(options: Partial<GatewayOptions> = {}): Promi
   } as GatewayOptions["logger"];
   const gateway = await createGateway({
     inventory: fake.inventory,
-    capture: fake.capture,
+    epcis: fake.epcis,
     identity,
     intake: fake.intake,
     relay: fakeRelay,

@@ -65,6 +65,8 @@ const routes: readonly Route[] = [
   ["GET", "/v1/locations?gln=9506000134352", ["stock:read"], undefined, "locationsByGln"],
   ["POST", "/v1/epcis/capture", ["stock:write"], [], "capture"],
   ["GET", "/v1/epcis/capture", ["stock:read"], undefined, "jobs"],
+  ["GET", "/v1/epcis/events", ["stock:read"], undefined, "epcis.events"],
+  ["GET", "/v1/epcis/events/e1", ["stock:read"], undefined, "epcis.event"],
   ["GET", "/v1/epcis/capture/j1", ["stock:read"], undefined, "job"],
   ["PUT", "/v1/locations/s1", ["sync:admin"], { name: "S", kind: "store" }, "putLocation"],
   ["POST", "/v1/reconciliations", ["sync:admin"], { mode: "report" }, "reconciliations.request"],

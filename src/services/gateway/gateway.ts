@@ -4,7 +4,7 @@ import { limits } from "../../kernel/index.ts";
 import type { Authenticator } from "../../platform/auth/index.ts";
 import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
 import type { Identity } from "../identity/index.ts";
-import type { EpcisCapture, Intake } from "../intake/index.ts";
+import type { Epcis, Intake } from "../intake/index.ts";
 import type { Inventory } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
 import type { Reconciliations, Sync } from "../sync/index.ts";
@@ -28,8 +28,8 @@ export interface GatewayOptions {
   readonly inventory: Inventory;
   readonly identity: Identity;
   readonly intake: Intake;
+  readonly epcis: Epcis;
   readonly relay: Relay;
-  readonly capture: EpcisCapture;
   readonly sync: Sync;
   readonly reconciliations: Reconciliations;
   /** Recognises callers; the identity's API keys when absent. */
@@ -58,7 +58,7 @@ export interface Gateway {
 
 /** The HTTP edge: authenticates, authorises, routes and maps errors; it has no rules of its own. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { inventory, identity, intake, capture, relay, sync, reconciliations } = options;
+  const { inventory, identity, intake, epcis, relay, sync, reconciliations } = options;
   const { logger, readiness, metrics, factSchemas } = options;
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
@@ -90,7 +90,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   locationRoutes(server, inventory);
   syncRoutes(server, sync);
   deadLetterRoutes(server, intake);
-  epcisRoutes(server, capture);
+  epcisRoutes(server, epcis);
   reconciliationRoutes(server, reconciliations);
   keyRoutes(server, identity);
   webhookRoutes(server, relay);

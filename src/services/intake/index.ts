@@ -7,12 +7,14 @@ export {
   startCapture,
 } from "./capture/capture.ts";
 export type { CaptureDocument } from "./capture/document.ts";
+export type { Epcis } from "./capture/epcis.ts";
 export { CaptureJobView } from "./capture/wire.ts";
 export { errorBehaviours } from "./domain/capture/job.ts";
 export type { EpcisMapping } from "./domain/epcis/mapping.ts";
 export type { CloudEvent, ItemDraft } from "./domain/mapper.ts";
 export type { FactMapping, ItemMapping } from "./domain/mapping.ts";
 export { MappingError } from "./domain/mapping-error.ts";
+export { EpcisEvents, type EventsPage, type EventsQuery } from "./epcis/events.ts";
 export { type EpcisImport, importEpcis } from "./epcis/import.ts";
 export { epcisReference } from "./epcis/reference.ts";
 export { ImportError, type ImportErrorCode } from "./failure.ts";

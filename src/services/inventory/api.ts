@@ -163,6 +163,11 @@ export interface Inventory {
     options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
   ): Outcome<AsyncIterable<ChangesStep>>;
 
+  /**
+   * One step of what `changes` would give: what the caller may see of the next events after a position, of which so many
+   * are looked at. Rejects as `changes` does.
+   */
+  readChanges(after: string | undefined, looks: number, caller: Caller): Promise<Outcome<ChangesStep>>;
   /** The position after everything that was recorded before an instant. */
   positionBefore(instant: Instant): Promise<string>;
   /** One recorded event by its id. */

@@ -509,6 +509,10 @@ class LocalInventory implements RunningInventory {
     return this.#changes.follow(after, filter, caller, options);
   }
 
+  readChanges(after: string | undefined, looks: number, caller: Caller) {
+    return this.#changes.read(after, looks, caller);
+  }
+
   async positionBefore(instant: Instant): Promise<string> {
     return this.#token(await this.#storage.sequenceAt(instant - 1));
   }

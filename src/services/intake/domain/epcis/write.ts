@@ -20,18 +20,18 @@ export interface EpcisNames {
   readonly unitOf: (sku: string) => BaseUnit | undefined;
   /** A GLN (13 digits) or a URI; undefined for a place that has none. */
   readonly placeOf: (location: string) => string | undefined;
-  /** What was recorded of a fact for one stock, for a later event that voids it. */
+  /** What was recorded of a fact for one stock, for a later event that voids it: of an order, a sale beside what was fulfilled. */
   readonly recorded: (fact: {
     readonly source: string;
     readonly id: string;
     readonly sku: string;
     readonly location: string;
-  }) => RecordedFact | undefined;
+  }) => readonly RecordedFact[];
 }
 
 const standardContext = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld";
 
-/** An `EPCISDocument` in JSON-LD of events that `epcisEventOf` gave. */
+/** An `EPCISDocument` in JSON-LD of events that `epcisEventsOf` gave. */
 export function epcisDocument(events: readonly object[], createdAt: Instant): Readonly<Record<string, unknown>> {
   return {
     "@context": [standardContext, { larder: "urn:larder:epcis:" }],
@@ -42,19 +42,38 @@ export function epcisDocument(events: readonly object[], createdAt: Instant): Re
   };
 }
 
+/** The answer to a query: an `EPCISQueryDocument` in JSON-LD of events that `epcisEventsOf` gave. */
+export function epcisQueryDocument(events: readonly object[], createdAt: Instant): Readonly<Record<string, unknown>> {
+  const results = { queryName: "SimpleEventQuery", resultsBody: { eventList: events } };
+  return {
+    ...epcisDocument([], createdAt),
+    type: "EPCISQueryDocument",
+    epcisBody: { queryResults: results },
+  };
+}
+
+type Told = Readonly<Record<string, unknown>>;
+
 /**
- * A recorded event as an EPCIS ObjectEvent; undefined for what is no movement or state of goods: promises, policies, the
- * units under way. A void is the voided event again, with an error declaration, when `recorded` knows it.
+ * A recorded event as EPCIS ObjectEvents; none for what is no movement or state of goods: promises, policies, the units
+ * under way. A void is what it voids again, with an error declaration, as far as `recorded` knows it.
  *
  * Source: GS1 EPCIS 2.0, section 7.4.2 (ObjectEvent), 7.4.1.2 (error declaration), 10.1 (JSON-LD); CBV 2.0, section 7.
  */
-export function epcisEventOf(event: RecordedFact, names: EpcisNames): Readonly<Record<string, unknown>> | undefined {
-  const { data } = event;
-  const [sku, location] = [data["sku"], data["location"]];
-  if (typeof sku !== "string" || typeof location !== "string") return undefined;
+export function epcisEventsOf(event: RecordedFact, names: EpcisNames): readonly Told[] {
+  const [sku, location] = [event.data["sku"], event.data["location"]];
+  if (typeof sku !== "string" || typeof location !== "string") return [];
   if (event.type === "larder.fact.voided.v1") return voided(event, sku, location, names);
+  const told = movement(event, sku, location, names);
+  return told === undefined ? [] : [told];
+}
+
+function movement(event: RecordedFact, sku: string, location: string, names: EpcisNames): Told | undefined {
+  const { data } = event;
   const written = own(writers, event.type)?.(data, (place) => uriOfPlace(place, names));
-  if (written === undefined || written.quantity <= 0) return undefined;
+  // A count may find nothing; whatever else is about no units has moved nothing.
+  const isCount = event.type === "larder.stock.counted.v1";
+  if (written === undefined || written.quantity < 0 || (written.quantity === 0 && !isCount)) return undefined;
   const { quantity, lot, ...said } = written;
   const uom = uomOf[names.unitOf(sku) ?? "each"];
   const place = { id: uriOfPlace(location, names) };
@@ -135,7 +154,12 @@ const writers: Readonly<Record<string, Writer>> = {
     bizStep: "holding",
     disposition: "expired",
   }),
-  "larder.stock.counted.v1": (data) => ({ ...basics(data), bizStep: "cycle_counting" }),
+  "larder.stock.counted.v1": (data) => ({
+    ...basics(data),
+    // A count of what is in no lot is not one of everything.
+    ...(data["lot"] === "unknown" && { lot: "unknown" }),
+    bizStep: "cycle_counting",
+  }),
   "larder.stock.dispatched.v1": (data, placeOf) => ({
     ...basics(data),
     bizStep: "shipping",
@@ -154,13 +178,15 @@ const writers: Readonly<Record<string, Writer>> = {
   }),
 };
 
-function voided(event: RecordedFact, sku: string, location: string, names: EpcisNames) {
+function voided(event: RecordedFact, sku: string, location: string, names: EpcisNames): readonly Told[] {
   const { voids } = event.data as { readonly voids?: { readonly source?: unknown; readonly id?: unknown } };
-  if (!isText(voids?.source) || !isText(voids?.id)) return undefined;
+  if (!isText(voids?.source) || !isText(voids?.id)) return [];
   const before = names.recorded({ source: voids.source, id: voids.id, sku, location });
-  const told = before === undefined ? undefined : epcisEventOf(before, names);
-  if (told === undefined) return undefined;
-  return { ...told, errorDeclaration: { declarationTime: event.time, reason: "incorrect_data" } };
+  return before.flatMap((one) => {
+    const told = movement(one, sku, location, names);
+    if (told === undefined) return [];
+    return [{ ...told, errorDeclaration: { declarationTime: event.time, reason: "incorrect_data" } }];
+  });
 }
 
 function basics(data: Data): {
