@@ -8,6 +8,8 @@ import type { PolicyEvent } from "../../src/services/inventory/domain/policy/ind
 import type { ReservationEvent } from "../../src/services/inventory/domain/reservation/index.ts";
 import type { StockEventType } from "../../src/services/inventory/domain/stock/index.ts";
 import type { TransferEvent } from "../../src/services/inventory/domain/transfer/index.ts";
+import type { WebhookEvent } from "../../src/services/relay/domain/index.ts";
+import type { RunEvent } from "../../src/services/sync/domain/reconciliation/index.ts";
 import { stateOf, storageOf } from "./state.ts";
 
 type DomainEvent = ReservationEvent | TransferEvent | ItemEvent | LocationEvent | PolicyEvent;
@@ -22,6 +24,8 @@ const schemas: Readonly<
     | "GlnAssigned"
     | "GlnFreed"
     | CaptureEvent["type"]
+    | WebhookEvent["type"]
+    | RunEvent["type"]
     | "VoidNoted"
     | "LogSealed"
     | "KeyCreated"
@@ -78,6 +82,18 @@ const schemas: Readonly<
   GlnFreed: 1,
   CaptureAccepted: 1,
   CapturePartRecorded: 1,
+  WebhookCreated: 1,
+  WebhookChanged: 1,
+  WebhookSecretRotated: 1,
+  WebhookPaused: 1,
+  WebhookEnabled: 1,
+  WebhookDisabled: 1,
+  WebhookAdvanced: 1,
+  WebhookReplayed: 1,
+  WebhookDeleted: 1,
+  ReconciliationRequested: 1,
+  LocationReconciled: 1,
+  ReconciliationEnded: 1,
   VoidNoted: 1,
   LogSealed: 1,
   KeyCreated: 1,

@@ -10,6 +10,8 @@ import {
   type RunningInventory,
   startInventory,
 } from "../../src/services/inventory/index.ts";
+import type { WebhookEvent } from "../../src/services/relay/domain/index.ts";
+import type { RunEvent } from "../../src/services/sync/domain/reconciliation/index.ts";
 import { virtualTimers } from "./state.ts";
 
 const caller: Caller = { id: "admin", ownReservations: false };
@@ -27,7 +29,8 @@ export async function recordScenario(): Promise<readonly string[]> {
     ids += 1;
     return `golden-${ids}`;
   };
-  const inventory = await startInventory({ storage, clock: () => clock.now, randomId, timers });
+  const outgoing = { problemOf: () => undefined, seal: () => "sealed" };
+  const inventory = await startInventory({ storage, clock: () => clock.now, randomId, timers, outgoing });
   const pass = async (ms: number) => {
     clock.now += ms;
     await timers.fire();
@@ -35,6 +38,9 @@ export async function recordScenario(): Promise<readonly string[]> {
   await tell(inventory, pass);
   await keys(storage, clock);
   await capture(new CaptureJobs(storage, () => clock.now, randomId));
+  await appendOneByOne(storage, clock, "webhook-w1", webhook(inventory.position()));
+  await appendOneByOne(storage, clock, "webhook-w2", webhook(inventory.position()).slice(0, 4));
+  await appendOneByOne(storage, clock, "reconciliation-c1", reconciliation(clock.now));
   await pass(minute);
   await inventory.stop();
   return (await storage.readLog(0, Number.MAX_SAFE_INTEGER)).map(({ body }) => body);
@@ -68,6 +74,8 @@ async function tell(inventory: RunningInventory, pass: (ms: number) => Promise<v
   const depot = { name: "Depot", kind: "warehouse" } as const;
   await ok(inventory.putLocation("depot", { ...depot, gln: "9506000134352" }, caller));
   await ok(inventory.putLocation("depot", { ...depot, gln: "9506000134376" }, caller));
+  const sync = { url: "https://york.example", secret: `whsec_${"A".repeat(32)}`, of: ["group:north"], skus: "milk*" };
+  await ok(inventory.putLocation("york/2", { name: "York", kind: "store", group: "north/dairy", sync }, caller));
   await ok(inventory.putItem("milk", { name: "Milk", unit: "each", gtins: ["4006381333931"] }, caller));
   await ok(
     inventory.putItem("milk", { name: "Whole milk", unit: "each", gtins: ["5000112637922"], plu: "4011" }, caller),
@@ -155,6 +163,60 @@ async function capture(jobs: CaptureJobs): Promise<void> {
   const recorded = { part: 0, accepted: 1, duplicates: 0, problems: [], problemCount: 0 };
   await jobs.append("golden", 0, { type: "CaptureAccepted", data: begun }, "admin");
   await jobs.append("golden", 1, { type: "CapturePartRecorded", data: recorded }, "admin");
+}
+
+/** The life of a webhook, from its making to its end. */
+function webhook(after: string): readonly WebhookEvent[] {
+  const url = "https://shop.example/larder";
+  const mark = (generation: number) => ({ generation, print: "0f".repeat(32) });
+  return [
+    {
+      type: "WebhookCreated",
+      data: { url, types: ["larder.stock.out.v1"], limitedTo: ["leeds"], secret: mark(1), after },
+    },
+    { type: "WebhookChanged", data: { url, skus: ["milk"], locations: ["leeds"] } },
+    { type: "WebhookSecretRotated", data: { secret: mark(2), formerUntil: start + day } },
+    { type: "WebhookDisabled", data: { reason: "It has answered 410 Gone." } },
+    { type: "WebhookEnabled", data: {} },
+    { type: "WebhookAdvanced", data: { after } },
+    { type: "WebhookReplayed", data: { after } },
+    { type: "WebhookPaused", data: {} },
+    { type: "WebhookDeleted", data: {} },
+  ];
+}
+
+/** A reconciliation of two locations, one of which could not be asked. */
+function reconciliation(startedAt: number): readonly RunEvent[] {
+  const finding = { sku: "milk", location: "leeds", kind: "drift", ours: 5, theirs: 4, action: "counted" } as const;
+  const nothing = { compared: 0, inFlight: 0, found: 0, kinds: {}, actions: {}, findings: [] };
+  const compared = {
+    compared: 3,
+    inFlight: 1,
+    found: 1,
+    kinds: { drift: 1 },
+    actions: { counted: 1 },
+    findings: [finding],
+  };
+  return [
+    { type: "ReconciliationRequested", data: { mode: "correct", locations: ["leeds", "depot"], scheduled: false } },
+    { type: "LocationReconciled", data: { location: "leeds", startedAt, ...compared } },
+    { type: "LocationReconciled", data: { location: "depot", startedAt, cause: "no answer", ...nothing } },
+    { type: "ReconciliationEnded", data: {} },
+  ];
+}
+
+async function appendOneByOne(
+  storage: MemoryStorage,
+  clock: { now: number },
+  stream: string,
+  events: readonly (WebhookEvent | RunEvent)[],
+): Promise<void> {
+  for (const [version, { type, data }] of events.entries()) {
+    const meta = { command: `${stream}-${version}`, recordedAt: clock.now, actor: "admin" };
+    const unit = { meta, expected: [{ stream, version }], events: [{ stream, type, schema: 1, data }] };
+    const [outcome] = await storage.append([unit]);
+    if (outcome?.ok !== true) throw new Error(`${type} was not appended`);
+  }
 }
 
 async function keys(storage: MemoryStorage, clock: { now: number }): Promise<void> {

@@ -5,6 +5,8 @@ import { MemoryLog } from "../../src/platform/storage/memory/memory-log.ts";
 import { readUnit } from "../../src/platform/storage/unit.ts";
 import type { Timers } from "../../src/platform/timers/index.ts";
 import { type Caller, inventoryTagging, startInventory, verifyLog } from "../../src/services/inventory/index.ts";
+import { evolve, type Webhook, type WebhookEvent } from "../../src/services/relay/domain/index.ts";
+import { evolveRun, type Run, type RunEvent } from "../../src/services/sync/domain/reconciliation/index.ts";
 import { settled } from "../../src/simulation/scheduler.ts";
 
 const caller: Caller = { id: "golden", ownReservations: false };
@@ -59,6 +61,15 @@ export async function stateOf(bodies: readonly string[]): Promise<object> {
     Object.fromEntries(
       await Promise.all([...names].sort().map(async (name) => [name, valueIn(await read(name))] as const)),
     );
+  const webhooks = new Map<string, Webhook | undefined>();
+  const reconciliations = new Map<string, Run | undefined>();
+  for (const { stream, type, data, version, unit } of events) {
+    const [kind, id] = [stream.slice(0, stream.indexOf("-")), stream.slice(stream.indexOf("-") + 1)];
+    const recorded = { id, version, at: unit.recordedAt, by: unit.actor };
+    if (kind === "webhook") webhooks.set(id, evolve(webhooks.get(id), { type, data } as WebhookEvent, recorded));
+    if (kind === "reconciliation")
+      reconciliations.set(id, evolveRun(reconciliations.get(id), { type, data } as RunEvent, recorded));
+  }
   const { events: count, streams, seals, shortfalls, findings } = await verifyLog(storage);
   const state = {
     log: { events: count, streams, seals, shortfalls, findings },
@@ -69,6 +80,9 @@ export async function stateOf(bodies: readonly string[]): Promise<object> {
     items: await each(ids.item, (sku) => inventory.item(sku)),
     locations: await each(ids.location, (id) => inventory.location(id, caller)),
     policies: await each(ids.policy, (sku) => inventory.policy(sku, caller)),
+    // Absent of the logs of versions that had none.
+    ...(webhooks.size > 0 && { webhooks: Object.fromEntries(webhooks) }),
+    ...(reconciliations.size > 0 && { reconciliations: Object.fromEntries(reconciliations) }),
   };
   return JSON.parse(JSON.stringify(state)) as object;
 }
