@@ -58,6 +58,8 @@ describe("a change feed", () => {
     const { position } = await server.larder.record([fact("f", "received", "milk", "leeds", 1)]);
     const other = await startLarder();
     onTestFinished(other.stop);
+    // Far enough that only the history tells that there is no such place.
+    for (const id of ["g", "h", "i"]) await other.larder.record([fact(id, "received", "milk", "leeds", 1)]);
     proxy.state.target = other.url;
     const feed = larder.changes({ after: position });
     await expect(feed.next()).rejects.toMatchObject({ code: "position-from-another-history", status: 410 });

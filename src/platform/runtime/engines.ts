@@ -1,5 +1,5 @@
 /** The one place that names storage engines: for servers, and for tools that work on a folder. */
-
+import { randomUUID } from "node:crypto";
 import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
 import { archivePreparation, coldColumns, inventoryTagging as tagging } from "../../services/inventory/index.ts";
 import type { Messaging } from "../messaging/index.ts";
@@ -50,9 +50,9 @@ export function restoreFolder(options: {
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
-  return store === "memory:"
-    ? new MemoryStorage({ tagging })
-    : await openSqliteStorage({ folder, tagging, coldColumns });
+  if (store !== "memory:") return await openSqliteStorage({ folder, tagging, coldColumns });
+  // Each start is a history of its own: a position of the one before must not pass for one of this.
+  return new MemoryStorage({ tagging, epochs: [{ number: 1, id: randomUUID(), startsAfter: 0 }] });
 }
 
 /** Opens the queues that belong to a store. */

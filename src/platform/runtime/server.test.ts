@@ -71,6 +71,16 @@ describe("a server", () => {
     await expect(alone).rejects.toThrow("--target=gateway,inventory,identity");
   });
 
+  it("has a history of its own each time that it starts in memory", async () => {
+    const [one, other] = [await started(), await started()];
+    const { position } = (await (await post(one.url, "/v1/events", [fact("1", "received", 5)])).json()) as {
+      position: string;
+    };
+    await post(other.url, "/v1/events", [fact("1", "received", 5), fact("2", "received", 5)]);
+    const headers = { authorization: `Bearer ${key}` };
+    expect((await fetch(`${other.url}/v1/changes?after=${position}`, { headers })).status).toBe(410);
+  });
+
   it("lets go of all it has opened when it can't listen", async () => {
     const { url } = await started();
     const again = startServer({
