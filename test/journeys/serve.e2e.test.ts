@@ -93,7 +93,10 @@ describe("larder serve", () => {
     expect(JSON.parse(targets.out).map(({ name }: { name: string }) => name)).toEqual([
       "inventory",
       "identity",
+      "intake",
       "relay",
+      "sync",
+      "reconciliation",
       "gateway",
     ]);
   });

@@ -215,8 +215,11 @@ describe("a webhook", () => {
       receiver.status = 500;
       const failed = await run("test", id);
       expect([failed.code, failed.err]).toEqual([1, expect.stringContaining("answered 500")]);
+      const metrics = async () => String((await call("GET", "/metrics")).body);
+      expect(await metrics()).toContain(`larder_queue_messages{queue="webhook-${id}"} 0`);
       expect((await run("delete", id)).out).toBe(`Webhook ${id} is deleted.`);
       expect((await run("show", id)).code).toBe(1);
+      expect(await metrics()).not.toContain(id);
     }));
 
   it("is made by those who may, tells a limited key nothing of other places, and calls no private address", async () => {

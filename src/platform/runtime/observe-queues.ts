@@ -8,7 +8,11 @@ export function watchQueues(messaging: Messaging, { metrics, beforeScrape }: Met
     try {
       const now = Date.now();
       const secondsSince = (then: number | undefined) => (then === undefined ? 0 : Math.max(0, now - then) / 1000);
-      for (const [queue, depth] of await depths(messaging)) {
+      const found = await depths(messaging);
+      // A queue that was removed is told of no more.
+      for (const name of ["queueWaiting", "queueOldestSeconds", "deadLetters", "deadLetterOldestSeconds"] as const)
+        metrics[name].clear();
+      for (const [queue, depth] of found) {
         metrics.queueWaiting.set(depth.waiting, { queue });
         metrics.queueOldestSeconds.set(secondsSince(depth.oldestSentAt), { queue });
         metrics.deadLetters.set(depth.deadLetters, { queue });

@@ -9,7 +9,8 @@ export function relayObserver(metrics: Metrics, logger: Logger): RelayObserver {
       metrics.webhookAttemptSeconds.observe(seconds);
       if (isDelivered) metrics.webhookLagSeconds.observe(lagSeconds);
     },
-    settled: (queue, outcome) => metrics.messagesSettled.inc(1, { queue, outcome }),
+    // All webhooks as one: counters are never forgotten, and webhooks come and go.
+    settled: (outcome) => metrics.messagesSettled.inc(1, { queue: "webhooks", outcome }),
     disabled(webhook, reason) {
       metrics.webhooksDisabled.inc(1);
       logger.warn({ webhook, reason }, "a webhook was disabled");

@@ -21,7 +21,7 @@ describe("metrics", () => {
     expect(new Set(names).size).toBe(names.length);
     for (const { name, kind, help, labels } of Object.values(metricList)) {
       expect(name).toMatch(
-        /^(larder_(gateway|inventory|intake|relay|sync|queue|storage|runtime|build)|process)_[a-z_]+$/,
+        /^(larder_(gateway|inventory|intake|relay|sync|reconciliation|queue|storage|runtime|build)|process)_[a-z_]+$/,
       );
       expect(name.endsWith("_total"), name).toBe(kind === "counter");
       expect(help, name).toMatch(/^[A-Z0-9].*\.$/);
@@ -38,6 +38,16 @@ describe("metrics", () => {
     expect(text).toContain('larder_storage_bytes{part="log"} 42');
     expect(text).toMatch(/process_resident_memory_bytes \d{7,}/);
     expect(text).toMatch(/larder_runtime_event_loop_delay_seconds\{quantile="0.99"\} \d/);
+  });
+
+  it("forget values of gauges that are cleared", async () => {
+    const { metrics, scrape } = createMetrics();
+    metrics.queueWaiting.set(3, { queue: "gone" });
+    metrics.queueWaiting.clear();
+    metrics.queueWaiting.set(4, { queue: "there" });
+    const text = await scrape();
+    expect(text).toContain('larder_queue_messages{queue="there"} 4');
+    expect(text).not.toContain('queue="gone"');
   });
 
   it("can be left out", () => {

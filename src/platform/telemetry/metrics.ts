@@ -11,6 +11,8 @@ export interface Counter<Label extends string = never> {
 }
 export interface Gauge<Label extends string = never> {
   set(value: number, ...at: At<Label>): void;
+  /** Forgets all values: for what may be no more by the time it is read again. */
+  clear(): void;
 }
 export interface Histogram<Label extends string = never> {
   observe(value: number, ...at: At<Label>): void;
@@ -54,10 +56,12 @@ export function createMetrics(): MetricsRegistry {
 /** Metrics that count nothing: the default of whoever takes some. */
 export const noMetrics: Metrics = instruments(() => {
   const ignore = () => {};
-  return { inc: ignore, set: ignore, observe: ignore };
+  return { inc: ignore, set: ignore, observe: ignore, clear: ignore };
 });
 
-type AnyInstrument = Record<"inc" | "set" | "observe", (value: number, labels?: Record<string, string>) => void>;
+type AnyInstrument = Record<"inc" | "set" | "observe", (value: number, labels?: Record<string, string>) => void> & {
+  readonly clear: () => void;
+};
 
 function instruments(make: (name: MetricName) => AnyInstrument): Metrics {
   const names = Object.keys(metricList) as MetricName[];
@@ -69,7 +73,7 @@ function register(name: MetricName, registry: prometheus.Registry<prometheus.Ope
   const misused = () => {
     throw new TypeError(`${spec.name} is a ${spec.kind}`);
   };
-  const unusable: AnyInstrument = { inc: misused, set: misused, observe: misused };
+  const unusable: AnyInstrument = { inc: misused, set: misused, observe: misused, clear: misused };
   // All that the registry asks of a metric is its name, its type and its samples.
   const registered = <T extends CounterTally | HistogramTally>(tally: T): T => {
     registry.registerMetric(tally as unknown as prometheus.Metric);
@@ -88,7 +92,7 @@ function register(name: MetricName, registry: prometheus.Registry<prometheus.Ope
         labelNames: [...labelNames],
         registers: [registry],
       });
-      return { ...unusable, set: (value, labels = {}) => gauge.set(labels, value) };
+      return { ...unusable, set: (value, labels = {}) => gauge.set(labels, value), clear: () => gauge.reset() };
     }
     case "histogram": {
       const histogram = registered(new HistogramTally(spec, spec.buckets ?? []));

@@ -110,7 +110,7 @@ export class Endpoint {
       concurrency: limits.webhookConcurrency,
       leaseMs: limits.webhookLeaseMs,
       handle: (batch, signal) => Promise.all(batch.map((delivery) => this.#handle(delivery, signal))),
-      onSettled: (_delivery, settled) => observer.settled(queue, settled),
+      onSettled: (_delivery, settled) => observer.settled(settled),
       onFailure: (error) => observer.failed(queue, error),
     });
     worker.start();

@@ -4,7 +4,7 @@ import type { Settled } from "../../platform/messaging/index.ts";
 export interface RelayObserver {
   /** An attempt: how long it took, and, when it succeeded, how long after the event was recorded. */
   attempted(isDelivered: boolean, seconds: number, lagSeconds: number): void;
-  settled(queue: string, settled: Settled): void;
+  settled(settled: Settled): void;
   disabled(webhook: string, reason: string): void;
   failed(what: string, error: unknown): void;
 }
