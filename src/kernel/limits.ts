@@ -205,6 +205,8 @@ export const limits = {
   intakeDeduplicationMs: 600_000,
   /** Times a waiting fact is given out: more than restarts during an outage, fewer than a fact that kills the server needs. */
   intakeAttemptsMax: 100,
+  /** Facts of one key that came together and wait in one message: bounds what a batch of messages holds in memory. */
+  intakeMessageFactsMax: 100,
   /** Milliseconds a waiting fact is leased for; extended while the inventory takes none. */
   intakeLeaseMs: 60_000,
   /** Batches of waiting facts being recorded at one time: one is fetched while another is written. */

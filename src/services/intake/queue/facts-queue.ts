@@ -28,11 +28,12 @@ export class FactsQueue {
    */
   async send(facts: readonly unknown[], context: FactContext): Promise<Outcome<{ readonly queued: number }>> {
     const messages = factMessages(facts, context);
-    const tooLarge = messages.findIndex((message) => bytesOf(message) > limits.messageBytesMax);
-    if (tooLarge >= 0) {
+    const tooLarge = messages.find((message) => bytesOf(message) > limits.messageBytesMax);
+    if (tooLarge !== undefined) {
+      const index = facts.findIndex((fact) => JSON.stringify(fact) === tooLarge.body);
       return reject({
         code: "payload-too-large",
-        detail: `Fact ${tooLarge} is over ${limits.messageBytesMax} bytes, with the limits of its key; none was taken.`,
+        detail: `Fact ${index} is over ${limits.messageBytesMax} bytes, with the limits of its key; none was taken.`,
       });
     }
     for (const batch of batches(messages)) await this.#messaging.send(factsQueue, batch);
