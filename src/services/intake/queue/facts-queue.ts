@@ -16,7 +16,8 @@ export class FactsQueue {
   async declare(): Promise<void> {
     await this.#messaging.declareQueue({
       name: factsQueue,
-      deduplicationMs: limits.intakeDeduplicationMs,
+      // Known as long as it is there. What was recorded the inventory knows for ever; what was discarded may be sent again.
+      deduplicationMs: 0,
       attemptsMax: limits.intakeAttemptsMax,
       depthMax: limits.queueDepthMax,
     });

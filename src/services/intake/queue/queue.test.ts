@@ -121,6 +121,10 @@ describe("facts by the queue", () => {
       rejection: { code: "not-found", detail: expect.stringContaining("nonsense") },
     });
     expect(await dead()).toEqual([]);
+    // What was discarded and is sent again is no secret: it is a dead letter again.
+    await intake.enqueueFacts([42], till);
+    await drained();
+    expect(await dead()).toHaveLength(1);
     expect(ended).toHaveLength(4);
     expect(ended[0]).toMatchObject({ actor: "till", end: "redriven", count: 1 });
   });
