@@ -201,10 +201,10 @@ export const limits = {
    */
   deliveryDelayMsMax: 900_000,
   deliveryElapsedMsMax: 259_200_000,
-  /** Milliseconds for which a fact that was sent to the queue is known there; the inventory knows it for ever. */
-  intakeDeduplicationMs: 600_000,
   /** Times a waiting fact is given out: more than restarts during an outage, fewer than a fact that kills the server needs. */
   intakeAttemptsMax: 100,
+  /** Facts of one key that came together and wait in one message: bounds what a batch of messages holds in memory. */
+  intakeMessageFactsMax: 100,
   /** Milliseconds a waiting fact is leased for; extended while the inventory takes none. */
   intakeLeaseMs: 60_000,
   /** Batches of waiting facts being recorded at one time: one is fetched while another is written. */

@@ -67,6 +67,8 @@ export class House {
   /** What the server logged as an error: nothing a client sends may do that. */
   readonly errors: unknown[];
   readonly #storage: Storage;
+  /** Dead letters of the queue of facts, which no redrive helps. */
+  readonly deadLetterIds: readonly string[];
   readonly #intake: RunningIntake;
   readonly #sync: RunningSync;
   readonly #reconciliations: RunningReconciliations;
@@ -79,6 +81,7 @@ export class House {
 
   private constructor(parts: {
     gateway: Gateway;
+    deadLetterIds: readonly string[];
     intake: RunningIntake;
     sync: RunningSync;
     reconciliations: RunningReconciliations;
@@ -101,6 +104,7 @@ export class House {
     this.errors = parts.errors;
     this.#storage = parts.storage;
     this.#intake = parts.intake;
+    this.deadLetterIds = parts.deadLetterIds;
     this.#sync = parts.sync;
     this.#reconciliations = parts.reconciliations;
     this.#identity = parts.identity;
@@ -215,6 +219,7 @@ export class House {
     const house = new House({
       gateway,
       intake,
+      deadLetterIds: await deadLetters(messaging),
       inventory,
       relay,
       sync,
@@ -358,4 +363,11 @@ function firstDifference(before: string, after: string): string {
   while (before[at] === after[at]) at += 1;
   const from = Math.max(0, at - 300);
   return `\nbefore: ${before.slice(from, at + 200)}\nafter:  ${after.slice(from, at + 200)}`;
+}
+
+async function deadLetters(messaging: MemoryMessaging): Promise<readonly string[]> {
+  for (const id of ["a", "b", "c", "d", "e", "f"])
+    await messaging.sendDead("intake", { id, body: "no fact" }, { cause: "no fact", attempts: 1 });
+  const { items } = await messaging.deadLetters.list({ queue: "intake", order: "oldest-first", limit: 10 });
+  return items.map(({ id }) => id);
 }

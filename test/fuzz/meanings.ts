@@ -28,11 +28,14 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "id":
       if (operation === "getEpcisCaptureJob") return told.captureIds.length > 0 ? random.pick(told.captureIds) : "j0";
       if (operation === "revokeKey") return told.keyIds.length > 0 ? random.pick(told.keyIds) : "k0";
+      if (operation.includes("DeadLetter")) return random.pick(house.deadLetterIds);
       if (operation.includes("Webhook")) return told.webhookIds.length > 0 ? random.pick(told.webhookIds) : "w0";
       if (operation.endsWith("Location") || operation === "putLocation") return random.pick(locations);
       if (operation !== "reserve" && told.reservationIds.length > 0 && random.chance(0.8))
         return random.pick(told.reservationIds);
       return `r${random.below(20)}`;
+    case "queue":
+      return random.pick(["intake", "intake", "epcis", "nobody's"]);
     case "reservation":
       return `r${random.below(12)}`;
     case "source":

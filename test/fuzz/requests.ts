@@ -78,12 +78,12 @@ export class Requests {
 
   /** Lets the walk of a case begin where the one before it ends, also when only this case is run. */
   beginCase(index: number): void {
-    this.#walked = index * 50;
+    this.#walked = index * 70;
   }
 
   /** The next request of a case. */
   make(random: Random, house: House, told: Told): Sent {
-    if (random.chance(0.1)) return this.#anyMethod(random, house, told);
+    if (random.chance(0.14)) return this.#anyMethod(random, house, told);
     const operation = random.pick(this.operations);
     const kind = random.next();
     if (kind < 0.45) return this.#right(operation, random, house, told);

@@ -2,6 +2,8 @@
  * Facts by the queue, over HTTP: what is taken in is recorded once, whatever is sent again and whenever the server dies;
  * what can't be recorded waits for someone, and counts once that someone has put the cause right.
  */
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { run } from "../../src/cli/index.ts";
@@ -223,6 +225,46 @@ describe("facts by the queue", () => {
     for (const name of ["list", "show", "redrive", "discard"])
       expect((await larder("dlq", name, "--help")).out).toContain("Examples:");
   }, 60_000);
+});
+
+describe("a watched folder", () => {
+  it("is imported whole, though the server is killed in the middle", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "larder-watched-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    server = new Server({ env: { LARDER_INTAKE_FOLDER: folder } });
+    await server.start();
+    const mapping = {
+      format: { type: "csv" },
+      source: "shop",
+      id: "{id}",
+      time: { constant: "2026-11-21T09:30:00Z" },
+      rules: [
+        {
+          fact: {
+            type: "larder.stock.received.v1",
+            data: { sku: "{sku}", location: "leeds", quantity: { number: "qty" } },
+          },
+        },
+      ],
+    };
+    writeFileSync(join(folder, "mappings", "default.mapping.json"), JSON.stringify(mapping));
+    const rows = 30_000;
+    const lines = Array.from({ length: rows }, (_, n) => `${n},sku-${n % 10},${n === 777 ? "none" : 1}\n`);
+    writeFileSync(join(folder, "day.csv.part"), `id,sku,qty\n${lines.join("")}`);
+    renameSync(join(folder, "day.csv.part"), join(folder, "day.csv"));
+    await eventually(async () => Number((await onHand(["sku-3"]))["sku-3@leeds"] ?? 0) > 0, 30_000);
+    await server.end("SIGKILL");
+    await server.start();
+    await eventually(() => readdirSync(join(folder, "done")).some((name) => name.endsWith("-day.csv")), 60_000);
+    const names = Array.from({ length: 10 }, (_, n) => `sku-${n}`);
+    const expected = Object.fromEntries(names.map((name) => [`${name}@leeds`, rows / 10 - (name === "sku-7" ? 1 : 0)]));
+    expect(await onHand(names)).toEqual(expected);
+    const { body } = await server.call("GET", "/v1/dead-letters?queue=intake-files");
+    expect(body.items.map(({ cause }: { cause: string }) => cause)).toEqual([
+      expect.stringContaining(`rows-turned-down: 1 of ${rows} rows of day.csv`),
+    ]);
+    expect(readdirSync(join(folder, "working"))).toEqual([]);
+  }, 120_000);
 });
 
 describe("a backup", () => {

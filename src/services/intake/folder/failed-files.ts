@@ -11,7 +11,7 @@ export const filesQueue = "intake-files";
 export async function declareFilesQueue(messaging: Messaging): Promise<void> {
   await messaging.declareQueue({
     name: filesQueue,
-    deduplicationMs: limits.intakeDeduplicationMs,
+    deduplicationMs: 0,
     attemptsMax: limits.intakeAttemptsMax,
     depthMax: limits.queueDepthMax,
   });

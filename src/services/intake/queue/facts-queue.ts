@@ -16,7 +16,8 @@ export class FactsQueue {
   async declare(): Promise<void> {
     await this.#messaging.declareQueue({
       name: factsQueue,
-      deduplicationMs: limits.intakeDeduplicationMs,
+      // Known as long as it is there. What was recorded the inventory knows for ever; what was discarded may be sent again.
+      deduplicationMs: 0,
       attemptsMax: limits.intakeAttemptsMax,
       depthMax: limits.queueDepthMax,
     });
@@ -28,11 +29,12 @@ export class FactsQueue {
    */
   async send(facts: readonly unknown[], context: FactContext): Promise<Outcome<{ readonly queued: number }>> {
     const messages = factMessages(facts, context);
-    const tooLarge = messages.findIndex((message) => bytesOf(message) > limits.messageBytesMax);
-    if (tooLarge >= 0) {
+    const tooLarge = messages.find((message) => bytesOf(message) > limits.messageBytesMax);
+    if (tooLarge !== undefined) {
+      const index = facts.findIndex((fact) => JSON.stringify(fact) === tooLarge.body);
       return reject({
         code: "payload-too-large",
-        detail: `Fact ${tooLarge} is over ${limits.messageBytesMax} bytes, with the limits of its key; none was taken.`,
+        detail: `Fact ${index} is over ${limits.messageBytesMax} bytes, with the limits of its key; none was taken.`,
       });
     }
     for (const batch of batches(messages)) await this.#messaging.send(factsQueue, batch);

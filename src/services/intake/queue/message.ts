@@ -1,12 +1,29 @@
-/** A fact as a message of the queue `intake`: its body is the CloudEvent, its headers say who sent it. */
+/**
+ * Facts as messages of the queue `intake`. The body is a CloudEvent, or a list of those of one key that came in one request:
+ * a key gets on at one message a round, so that a till which uploads its day would wait long for its best seller. The
+ * headers say who sent it.
+ */
 import { hash } from "node:crypto";
-import { accept, type Result, reject } from "../../../kernel/index.ts";
+import {
+  accept,
+  formatInstant,
+  type Instant,
+  limits,
+  parseInstant,
+  type Result,
+  reject,
+} from "../../../kernel/index.ts";
 import type { Delivery, OutgoingMessage } from "../../../platform/messaging/index.ts";
 import type { Caller } from "../../inventory/index.ts";
 import { orderKey } from "../domain/order-key.ts";
 
 /** The header that holds the caller: who it is and how far its word reaches, never its key. */
 export const callerHeader = "larder-caller";
+/** The header that says when a fact was received, where that was before its message was sent. */
+const receiptHeader = "larder-received-at";
+const contentType = "content-type";
+const single = "application/cloudevents+json";
+const list = "application/cloudevents-batch+json";
 
 export interface FactContext {
   readonly caller: Caller;
@@ -14,23 +31,70 @@ export interface FactContext {
   readonly traceparent?: string;
 }
 
-/** Makes messages of one caller's facts. The same fact of the same caller is the same message. */
+/**
+ * Makes messages of one caller's facts, in their order by key. The same facts of the same caller, together, are the same
+ * messages.
+ */
 export function factMessages(
   facts: readonly unknown[],
   { caller, traceparent }: FactContext,
 ): readonly OutgoingMessage[] {
   const told = JSON.stringify(toldCaller(caller));
-  const headers = {
-    "content-type": "application/cloudevents+json",
-    [callerHeader]: told,
-    ...(traceparent !== undefined && { traceparent }),
-  };
-  return facts.map((fact) => {
+  const headers = { [callerHeader]: told, ...(traceparent !== undefined && { traceparent }) };
+  const room = limits.messageBytesMax - bytesOf({ id: "", body: "", headers }) - envelopeBytes;
+  const messages: OutgoingMessage[] = [];
+  /** Those that may take more, by key. */
+  const open = new Map<string, { bytes: number; readonly bodies: string[] }>();
+  for (const fact of facts) {
     const body = JSON.stringify(fact);
     const key = orderKey(fact);
-    const id = hash("sha256", `${told}\n${body}`, "base64url");
-    return { id, body, headers, ...(key !== undefined && { key }) };
-  });
+    if (key === undefined) {
+      messages.push(messageOf([body], headers, undefined));
+      continue;
+    }
+    const bytes = Buffer.byteLength(body) + 1;
+    const found = open.get(key);
+    if (found !== undefined && found.bodies.length < limits.intakeMessageFactsMax && found.bytes + bytes <= room) {
+      found.bodies.push(body);
+      found.bytes += bytes;
+      continue;
+    }
+    if (found !== undefined) messages.push(messageOf(found.bodies, headers, key));
+    open.set(key, { bytes, bodies: [body] });
+  }
+  for (const [key, { bodies }] of open) messages.push(messageOf(bodies, headers, key));
+  return messages;
+}
+
+/** Bytes for the content type, and for what stands around a list. */
+const envelopeBytes = 256;
+
+function messageOf(
+  bodies: readonly string[],
+  headers: Readonly<Record<string, string>>,
+  key: string | undefined,
+): OutgoingMessage {
+  const [first = ""] = bodies;
+  const isSingle = bodies.length === 1;
+  const body = isSingle ? first : `[${bodies.join(",")}]`;
+  return {
+    id: hash("sha256", `${headers[callerHeader]}\n${body}`, "base64url"),
+    body,
+    headers: { ...headers, [contentType]: isSingle ? single : list },
+    ...(key !== undefined && { key }),
+  };
+}
+
+/** One fact of a message as a message of its own, in no order: what becomes of it is no concern of the others. */
+export function aloneOf(fact: unknown, { headers, sentAt }: Pick<Delivery, "headers" | "sentAt">): OutgoingMessage {
+  const kept = { ...headers, [receiptHeader]: formatInstant(receiptOf({ headers, sentAt })) };
+  return messageOf([JSON.stringify(fact)], kept, undefined);
+}
+
+/** When the facts of a message were received. */
+export function receiptOf({ headers, sentAt }: Pick<Delivery, "headers" | "sentAt">): Instant {
+  const told = headers[receiptHeader];
+  return (told === undefined ? undefined : parseInstant(told)) ?? sentAt;
 }
 
 /** About how many bytes a message is, as its limit counts them. */
@@ -39,18 +103,20 @@ export function bytesOf({ body, headers = {} }: OutgoingMessage): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }
 
-export interface WaitingFact {
-  readonly fact: unknown;
+export interface WaitingFacts {
+  readonly facts: readonly unknown[];
   /** As the header has it: messages with the same one are of the same caller. */
   readonly told: string;
 }
 
 /** Reads a message's body; the caller in its header is read by `readCaller`. Rejects with a sentence. */
-export function readFact({ body, headers }: Pick<Delivery, "body" | "headers">): Result<WaitingFact, string> {
+export function readFacts({ body, headers }: Pick<Delivery, "body" | "headers">): Result<WaitingFacts, string> {
   const told = headers[callerHeader];
   if (told === undefined) return reject(`The message does not say who sent it: it lacks the header ${callerHeader}.`);
   try {
-    return accept({ fact: JSON.parse(body), told });
+    const content: unknown = JSON.parse(body);
+    const isList = headers[contentType] === list && Array.isArray(content);
+    return accept({ facts: isList ? content : [content], told });
   } catch (error) {
     return reject(`The message is not JSON (${error instanceof Error ? error.message : "unreadable"}).`);
   }
@@ -81,7 +147,7 @@ function toldCaller({ id, locations, sources, ownReservations }: Caller): ToldCa
 export function readCaller(told: string): Result<Caller, string> {
   const caller = parsed(told);
   const { id, locations, sources, ownReservations } = caller ?? {};
-  const areLimits = [locations, sources].every((list) => list === undefined || isTexts(list));
+  const areLimits = [locations, sources].every((texts) => texts === undefined || isTexts(texts));
   if (typeof id !== "string" || !areLimits || typeof ownReservations !== "boolean")
     return reject(`The message does not say who sent it: its header ${callerHeader} can't be read.`);
   return accept({

@@ -121,6 +121,10 @@ describe("facts by the queue", () => {
       rejection: { code: "not-found", detail: expect.stringContaining("nonsense") },
     });
     expect(await dead()).toEqual([]);
+    // What was discarded and is sent again is no secret: it is a dead letter again.
+    await intake.enqueueFacts([42], till);
+    await drained();
+    expect(await dead()).toHaveLength(1);
     expect(ended).toHaveLength(4);
     expect(ended[0]).toMatchObject({ actor: "till", end: "redriven", count: 1 });
   });
@@ -152,6 +156,74 @@ describe("facts by the queue", () => {
         (list as typeof facts).filter(({ data }) => "sku" in data && data.sku === sku);
       expect(of(seen)).toEqual(of(facts));
     }
+  });
+
+  it("of one key that come together wait in one message; each is judged by itself", async () => {
+    const { intake, inventory, messaging, drained, onHand, dead, settled } = await opened();
+    const gtin = "09506000134352";
+    const sold = Array.from({ length: 250 }, () => fact("sold", { ...milk, quantity: 1 }));
+    const scans = Array.from({ length: 3 }, () => fact("received", { gtin, location: "shop", quantity: 1 }));
+    sold.splice(7, 0, fact("sold", { ...milk, quantity: 0 }));
+    const before = Date.now();
+    await intake.enqueueFacts([...sold, ...scans], till);
+    await drained();
+    // 251 of a key at most 100 at a time, and one of the scans.
+    expect(settled).toEqual(["done", "done", "done", "done"]);
+    expect(await onHand()).toBe(-250);
+    const letters = await dead();
+    expect(letters.map(({ cause, attempts, key }) => [cause.split(":")[0], attempts, key]).sort()).toEqual([
+      ["invalid-fact", 1, undefined],
+      ...scans.map(() => ["unknown-item", 1, undefined]),
+    ]);
+    // The same request again: nothing more is dead, or there.
+    await intake.enqueueFacts(scans, till);
+    await intake.enqueueFacts(scans.slice(0, 1), till);
+    await drained();
+    expect(await dead()).toHaveLength(4);
+
+    await inventory.putItem("oats", { name: "Oats", unit: "each", gtins: [gtin] }, till);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const redriven = Date.now();
+    await intake.deadLetters.redriveQueue(factsQueue, till);
+    await drained();
+    expect(await onHand("oats")).toBe(3);
+    expect((await messaging.depth(factsQueue)).deadLetters).toBe(1);
+    const calls = await intake.deadLetters.list({ limit: 1 }, till);
+    const nonsense = calls.ok ? (calls.value.items[0]?.id ?? "") : "";
+    const detail = await intake.deadLetters.read(nonsense, till);
+    const headers = detail.ok ? detail.value.message.headers : {};
+    const receivedAt = Date.parse(headers["larder-received-at"] ?? "");
+    expect(receivedAt).toBeGreaterThanOrEqual(before);
+    expect(receivedAt).toBeLessThan(redriven);
+  });
+
+  it("that are a list themselves are no batch", async () => {
+    const { intake, drained, dead } = await opened();
+    await intake.enqueueFacts([[fact("sold", { ...milk, quantity: 1 })]], till);
+    await drained();
+    expect((await dead()).map(({ cause }) => cause)).toEqual([
+      expect.stringContaining("a CloudEvent is a JSON object"),
+    ]);
+  });
+
+  it("become dead letters together when the queue can't take them one by one", async () => {
+    const parts = await openIntake({
+      recordFacts: async (facts) => {
+        parts.messaging.failNextWrite();
+        const rejected = facts.map((_fact, index) => ({ index, id: null, code: "invalid-fact", detail: "told to" }));
+        return { ...nothing, rejected: rejected.slice(1) };
+      },
+    });
+    onTestFinished(() => parts.intake.stop());
+    await parts.intake.enqueueFacts(
+      [1, 2, 3].map(() => fact("sold", { ...milk, quantity: 1 })),
+      till,
+    );
+    await vi.waitFor(() => expect(parts.settled).toEqual(["dead"]));
+    const letters = await parts.messaging.deadLetters.list({ order: "oldest-first", limit: 9 });
+    expect(letters.items.map(({ cause }) => cause)).toContainEqual(
+      expect.stringContaining("2 of 3 facts of this message were turned down"),
+    );
   });
 
   it("wait while the inventory takes none, however long, with no attempt counted", async () => {

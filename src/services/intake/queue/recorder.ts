@@ -1,14 +1,14 @@
-import { limits } from "../../../kernel/index.ts";
+import { type Instant, limits } from "../../../kernel/index.ts";
 import { type Delivery, done, type Handled, type Messaging } from "../../../platform/messaging/index.ts";
 import type { Timers } from "../../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../../inventory/index.ts";
 import { rejectionCause, unreadableCause } from "../domain/causes.ts";
 import { isTemporary, untilTaken } from "../hold.ts";
-import { readCaller, readFact } from "./message.ts";
+import { aloneOf, readCaller, readFacts, receiptOf } from "./message.ts";
 
 export interface RecorderOptions {
   readonly inventory: Pick<Inventory, "recordFacts">;
-  readonly messaging: Pick<Messaging, "extend">;
+  readonly messaging: Pick<Messaging, "extend" | "sendDead">;
   readonly timers: Timers;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
@@ -16,21 +16,25 @@ export interface RecorderOptions {
   readonly onHeld?: (error: unknown) => void;
 }
 
-/** Facts of one caller. */
-interface Group {
-  readonly caller: Caller;
-  readonly members: { readonly delivery: Delivery; readonly fact: unknown }[];
+/** One fact of a message. */
+interface Waiting {
+  readonly delivery: Delivery;
+  readonly fact: unknown;
+  readonly receivedAt: Instant;
 }
+
+/** What became of one fact: recorded; turned down, with the cause; or not decided, to be tried again. */
+type Verdict = { readonly is: "recorded" } | { readonly is: "rejected" | "undecided"; readonly cause: string };
 
 /**
  * Records waiting facts, as the callers who sent them, and says what became of each message.
  *
- * - What can't be read, and a fact that is rejected, becomes a dead letter, and gives up its key: the facts behind it say
- *   what has happened, and would be missing from the stock until someone has looked.
+ * - What can't be read, and a fact that is rejected, becomes a dead letter without a key: the facts behind it say what has
+ *   happened, and would be missing from the stock until someone has looked.
  * - While the inventory takes no facts (its store is down or full, it is overloaded) the messages are held, with their
  *   leases extended, and asked for again: no attempt is counted, so that no outage makes dead letters.
- * - When it breaks otherwise, each is tried by itself, so that only the one it breaks on is held up; that one is tried
- *   again by the policy.
+ * - When it breaks otherwise, each fact is tried by itself, so that only the message of the one it breaks on is held up;
+ *   that one is tried again by the policy.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -42,68 +46,112 @@ export class Recorder {
   /** For `QueueWorker`. */
   readonly handle = async (batch: readonly Delivery[], signal: AbortSignal): Promise<readonly Handled[]> => {
     const handled = new Map<Delivery, Handled>();
-    const groups = new Map<string, Group>();
+    const groups = new Map<string, Waiting[]>();
     for (const delivery of batch) {
-      const unreadable = addTo(groups, delivery);
-      if (unreadable !== undefined) handled.set(delivery, dead(unreadableCause(unreadable)));
+      const read = readFacts(delivery);
+      if (!read.ok) {
+        handled.set(delivery, dead(unreadableCause(read.rejection)));
+        continue;
+      }
+      const receivedAt = receiptOf(delivery);
+      const { told, facts } = read.value;
+      const group = groups.get(told) ?? [];
+      groups.set(told, group);
+      for (const fact of facts) group.push({ delivery, fact, receivedAt });
     }
-    for (const group of groups.values()) {
-      const outcomes = await this.#record(group, signal);
-      for (const [index, { delivery }] of group.members.entries()) handled.set(delivery, outcomes[index] ?? done);
-    }
+    for (const [told, waiting] of groups) await this.#handleGroup(told, waiting, signal, handled);
     return batch.map((delivery) => handled.get(delivery) ?? done);
   };
 
-  async #record(group: Group, signal: AbortSignal): Promise<readonly Handled[]> {
-    const { caller, members } = group;
+  /** Facts of one caller. */
+  async #handleGroup(
+    told: string,
+    waiting: readonly Waiting[],
+    signal: AbortSignal,
+    handled: Map<Delivery, Handled>,
+  ): Promise<void> {
+    const caller = readCaller(told);
+    if (!caller.ok) {
+      for (const { delivery } of waiting) handled.set(delivery, dead(unreadableCause(caller.rejection)));
+      return;
+    }
+    const verdicts: Verdict[] = [];
+    for (let from = 0; from < waiting.length; from += limits.batchItemsMax) {
+      const some = waiting.slice(from, from + limits.batchItemsMax);
+      verdicts.push(...(await this.#judge(some, caller.value, signal)));
+    }
+    const judged = waiting.map(({ delivery, fact }, index) => ({
+      delivery,
+      fact,
+      verdict: verdicts[index] ?? recorded,
+    }));
+    for (const [delivery, own] of Map.groupBy(judged, (one) => one.delivery))
+      handled.set(delivery, await this.#conclude(delivery, own));
+  }
+
+  async #judge(waiting: readonly Waiting[], caller: Caller, signal: AbortSignal): Promise<readonly Verdict[]> {
     try {
-      return await this.#recordHeld(group, signal);
+      return await this.#record(waiting, caller, signal);
     } catch (error) {
-      if (isTemporary(error)) return members.map(() => ({ outcome: "retry", cause: sentenceOf(error) }));
-      if (members.length === 1) return [{ outcome: "retry", cause: `Larder is broken here: ${sentenceOf(error)}` }];
-      const outcomes: Handled[] = [];
-      for (const member of members) outcomes.push(...(await this.#record({ caller, members: [member] }, signal)));
-      return outcomes;
+      const undecided = (cause: string) => waiting.map((): Verdict => ({ is: "undecided", cause }));
+      if (isTemporary(error)) return undecided(sentenceOf(error));
+      if (waiting.length === 1) return undecided(`Larder is broken here: ${sentenceOf(error)}`);
+      const verdicts: Verdict[] = [];
+      for (const one of waiting) verdicts.push(...(await this.#judge([one], caller, signal)));
+      return verdicts;
     }
   }
 
-  /** Records a group, however long that takes; throws what is temporary only when the worker ends. */
-  async #recordHeld({ caller, members }: Group, signal: AbortSignal): Promise<readonly Handled[]> {
+  /** Records facts, however long that takes; throws what is temporary only when the worker ends. */
+  async #record(waiting: readonly Waiting[], caller: Caller, signal: AbortSignal): Promise<readonly Verdict[]> {
     const { inventory, onHeld, random, timers } = this.#options;
-    const facts = members.map(({ fact }) => fact);
-    const receivedAt = members.map(({ delivery }) => delivery.sentAt);
-    const beforeNext = () => this.#extend(members);
+    const facts = waiting.map(({ fact }) => fact);
+    const receivedAt = waiting.map((one) => one.receivedAt);
+    const beforeNext = () => this.#extend(new Set(waiting.map(({ delivery }) => delivery)));
     const hold = { timers, random, signal, onHeld, beforeNext };
     const { rejected } = await untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold);
-    const outcomes: Handled[] = facts.map(() => done);
-    for (const { index, code, detail } of rejected) outcomes[index] = dead(rejectionCause(code, detail));
-    return outcomes;
+    const verdicts: Verdict[] = facts.map(() => recorded);
+    for (const { index, code, detail } of rejected)
+      verdicts[index] = { is: "rejected", cause: rejectionCause(code, detail) };
+    return verdicts;
   }
 
   /** Leases that can't be extended run out: their messages come again, which the inventory bears. */
-  async #extend(members: Group["members"]): Promise<void> {
+  async #extend(deliveries: ReadonlySet<Delivery>): Promise<void> {
     const { messaging } = this.#options;
-    const extended = members.map(({ delivery }) => messaging.extend(delivery, limits.intakeLeaseMs));
-    await Promise.allSettled(extended);
+    await Promise.allSettled([...deliveries].map((delivery) => messaging.extend(delivery, limits.intakeLeaseMs)));
+  }
+
+  /** What becomes of a message, by what became of its facts. */
+  async #conclude(
+    delivery: Delivery,
+    facts: readonly { readonly fact: unknown; readonly verdict: Verdict }[],
+  ): Promise<Handled> {
+    for (const { verdict } of facts) if (verdict.is === "undecided") return { outcome: "retry", cause: verdict.cause };
+    const rejected = facts.flatMap(({ fact, verdict }) =>
+      verdict.is === "rejected" ? [{ fact, cause: verdict.cause }] : [],
+    );
+    const [first] = rejected;
+    if (first === undefined) return done;
+    if (facts.length === 1) return dead(first.cause);
+    const { messaging } = this.#options;
+    const { attempts, firstAttemptAt } = delivery;
+    try {
+      // Those that are there already, as after a crash in the middle of this, have no effect.
+      await Promise.all(
+        rejected.map(({ fact, cause }) =>
+          messaging.sendDead(delivery.queue, aloneOf(fact, delivery), { cause, attempts, firstAttemptAt }),
+        ),
+      );
+      return done;
+    } catch {
+      // A queue without room for them has room for the message itself.
+      return dead(`${first.cause} (${rejected.length} of ${facts.length} facts of this message were turned down.)`);
+    }
   }
 }
 
-/** Adds a message to its caller's group; the answer says why it can't be read. */
-function addTo(groups: Map<string, Group>, delivery: Delivery): string | undefined {
-  const read = readFact(delivery);
-  if (!read.ok) return read.rejection;
-  const { fact, told } = read.value;
-  const member = { delivery, fact };
-  const known = groups.get(told);
-  if (known !== undefined) {
-    known.members.push(member);
-    return undefined;
-  }
-  const caller = readCaller(told);
-  if (!caller.ok) return caller.rejection;
-  groups.set(told, { caller: caller.value, members: [member] });
-  return undefined;
-}
+const recorded: Verdict = { is: "recorded" };
 
 function dead(cause: string): Handled {
   return { outcome: "dead", cause, freesKey: true };
