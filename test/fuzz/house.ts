@@ -16,6 +16,8 @@ import {
 import type { Storage } from "../../src/platform/storage/index.ts";
 import { MemoryStorage } from "../../src/platform/storage/memory/index.ts";
 import { openSqliteStorage } from "../../src/platform/storage/sqlite/index.ts";
+import { systemTimers } from "../../src/platform/timers/index.ts";
+import { startArchive } from "../../src/services/archive/index.ts";
 import { createGateway, type Gateway } from "../../src/services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../src/services/identity/index.ts";
 import {
@@ -200,9 +202,18 @@ export class House {
       randomId: () => randomBytes(16).toString("hex"),
       observer: { compared: silent, failed: (_what, error) => errors.push(error) },
     });
+    const archive = startArchive({
+      log: (storage as Storage).archive,
+      preparation: inventory.archiving,
+      clock: now,
+      timers: systemTimers,
+      afterDays: null,
+      dailyAtMs: 0,
+    });
     const gateway = await createGateway({
       intake,
       epcis: { capture, events: new EpcisEvents(fuzzed, now) },
+      archive,
       inventory: fuzzed,
       sync,
       reconciliations,
