@@ -304,8 +304,8 @@ export const limits = {
   reconciliationSettleMs: 5000,
   /** Locations that are compared with at once: most of the time of each is waiting. */
   reconciliationLocationsAtOnce: 4,
-  /** Stocks of ours that are looked at before others get their turn: about a millisecond. */
-  reconciliationStep: 1000,
+  /** Stocks that are looked at before others get their turn: about two milliseconds. */
+  reconciliationStep: 500,
   /** Findings of one location that are kept and shown; all are corrected. */
   reconciliationFindingsKept: 1000,
   /** Reconciliations that are listed: the newest. Their streams have the others. */

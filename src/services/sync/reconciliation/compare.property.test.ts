@@ -159,6 +159,7 @@ class World {
       isPending: (pair) => this.pushes.has(keyOf(pair)),
       covers: ({ sku }) => this.covers(sku),
       isTheirOwn: (location) => this.authority === "theirs" && location === "own",
+      pause: () => answer(() => undefined),
       settle: () =>
         answer(() => {
           this.now += 100;

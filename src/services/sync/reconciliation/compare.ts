@@ -30,6 +30,8 @@ export interface Sides {
   covers(pair: Pair): boolean;
   /** Whether their figures of a location are their own, and win. */
   isTheirOwn(location: string): boolean;
+  /** Lets others have their turn. */
+  pause(): Promise<void>;
   /** Lets pass the time in which changes under way arrive. */
   settle(): Promise<void>;
   now(): Instant;
@@ -81,34 +83,47 @@ async function firstLook(sides: Sides): Promise<{ readonly seen: number; readonl
 
 async function secondLook(sides: Sides, suspicions: Suspicions): Promise<Found[]> {
   const all = [...suspicions.values()];
-  const versions = (await readAll(sides, all.map(bare))).map((ours) => ours?.version);
-  const before = all.map((pair, index) => ({ version: versions[index], pending: sides.isPending(pair) }));
+  const before = await inBatches(sides, all, async (batch) => {
+    const ours = await sides.readOurs(batch.map(bare));
+    // After the versions: what was acknowledged by now must be in what they say from now on.
+    return batch.map((pair, index) => ({ version: ours[index]?.version, pending: sides.isPending(pair) }));
+  });
+  const firstAskedAt = sides.now();
+  const again = await readAgain(sides, suspicions);
+  // Facts that tell of what they had done by then are given time to come.
+  await sides.settle();
+  const judged = await inBatches(sides, [...all.entries()], async (batch) => {
+    const told = batch.map(([, suspicion]) => again.get(pairKey(suspicion)));
+    const ours = await sides.readOurs(batch.map(([, suspicion], index) => told[index]?.theirs ?? bare(suspicion)));
+    return batch.map(([place, suspicion], index) => {
+      const look = {
+        theirs: told[index]?.theirs,
+        ours: ours[index],
+        before: before[place] ?? { version: undefined, pending: true },
+        pendingAfter: sides.isPending(suspicion),
+        isTheirOwn: sides.isTheirOwn(suspicion.location),
+      };
+      if (!stands(suspicion, look)) return undefined;
+      const finding = findingOf(suspicion.kind, look, suspicion);
+      const askedAt = told[index]?.askedAt ?? firstAskedAt;
+      return { finding, countableAt: countableAt(suspicion, look, askedAt, sides.now()) };
+    });
+  });
+  return judged.filter((found) => found !== undefined);
+}
+
+/** What they say now of the stocks that differed, and when they were asked. */
+async function readAgain(
+  sides: Sides,
+  suspicions: Suspicions,
+): Promise<ReadonlyMap<string, { readonly theirs: TheirRecord; readonly askedAt: Instant }>> {
   const again = new Map<string, { readonly theirs: TheirRecord; readonly askedAt: Instant }>();
   let askedAt = sides.now();
-  const firstAskedAt = askedAt;
   for await (const records of theirPages(sides)) {
     for (const theirs of records) if (suspicions.has(pairKey(theirs))) again.set(pairKey(theirs), { theirs, askedAt });
     askedAt = sides.now();
   }
-  // Facts that tell of what they had done by then are given time to come.
-  await sides.settle();
-  const ours = await readAll(
-    sides,
-    all.map((suspicion) => again.get(pairKey(suspicion))?.theirs ?? bare(suspicion)),
-  );
-  return all.flatMap((suspicion, index) => {
-    const told = again.get(pairKey(suspicion));
-    const look = {
-      theirs: told?.theirs,
-      ours: ours[index],
-      before: before[index] ?? { version: undefined, pending: true },
-      pendingAfter: sides.isPending(suspicion),
-      isTheirOwn: sides.isTheirOwn(suspicion.location),
-    };
-    if (!stands(suspicion, look)) return [];
-    const finding = findingOf(suspicion.kind, look, suspicion);
-    return [{ finding, countableAt: countableAt(suspicion, look, told?.askedAt ?? firstAskedAt, sides.now()) }];
-  });
+  return again;
 }
 
 async function* theirPages(sides: Sides): AsyncGenerator<readonly TheirRecord[]> {
@@ -125,9 +140,16 @@ function bare({ sku, location }: Pair): TheirRecord {
   return { sku, location, onHand: 0 };
 }
 
-async function readAll(sides: Sides, records: readonly TheirRecord[]): Promise<(OurFigures | undefined)[]> {
-  const figures: (OurFigures | undefined)[] = [];
-  for (let start = 0; start < records.length; start += limits.batchItemsMax)
-    figures.push(...(await sides.readOurs(records.slice(start, start + limits.batchItemsMax))));
-  return figures;
+/** Works through many, so many at a time, between which others get their turn. */
+async function inBatches<T, R>(
+  sides: Sides,
+  items: readonly T[],
+  work: (batch: readonly T[]) => Promise<readonly R[]>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let start = 0; start < items.length; start += limits.reconciliationStep) {
+    results.push(...(await work(items.slice(start, start + limits.reconciliationStep))));
+    await sides.pause();
+  }
+  return results;
 }

@@ -103,6 +103,7 @@ async function compareWith(receiver: Receiver, isTheirs: boolean, options: Locat
     isPending: (pair) => pushes.isPending(receiver, pair),
     covers,
     isTheirOwn: (location) => isTheirs && location === receiver.location,
+    pause,
     settle: () => new Promise((resolve) => timers.after(settleMs, resolve)),
     now: clock,
   });
