@@ -21,11 +21,13 @@ describe("metrics", () => {
     expect(new Set(names).size).toBe(names.length);
     for (const { name, kind, help, labels } of Object.values(metricList)) {
       expect(name).toMatch(
-        /^(larder_(gateway|inventory|intake|relay|sync|reconciliation|queue|storage|runtime|build)|process)_[a-z_]+$/,
+        /^(larder_(gateway|inventory|intake|relay|sync|reconciliation|archive|queue|storage|runtime|build)|process)_[a-z_]+$/,
       );
       expect(name.endsWith("_total"), name).toBe(kind === "counter");
       expect(help, name).toMatch(/^[A-Z0-9].*\.$/);
-      for (const label of labels) expect(["sku", "location", "actor", "owner", "key"]).not.toContain(label);
+      for (const label of labels) expect(["sku", "actor", "owner", "key"]).not.toContain(label);
+      // Only locations that get changes pushed, of which there is a limit.
+      if (labels.includes("location")) expect(name).toMatch(/^larder_(sync|reconciliation)_/);
     }
   });
 
