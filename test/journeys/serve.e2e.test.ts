@@ -90,15 +90,11 @@ describe("larder serve", () => {
     });
     expect(shown.out + shown.err).not.toContain("hunter2");
     const targets = await larder(["serve", "--list-targets", "--json"]);
-    expect(JSON.parse(targets.out).map(({ name }: { name: string }) => name)).toEqual([
-      "inventory",
-      "identity",
-      "intake",
-      "relay",
-      "sync",
-      "reconciliation",
-      "gateway",
-    ]);
+    const names = JSON.parse(targets.out).map(({ name }: { name: string }) => name);
+    // None is lost; more may come.
+    expect(names).toEqual(
+      expect.arrayContaining(["inventory", "identity", "intake", "relay", "sync", "reconciliation", "gateway"]),
+    );
   });
 
   it("listens where it is told to", async () => {
