@@ -28,6 +28,8 @@ const mappings = [
   { what: "opening stock", path: join(examples, "online-retail", "opening.json") },
   { what: "sales", path: join(examples, "online-retail", "mapping.json") },
 ];
+/** The example warehouse, which gets every change pushed. */
+const warehouseId = "warehouse";
 /** What the sample sells most of, with the shop's own names. */
 const items = [
   { sku: "85123A", name: "White hanging heart T-light holder" },
@@ -56,16 +58,22 @@ async function demo(flags: DemoFlags, io: Io): Promise<void> {
     { data: flags.data, store: "sqlite:", ...(flags.port && { port: flags.port }) },
     io,
   );
+  // The warehouse's system is on this machine.
+  const outboundAllow = [settings.outboundAllow, "127.0.0.1"].filter((part) => part !== null).join(",");
   const logger = createLogger({ level: "warn", format: settings.logFormat });
-  const { server, url } = await startSomewhere({ ...settings, adminKey: key }, logger, io);
+  const { server, url } = await startSomewhere({ ...settings, outboundAllow, adminKey: key }, logger, io);
+  const { startWarehouse } = await import("../../examples/warehouse/server.ts");
+  const warehouse = await startWarehouse({ location: warehouseId });
+  const stop = () => server.stop().finally(() => warehouse.stop());
   try {
     await replay(url, key, flags, io);
+    await connect(warehouse.url, new Client(url, key));
     await greet(url, key, flags, io);
   } catch (error) {
-    await server.stop();
+    await stop();
     throw error;
   }
-  const exitCode = await runUntilSignal(() => server.stop(), logger);
+  const exitCode = await runUntilSignal(stop, logger);
   if (exitCode !== 0) throw new Failure("The server did not stop cleanly; its log says why.");
 }
 
@@ -76,7 +84,8 @@ async function demo(flags: DemoFlags, io: Io): Promise<void> {
 async function clearFolder(folder: string): Promise<void> {
   if (!existsSync(folder) || readdirSync(folder).length === 0) return;
   const foreign = readdirSync(folder).filter(
-    (name) => !/^(log|derived|queues|lock)\.(db|pid)(-wal|-shm|-journal)?$/.test(name),
+    (name) =>
+      !/^((log|derived|queues|lock)\.(db|pid)(-wal|-shm|-journal)?|derived\.db\.sum|secret\.key|archive)$/.test(name),
   );
   if (foreign.length > 0)
     throw new Failure(`${folder} holds ${foreign[0]}, which is not Larder's. Name another folder by --data.`);
@@ -133,6 +142,11 @@ async function replay(url: string, key: string, flags: DemoFlags, io: Io): Promi
   }
 }
 
+/** A warehouse whose own system holds a copy of every figure, as `larder sync` and `larder reconcile` show. */
+async function connect(url: string, client: Client): Promise<void> {
+  await client.putLocation(warehouseId, { name: "The warehouse next door", kind: "warehouse", sync: { url } });
+}
+
 async function greet(url: string, key: string, flags: DemoFlags, io: Io): Promise<void> {
   const client = new Client(url, key);
   const { items: found, position } = await client.availability(items.map(({ sku }) => sku));
@@ -158,6 +172,15 @@ async function greet(url: string, key: string, flags: DemoFlags, io: Io): Promis
     io.out(io.paint("dim", `# ${about}`));
     io.out(line);
   }
+  io.out("");
+  io.out(
+    io.paint(
+      "dim",
+      "# A warehouse's system runs beside it and is told of every change: how far is it, and does it agree?",
+    ),
+  );
+  io.out("npx larder sync");
+  io.out("npx larder reconcile");
 }
 
 function curlLines(

@@ -51,12 +51,32 @@ describe("larder demo", () => {
       expect(seen).toContain("larder.reservation.reserved.v1");
       expect(seen).toContain("larder.reservation.confirmed.v1");
 
+      // The warehouse beside it has every figure, and agrees.
+      const shell = {
+        LARDER_URL: /LARDER_URL=(\S+)/.exec(key)?.[1] ?? "",
+        LARDER_KEY: /LARDER_KEY=(\S+)/.exec(key)?.[1] ?? "",
+      };
+      await eventually(async () => {
+        const [status] = JSON.parse((await larder(["sync", "--json"], shell)).out).items;
+        return status.waiting === 0 && status.lastSuccessAt !== null;
+      }, 30_000);
+      const reconciled = await larder(["reconcile", "--json"], shell);
+      expect(reconciled.code).toBe(0);
+      expect(JSON.parse(reconciled.out)).toMatchObject({ accuracy: 1, findings: [] });
+
       const second = await larder(["demo", "--data", data, "--port", "0"]);
       expect(second).toMatchObject({ code: 1, err: expect.stringContaining("in use by another process") });
       demo.kill("SIGINT");
       await eventually(() => demo.exitCode !== null);
       expect(demo.exitCode).toBe(0);
       expect(await larder(["verify", data])).toMatchObject({ code: 0 });
+
+      const again = spawnLarder(["demo", "--data", data, "--port", "0"]);
+      onTestFinished(() => void again.kill("SIGKILL"));
+      let printed = "";
+      again.stdout!.on("data", (chunk) => (printed += chunk));
+      await eventually(() => printed.includes("LARDER_KEY=") || again.exitCode !== null, 60_000);
+      expect(again.exitCode).toBe(null);
     },
     120_000,
   );

@@ -19,7 +19,12 @@ describe("metrics", () => {
   it("have names and labels of the conventions, and none grows with the shop", () => {
     const names = Object.values(metricList).map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    for (const { name, kind, help, labels } of Object.values(metricList)) {
+    for (const { name, kind, help, labels } of Object.values<{
+      name: string;
+      kind: string;
+      help: string;
+      labels: readonly string[];
+    }>(metricList)) {
       expect(name).toMatch(
         /^(larder_(gateway|inventory|intake|relay|sync|reconciliation|archive|queue|storage|runtime|build)|process)_[a-z_]+$/,
       );
