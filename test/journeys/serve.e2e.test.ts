@@ -93,7 +93,11 @@ describe("larder serve", () => {
     expect(JSON.parse(targets.out).map(({ name }: { name: string }) => name)).toEqual([
       "inventory",
       "identity",
+      "intake",
       "relay",
+      "sync",
+      "reconciliation",
+      "archive",
       "gateway",
     ]);
   });
