@@ -94,7 +94,7 @@ function readSnapshot(
   }
 }
 
-/** Stocks that are kept between two turns for others: some milliseconds of work. */
+/** Stocks whose snapshots are written together. */
 const keptAtATime = 8;
 
 /**
@@ -109,6 +109,8 @@ export async function keepSnapshots(storage: Storage, streams: readonly string[]
     for (const stream of stocks.slice(from, from + keptAtATime)) {
       const kept = readSnapshot(storage.derived.get(consumerName, stream), reader.counters);
       if (kept !== undefined && kept.seq >= upTo) continue;
+      // Each may have some hundred events to fold: others get their turn in between.
+      await new Promise(setImmediate);
       const { version, state } = await loadState(storage, reader, stream);
       if (version === kept?.version) continue;
       const [last] = await storage.readStream(stream, version - 1, version);
@@ -116,7 +118,7 @@ export async function keepSnapshots(storage: Storage, streams: readonly string[]
     }
     const checkpoint = storage.derived.checkpoint(consumerName);
     if (put.length > 0) storage.derived.commit([{ consumer: consumerName, checkpoint, put, remove: [] }]);
-    await new Promise(setImmediate);
+    else await new Promise(setImmediate);
   }
 }
 
