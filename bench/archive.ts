@@ -123,6 +123,18 @@ async function readAll(title: string): Promise<void> {
   console.log(`  the whole log             ${Math.round((1000 * events) / (performance.now() - began))} events/s`);
 }
 
+/** The longest time for which a timer of a millisecond waited while some work was done, in milliseconds. */
+async function longestPause(work: () => Promise<unknown>): Promise<number> {
+  let longestMs = 0;
+  let last = performance.now();
+  const ticking = setInterval(() => {
+    longestMs = Math.max(longestMs, performance.now() - last - 1);
+    last = performance.now();
+  }, 1);
+  await work().finally(() => clearInterval(ticking));
+  return longestMs;
+}
+
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 let { storage, inventory } = await open();
@@ -137,24 +149,20 @@ const logBytes = statSync(join(folder, "log.db")).size;
 
 began = performance.now();
 const { passed, keepStates } = inventory.archiving;
-let longestMs = 0;
-let turn = performance.now();
-const ticking = setInterval(() => {
-  longestMs = Math.max(longestMs, performance.now() - turn - 1);
-  turn = performance.now();
-}, 1);
-const moved = await storage.archive.run(
-  { before: Math.floor(now / dayMs) * dayMs, upTo: await passed() },
-  { beforeMove: keepStates },
-);
-clearInterval(ticking);
+const idle = await longestPause(() => new Promise((resolve) => setTimeout(resolve, 5000)));
+began = performance.now();
+let moved: Awaited<ReturnType<typeof storage.archive.run>> = [];
+const bounds = { before: Math.floor(now / dayMs) * dayMs, upTo: await passed() };
+const busy = await longestPause(async () => {
+  moved = await storage.archive.run(bounds, { beforeMove: keepStates });
+});
 const seconds = (performance.now() - began) / 1000;
 const events = moved.reduce((sum, file) => sum + file.events, 0);
 const bytes = moved.reduce((sum, file) => sum + file.bytes, 0);
 console.log(
   `\n${events} events of ${moved.length} days moved in ${seconds.toFixed(1)} s: ${Math.round(events / seconds)} events/s`,
 );
-console.log(`the server's thread was held up for ${longestMs.toFixed(0)} ms at most`);
+console.log(`longest pause of the server's thread ${busy.toFixed(0)} ms; ${idle.toFixed(0)} ms while nothing was done`);
 console.log(`log.db ${megabytes(logBytes)} (${Math.round(logBytes / storage.head())} bytes an event), of which`);
 console.log(`  free now ${megabytes(storage.archive.figures().freeBytes)}`);
 console.log(`cold files ${megabytes(bytes)} (${Math.round(bytes / events)} bytes an event)`);

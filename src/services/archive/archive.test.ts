@@ -171,9 +171,17 @@ describe("after days were moved", () => {
     await reader.close();
   });
 
-  it("decides on stocks without their cold files; only what needs those fails, and clearly", async () => {
+  it.each([
+    ["kept", false],
+    ["lost, and derived again from the cold files", true],
+  ])("decides on stocks without their cold files, with what is derived %s", async (_title, isLost) => {
     const before = accepted(await inventory.stock("apple", {}, caller)).locations;
     await moveBefore("2026-08-12");
+    if (isLost) {
+      await close();
+      rmSync(join(folder, "derived.db"));
+      await open();
+    }
     await close();
     renameSync(join(folder, "archive"), join(home, "elsewhere"));
     now += 60_000;
@@ -189,6 +197,7 @@ describe("after days were moved", () => {
     expect(receipt).toMatchObject({ status: "fulfilled", value: { accepted: 1 } });
     expect(old).toMatchObject({ status: "rejected", reason: { code: "archive-unavailable" } });
     expect(fresh).toMatchObject({ status: "fulfilled", value: { ok: true } });
+    // Only what needs the cold files fails, and clearly.
     const at = new Date(start).toISOString();
     await expect(inventory.stock("apple", { at }, caller)).rejects.toMatchObject({ code: "archive-unavailable" });
     expect(accepted(await inventory.availability(skus, undefined, caller)).items).toHaveLength(3);

@@ -189,6 +189,9 @@ class LocalInventory implements RunningInventory {
   }
 
   async start(): Promise<void> {
+    const seam = this.#storage.archive?.figures().seam ?? 0;
+    // Up to the present, so that the event by which a snapshot is checked is in the hot log where the stock lives on.
+    if (this.#storage.derived.checkpoint(this.#snapshots.name) < seam) this.#snapshots.foldUpTo(this.#storage.head());
     await this.#host.start([
       this.#availability,
       this.#openReservations,

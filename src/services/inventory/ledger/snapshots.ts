@@ -94,7 +94,7 @@ function readSnapshot(
   }
 }
 
-/** Stocks that are kept between two turns for others: some milliseconds of work. */
+/** Stocks whose snapshots are written together. */
 const keptAtATime = 8;
 
 /**
@@ -109,6 +109,8 @@ export async function keepSnapshots(storage: Storage, streams: readonly string[]
     for (const stream of stocks.slice(from, from + keptAtATime)) {
       const kept = readSnapshot(storage.derived.get(consumerName, stream), reader.counters);
       if (kept !== undefined && kept.seq >= upTo) continue;
+      // Each may have some hundred events to fold: others get their turn in between.
+      await new Promise(setImmediate);
       const { version, state } = await loadState(storage, reader, stream);
       if (version === kept?.version) continue;
       const [last] = await storage.readStream(stream, version - 1, version);
@@ -116,7 +118,7 @@ export async function keepSnapshots(storage: Storage, streams: readonly string[]
     }
     const checkpoint = storage.derived.checkpoint(consumerName);
     if (put.length > 0) storage.derived.commit([{ consumer: consumerName, checkpoint, put, remove: [] }]);
-    await new Promise(setImmediate);
+    else await new Promise(setImmediate);
   }
 }
 
@@ -138,6 +140,11 @@ interface Moved {
   seq: number;
 }
 
+interface Folding {
+  readonly upTo: number;
+  readonly stocks: Map<string, { readonly state: Stock; readonly version: number; readonly seq: number }>;
+}
+
 /** Writes snapshots of the stocks that have moved most, from the states that the ledger has in memory. */
 export class SnapshotWriter implements Consumer, SnapshotReader {
   readonly name = consumerName;
@@ -147,6 +154,9 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
   readonly #moved = new Map<string, Moved>();
   /** The streams among them that have moved enough. */
   readonly #due = new Set<string>();
+  #folding: Folding | undefined;
+  /** Stocks that were folded here, to be written with the next changes. */
+  #folded: Folding["stocks"] = new Map();
 
   constructor(peek: (stream: string, version: number) => unknown, eventsBetween = eventsBetweenSnapshots) {
     this.#peek = peek;
@@ -157,7 +167,16 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
     // Snapshots are read one by one, when a stock is asked for.
   }
 
+  /**
+   * Folds the stocks itself out of what it is shown up to an event, and then writes a snapshot of each: for a start after
+   * all that is derived was lost, which reads those events once, so that no stock has to be folded from cold files alone.
+   */
+  foldUpTo(seq: number): void {
+    this.#folding = { upTo: seq, stocks: new Map() };
+  }
+
   apply(unit: RecordedUnit): void {
+    if (this.#folding !== undefined) this.#fold(unit, this.#folding);
     for (const { stream, version, seq } of unit.events) {
       if (!stream.startsWith("stock-")) continue;
       const moved = this.#moved.get(stream);
@@ -172,8 +191,29 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
     }
   }
 
+  #fold({ events }: RecordedUnit, { upTo, stocks }: Folding): void {
+    const first = events[0]?.seq ?? 0;
+    if (first > upTo) return;
+    for (const event of events) {
+      const { stream, version, seq } = event;
+      if (!stream.startsWith("stock-")) continue;
+      const known = stocks.get(stream);
+      // What began before the first unit that came here can't be folded from its middle.
+      if (known === undefined && version !== 1) continue;
+      const family = familyOf(stream);
+      const state = family.evolve(known?.state ?? family.empty(), event, event.unit);
+      stocks.set(stream, { state: state as Stock, version, seq });
+    }
+    if (first + events.length <= upTo) return;
+    this.#folded = stocks;
+    this.#folding = undefined;
+  }
+
   changes(): { put: DerivedDocument[]; remove: string[] } {
     const put: DerivedDocument[] = [];
+    for (const [stream, { state, version, seq }] of this.#folded) put.push(snapshotOf(stream, version, seq, state));
+    this.counters.written += put.length;
+    this.#folded = new Map();
     for (const stream of this.#due) {
       const { events, version, seq } = this.#moved.get(stream) ?? { events: 0, version: 0, seq: 0 };
       // The state may be ahead of the log while an append is under way: then it waits for the next turn.
