@@ -64,12 +64,11 @@ const reconciliations = await startReconciliation({
 });
 
 /** Milliseconds that reservations take while something else goes on. */
-async function reservationsDuring(
-  work: () => Promise<unknown>,
-): Promise<{ seconds: number; p50: number; p99: number }> {
+async function reservationsDuring(work: () => Promise<unknown>) {
   const took: number[] = [];
   let isDone = false;
   const begun = performance.now();
+  const cpuBefore = process.cpuUsage();
   const load = (async () => {
     const waiting: Promise<unknown>[] = [];
     for (let n = 0; !isDone; n += 1) {
@@ -83,11 +82,12 @@ async function reservationsDuring(
   })();
   await work();
   const seconds = (performance.now() - begun) / 1000;
+  const { user, system } = process.cpuUsage(cpuBefore);
   isDone = true;
   await load;
   took.sort((a, b) => a - b);
   const at = (share: number) => took[Math.floor(share * (took.length - 1))] ?? 0;
-  return { seconds, p50: at(0.5), p99: at(0.99) };
+  return { seconds, cpuSeconds: (user + system) / 1e6, p50: at(0.5), p99: at(0.99) };
 }
 
 async function compare(): Promise<void> {
@@ -120,8 +120,12 @@ const cases: readonly (readonly [string, typeof told | undefined])[] = [
 for (const [name, says] of cases) {
   if (says !== undefined) told = says;
   console.log(name);
-  const { seconds, p50, p99 } = await reservationsDuring(says === undefined ? () => sleep(10_000) : compare);
-  console.log(`  ${seconds.toFixed(1)} s; reservations p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+  const { seconds, cpuSeconds, p50, p99 } = await reservationsDuring(
+    says === undefined ? () => sleep(10_000) : compare,
+  );
+  console.log(
+    `  ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of processor time; reservations p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`,
+  );
 }
 await reconciliations.stop();
 await inventory.stop();

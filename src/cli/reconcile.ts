@@ -14,6 +14,8 @@ interface ReconcileFlags extends ServerOptions {
 
 /** Milliseconds between looks whether it has ended. */
 const lookMs = 500;
+/** Milliseconds after which someone who waits is told why that may be. */
+const patienceMs = 30_000;
 
 export function reconcileCommand(io: Io): Command {
   const command = new Command("reconcile")
@@ -42,9 +44,11 @@ async function reconcile(flags: ReconcileFlags, io: Io): Promise<void> {
     ...(flags.location && { locations: [...flags.location] }),
   });
   if (io.isTerminal.err) io.note(`Reconciliation ${run.id}: some seconds, so that what is under way arrives …`);
-  while (run.endedAt === null) {
+  for (let looks = 1; run.endedAt === null; looks += 1) {
     await sleep(lookMs);
     run = await client.reconciliation(run.id);
+    if (looks * lookMs === patienceMs && run.status === "waiting")
+      io.note("It still waits: for others to end, or because everything outgoing is paused (`larder resume`).");
   }
   if (flags.json) io.out(JSON.stringify(run));
   else for (const line of linesOf(run)) io.out(line);

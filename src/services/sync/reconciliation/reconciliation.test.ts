@@ -236,6 +236,30 @@ describe("a reconciliation", () => {
   });
 });
 
+it("waits while everything outgoing is paused, as after a restore", async () => {
+  let look = () => {};
+  const timers = {
+    ...systemTimers,
+    every: (ms: number, run: () => void) => {
+      if (ms === limits.reconciliationLookMs) look = run;
+      return ms === limits.reconciliationLookMs ? () => undefined : systemTimers.every(ms, run);
+    },
+  };
+  const world = await openStocked({ timers });
+  const snapshot = vi.spyOn(world.stock, "snapshot");
+  await world.storage.setOutgoingPaused(true);
+  const { id } = accepted(await world.reconciliations.request({ mode: "correct" }, caller));
+  look();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(snapshot).not.toHaveBeenCalled();
+  await world.storage.setOutgoingPaused(false);
+  look();
+  await vi.waitFor(async () => {
+    expect(accepted(await world.reconciliations.reconciliation(id, caller)).status).toBe("done");
+  });
+  await world.stop();
+});
+
 describe("a snapshot that can't be compared", () => {
   const page = (records: unknown, rest: object = {}) => JSON.stringify({ records, ...rest });
   const milk = { sku: "milk", location: "leeds", onHand: 1 };

@@ -195,9 +195,10 @@ class LocalReconciliations implements RunningReconciliations {
     }
   }
 
-  /** Works through what waits, one after the other, unless that is being done. */
+  /** Works through what waits, one after the other, unless that is being done. After a restore nothing goes out, so all wait. */
   #goOn(): void {
-    if (this.#work !== undefined || this.#stopping.signal.aborted) return;
+    const { storage } = this.#options;
+    if (this.#work !== undefined || this.#stopping.signal.aborted || storage.outgoingPaused) return;
     this.#work = this.#workThrough()
       .catch((error: unknown) => {
         // Broken off at a stop; or looked at again soon.
