@@ -336,6 +336,21 @@ export const bugs: readonly Bug[] = [
     why: "A checkpoint is committed without what was derived up to it (I5).",
   },
   {
+    name: "told-before-it-was",
+    file: "services/sync/receivers.ts",
+    find: "this.#receivers.get(location)?.backlog.toldUntil(this.#reached)",
+    replace: "this.#receivers.has(location) ? this.#reached : undefined",
+    why: "Sync keeps that a receiver has been told when it is only about to be: a crash in between leaves it behind.",
+    caughtBy: "src/services/sync/crash.test.ts",
+  },
+  {
+    name: "merged-into-the-past",
+    file: "services/sync/domain/backlog.ts",
+    find: "if (known !== undefined) {",
+    replace: "if (known === undefined && this.#inFlight.has(stock.key)) return;\n    if (known !== undefined) {",
+    why: "A change of a stock that is under way counts as merged with a push whose figures were read before it.",
+  },
+  {
     name: "stale-snapshot-believed",
     file: `${inventory}/ledger/snapshots.ts`,
     find: "fold(family, snapshot.stock, snapshot.version, events.slice(1))",

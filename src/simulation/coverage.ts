@@ -30,7 +30,7 @@ const codes = {
   "unsupported-media-type": atTheEdge,
   "idempotency-key-reused": true,
   "too-many-allocations": true,
-  "dead-letter-ended": "the simulator has no queues",
+  "dead-letter-ended": "no client of the simulator asks for dead letters",
   "headers-too-large": atTheEdge,
   "too-many-requests": atTheEdge,
   overloaded: "needs 50,000 commands that wait at once; tests of the ledger have them",

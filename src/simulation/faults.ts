@@ -35,6 +35,10 @@ export const faultKinds = [
   "answer-delayed",
   "refused-connection",
   "client-vanished",
+  "push-refused",
+  "push-lost",
+  "push-unanswered",
+  "push-late",
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];

@@ -18,6 +18,7 @@ import { Requests } from "./requests.ts";
 import { Scheduler } from "./scheduler.ts";
 import { drawSetup, isStorageFault, Server, type ServerEnvironment } from "./server.ts";
 import { admin, drawScale } from "./shop.ts";
+import { Warehouse, warehouseName, warehouseRoutes } from "./warehouse.ts";
 import { Workload } from "./workload.ts";
 
 export interface HistoryResult {
@@ -65,6 +66,7 @@ class World {
   readonly #network: Network;
   readonly #environment: ServerEnvironment;
   readonly #follower: ChangeFollower | undefined;
+  readonly #warehouse: Warehouse | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -87,7 +89,22 @@ class World {
     const { scheduler, mixture, disk } = { scheduler: this.#scheduler, mixture: this.#mixture, disk: this.#disk };
     const note = (kind: FaultKind) => this.#note(kind);
     const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };
+    const others = random.fork();
+    this.#warehouse = others.chance(0.4)
+      ? new Warehouse({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#oracle,
+          look: () => this.#look(),
+          isCalm: weather.calm,
+          note,
+          fail: (error) => this.#fail(error),
+        })
+      : undefined;
     this.#environment = {
+      warehouse: this.#warehouse,
+      random: others,
+      glance: () => scheduler.now + this.#clockOffset,
       scheduler,
       disk,
       setup: drawSetup(random),
@@ -124,7 +141,7 @@ class World {
     this.#startServer();
     for (this.step = 1; this.step <= steps; this.step += 1) {
       if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
-      else this.#ask(this.#workload.next(this.#scheduler.now));
+      else this.#ask(this.#route() ?? this.#workload.next(this.#scheduler.now));
       await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
       if (this.step % stepsBetweenFolds === 0) await mustFold(this.#disk, this.#oracle);
     }
@@ -134,6 +151,8 @@ class World {
     const { state, inventory } = this.#server;
     must(state === "up" && inventory !== undefined, () => `the server is ${state}, though nothing goes wrong any more`);
     await mustHaveConverged(this.#oracle, inventory, this.#scheduler.now);
+    const lacks = await this.#warehouse?.lacks(this.#oracle, inventory);
+    must(lacks === undefined, () => lacks ?? "");
     this.#follower?.mustBeDone();
     await this.#mustStartTheSame();
   }
@@ -188,6 +207,14 @@ class World {
   #ask(operation: Operation): void {
     for (const fact of factsIn(operation)) this.#requests.remember(fact);
     this.#network.ask(operation);
+  }
+
+  /** Now and then the warehouse asks for other changes than before, or for none. */
+  #route(): Operation | undefined {
+    if (this.#warehouse === undefined || (this.step > 3 && !this.#random.chance(0.01))) return undefined;
+    const pushed = this.step > 3 && this.#random.chance(0.2) ? undefined : this.#random.pick(warehouseRoutes);
+    const location = { kind: "location", id: warehouseName, priority: 9, timeZone: "UTC" } as const;
+    return { ...location, ...(pushed && { pushed }), caller: admin };
   }
 
   #handle(operation: Operation, answered: (answer: Answer) => void): void {
@@ -327,6 +354,7 @@ class World {
     );
     // Past all that may lapse, and past what has been told late, twice or to nobody.
     for (let leap = 0; leap < 4; leap += 1) {
+      await this.#warehouse?.redrive();
       this.#scheduler.now += 2 * day;
       await this.#pass(2 * minute + 10_000);
     }

@@ -49,7 +49,14 @@ export type Request =
   | { readonly kind: "list"; readonly reference: string }
   | { readonly kind: "item"; readonly sku: string; readonly body: ItemBody }
   | { readonly kind: "policy"; readonly sku: string; readonly body: PolicyBody }
-  | { readonly kind: "location"; readonly id: string; readonly priority: number; readonly timeZone: string };
+  | {
+      readonly kind: "location";
+      readonly id: string;
+      readonly priority: number;
+      readonly timeZone: string;
+      /** Whose changes are pushed to it. */
+      readonly pushed?: "all" | "others" | readonly string[];
+    };
 
 /** A request of a client, which it repeats, the same in every word, until it has an answer. */
 export type Operation = Request & { readonly caller: Caller };
@@ -128,8 +135,9 @@ async function ask(inventory: RunningInventory, operation: Exclude<Operation, { 
     case "policy":
       return inventory.setPolicy(operation.sku, operation.body, caller);
     case "location": {
-      const { id, priority, timeZone } = operation;
-      return inventory.putLocation(id, { name: id, kind: "store", priority, timeZone }, caller);
+      const { id, priority, timeZone, pushed: of } = operation;
+      const sync = of && { url: "https://depot.example", of: typeof of === "string" ? of : [...of], batchSize: 3 };
+      return inventory.putLocation(id, { name: id, kind: "store", priority, timeZone, ...(sync && { sync }) }, caller);
     }
   }
 }

@@ -5,12 +5,14 @@ import {
   silentObserver,
   startInventory,
 } from "../services/inventory/index.ts";
+import { type RunningSync, silentObserver as silentSync, startSync } from "../services/sync/index.ts";
 import type { Disk } from "./disk.ts";
 import { type Answer, type Operation, perform } from "./operations.ts";
 import { Violation } from "./oracle/shapes.ts";
 import type { Random } from "./random.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 import { type Fates, SimulatedStorage } from "./storage.ts";
+import type { Warehouse } from "./warehouse.ts";
 
 /** How a server is set up: drawn once for each history. */
 export interface Setup {
@@ -38,6 +40,11 @@ export interface ServerEnvironment {
   readonly setup: Setup;
   /** The server's clock at the moment; told of each look at it. */
   readonly clock: (server: Server) => number;
+  /** By the server's clock, without anyone being told: for what decides nothing. */
+  readonly glance: () => number;
+  /** What changes are pushed to; none in most histories. */
+  readonly warehouse: Warehouse | undefined;
+  readonly random: Random;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
 }
@@ -49,6 +56,7 @@ export class Server {
   state: "starting" | "up" | "stopping" | "down" = "starting";
   inventory: RunningInventory | undefined;
   storage: SimulatedStorage | undefined;
+  #sync: RunningSync | undefined;
   readonly #environment: ServerEnvironment;
   readonly #name: string;
   #ids = 0;
@@ -72,6 +80,7 @@ export class Server {
           return `${this.#name}.${this.#ids}`;
         },
         timers,
+        outgoing: { problemOf: () => undefined, seal: (_context, secret) => secret },
         observer: {
           ...silentObserver,
           consumerFailed: (name, error) => {
@@ -82,6 +91,8 @@ export class Server {
         ...setup,
       });
       if (this.life.dead) return;
+      await this.#startSync(inventory);
+      if (this.life.dead) return;
       this.inventory = inventory;
       this.state = "up";
     } catch (error) {
@@ -91,6 +102,28 @@ export class Server {
     }
   }
 
+  async #startSync(inventory: RunningInventory): Promise<void> {
+    const { scheduler, setup, warehouse, random, glance, fail } = this.#environment;
+    if (warehouse === undefined || this.storage === undefined) return;
+    this.#sync = await startSync({
+      storage: this.storage,
+      messaging: warehouse.messagingOf(this.life),
+      inventory,
+      courier: warehouse.courierOf(this.life),
+      openSecret: (_context, sealed) => sealed,
+      policy: { firstDelayMs: 500, delayMsMax: 20_000, attemptsMax: 3, elapsedMsMax: 3_600_000 },
+      clock: glance,
+      randomId: () => {
+        this.#ids += 1;
+        return `${this.#name}.${this.#ids}`;
+      },
+      random: () => random.next(),
+      observer: { ...silentSync, failed: (what, error) => fail(new Violation(`sync: ${what}: ${String(error)}`)) },
+      timers: scheduler.timersOf(this.life),
+      commitEveryMs: setup.commitEveryMs,
+    });
+  }
+
   async handle(operation: Operation): Promise<Answer> {
     return this.inventory === undefined ? { code: "storage-unavailable" } : perform(this.inventory, operation);
   }
@@ -98,6 +131,7 @@ export class Server {
   /** Finishes what it has. */
   async stop(): Promise<void> {
     this.state = "stopping";
+    await this.#sync?.stop();
     await this.inventory?.stop();
     await this.storage?.close();
     this.end();

@@ -123,7 +123,7 @@ it("one warehouse of three is down while stocks change: the others hear at once,
 
   const env = { LARDER_URL: server.url, LARDER_KEY: adminKey };
   const shown = await larder(["sync"], env);
-  expect(shown.out).toMatch(/LOCATION +WAITING[^]*hull +0 /);
+  expect(shown.out).toMatch(/LOCATION +WAITING[\s\S]*hull +0 /);
   hull.stock.take("wiped", []);
   expect((await larder(["sync", "resend", "hull"], env)).code).toBe(0);
   expect((await larder(["sync", "resend", "nowhere"], env)).code).toBe(1);

@@ -59,7 +59,10 @@ export class Dispatcher {
 
   /** Looks whether it is a receiver's turn, now or later. To be called whenever something about it has changed. */
   consider(receiver: Receiver): void {
-    if (this.#isStopped || !this.#isCurrent(receiver)) return this.forget(receiver);
+    if (this.#isStopped || !this.#isCurrent(receiver)) {
+      this.forget(receiver);
+      return;
+    }
     const now = this.#options.timers.elapsedMs();
     const at = receiver.nextPushAt(now);
     if (at === undefined || at === Number.POSITIVE_INFINITY) this.#ready.delete(receiver);

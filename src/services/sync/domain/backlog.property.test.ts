@@ -51,25 +51,33 @@ class Model {
         const version = (this.ours.get(one.stock)?.version ?? 0) + 1;
         this.ours.set(one.stock, { version, changedAt: this.now });
         this.given.delete(one.stock);
-        return this.backlog.changed(stockOf(one.stock), version, this.now);
+        this.backlog.changed(stockOf(one.stock), version, this.now);
+        return;
       }
       case "again":
         if (this.ours.has(one.stock)) this.backlog.again(stockOf(one.stock), this.now);
         return;
       case "take":
-        return this.#begin(this.backlog.take(one.max, this.now), one.max);
+        this.#begin(this.backlog.take(one.max, this.now), one.max);
+        return;
       case "probe":
-        return this.#begin(this.backlog.takeProbe(one.max), one.max);
+        this.#begin(this.backlog.takeProbe(one.max), one.max);
+        return;
       case "answer":
-        return this.#answer(one.which, one.how);
+        this.#answer(one.which, one.how);
+        return;
       case "down":
-        return this.backlog.park();
+        this.backlog.park();
+        return;
       case "back":
-        return this.backlog.unpark(this.now);
+        this.backlog.unpark(this.now);
+        return;
       case "resend":
-        return this.backlog.sweepSince(0);
+        this.backlog.sweepSince(0);
+        return;
       case "sweep":
-        return this.#sweep();
+        this.#sweep();
+        return;
       case "time":
         this.now += one.ms;
     }
@@ -89,10 +97,14 @@ class Model {
   #answer(which: number, how: "taken" | "failed" | "given-up"): void {
     const [batch] = this.underWay.splice(which % Math.max(1, this.underWay.length), 1);
     if (batch === undefined) return;
-    if (how === "failed") return this.backlog.hold(batch, this.now + 500);
+    if (how === "failed") {
+      this.backlog.hold(batch, this.now + 500);
+      return;
+    }
     if (how === "given-up") {
       for (const item of batch) this.given.add(numberOf(item));
-      return this.backlog.drop(batch);
+      this.backlog.drop(batch);
+      return;
     }
     const sent = batch.map((item) => ({ item, version: this.#read.get(item) ?? 0 }));
     for (const { item, version } of sent) {
