@@ -100,4 +100,4 @@ it("moves days on a stopped folder and on a running server, and answers as befor
   const { before, after } = (await json(stopped, "archive", "--compact", "--data", data)).body;
   expect(after).toBeLessThanOrEqual(before);
   expect(await json(stopped, "verify")).toMatchObject({ code: 0, body: { ok: true } });
-}, 120_000);
+}, 300_000);

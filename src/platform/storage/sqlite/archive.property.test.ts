@@ -10,7 +10,8 @@ import { ownThread } from "./archive.fixture.ts";
 import { openSqliteStorage } from "./index.ts";
 
 const dayMs = 86_400_000;
-const streams = ["stock-a/ä", "stock-a/b", "reservation-1", "reservation-2", "seal-0"];
+/** So many that some are not touched for days. */
+const streams = ["stock-a/ä", "stock-a/b", "stock-c/b", "reservation-1", "reservation-2", "transfer-1", "seal-0"];
 
 interface Step {
   /** Events of each unit of one append, as places in `streams`. */
@@ -23,15 +24,15 @@ interface Step {
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
-  units: fc.array(fc.array(fc.nat(streams.length - 1), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 9 }),
-  passMs: fc.oneof(fc.nat(1000), fc.nat(2 * dayMs), fc.constantFrom(dayMs, dayMs - 1)),
-  archiveDays: fc.option(fc.nat(2), { freq: 2, nil: undefined }),
+  units: fc.array(fc.array(fc.nat(streams.length - 1), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 3 }),
+  passMs: fc.oneof(fc.nat(1000), fc.nat(3 * dayMs), fc.constantFrom(dayMs, dayMs - 1)),
+  archiveDays: fc.option(fc.nat(1), { freq: 3, nil: undefined }),
   reopens: fc.constantFrom("no", "no", "no", "yes", "without derived.db"),
 });
 
 it("gives the same answers after days were moved as a store that moves nothing", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 9 }), fc.nat(), async (steps, seed) => {
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), fc.nat(), async (steps, seed) => {
       const folder = mkdtempSync(join(tmpdir(), "larder-cold-twin-"));
       let storage = await openSqliteStorage({ folder, tagging: sampleTagging, coldWriter: ownThread });
       const twin = new MemoryStorage({ tagging: sampleTagging });
@@ -39,17 +40,18 @@ it("gives the same answers after days were moved as a store that moves nothing",
         let now = 1_763_719_200_000;
         for (const { units, passMs, archiveDays, reopens } of steps) {
           now += passMs;
+          // Before the append, so that its guards are looked up, and not known from reading.
+          if (reopens !== "no") {
+            await storage.close();
+            if (reopens === "without derived.db") rmSync(join(folder, "derived.db"));
+            storage = await openSqliteStorage({ folder, tagging: sampleTagging, coldWriter: ownThread });
+          }
           await appendToBoth(storage, twin, units, now);
           if (archiveDays !== undefined)
             await storage.archive.run({
               before: (Math.floor(now / dayMs) - archiveDays) * dayMs,
               upTo: storage.head(),
             });
-          if (reopens !== "no") {
-            await storage.close();
-            if (reopens === "without derived.db") rmSync(join(folder, "derived.db"));
-            storage = await openSqliteStorage({ folder, tagging: sampleTagging, coldWriter: ownThread });
-          }
           await expectSame(storage, twin, seed);
         }
       } finally {
