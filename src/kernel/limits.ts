@@ -254,7 +254,7 @@ export const limits = {
   syncBatchMax: 1000,
   /** Locations that get changes pushed: each has a queue for its dead letters and a few lines in a scrape of the metrics. */
   syncReceiversMax: 1000,
-  /** Changed stocks that wait in memory, shared out evenly to the receivers: 200 bytes each. What is beyond is found by sweeps. */
+  /** Changed stocks that wait in memory, shared out evenly to the receivers: 120 bytes each, and its name. What is beyond is found by sweeps. */
   syncWaitingMax: 500_000,
   /** The least that one receiver gets of these. */
   syncReceiverWaitingMin: 500,

@@ -90,7 +90,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "reused-id-taken-for-a-duplicate",
     file: `${inventory}/facts/record.ts`,
-    find: "if (known.print === fact.print) return",
+    find: "if (known.print === print) return",
     replace: "if (known.print !== undefined) return",
     why: "Another fact under a known id is acknowledged, and lost.",
   },
@@ -133,8 +133,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "early-fact-believed",
     file: `${inventory}/facts/record.ts`,
-    find: "time > now + limits.clockAheadMsMax ?",
-    replace: "time > now + 1e12 ?",
+    find: "time > receipt + limits.clockAheadMsMax ?",
+    replace: "time > receipt + 1e12 ?",
     why: "A till whose clock is hours ahead outdoes every count until then.",
   },
   {

@@ -28,26 +28,17 @@ export function syncObserver(metrics: Metrics, logger: Logger): SyncObserver {
 
 /** Reads at each scrape how it stands with each receiver. */
 export function watchSync(all: () => readonly SyncStatus[], { metrics, beforeScrape }: MetricsRegistry): void {
-  /** Those that were told of before: one that is no receiver any more has nothing waiting. */
-  const known = new Set<string>();
+  const { syncWaiting, syncOldestSeconds, syncErrorRate, syncCircuitOpen, syncAlarm } = metrics;
   beforeScrape(() => {
-    const statuses = all();
-    const gone = new Set(known);
-    for (const { location, waiting, oldestWaitingSeconds, errorRate, circuit, alarms } of statuses) {
-      known.add(location);
-      gone.delete(location);
-      metrics.syncWaiting.set(waiting, { location });
-      metrics.syncOldestSeconds.set(oldestWaitingSeconds ?? 0, { location });
-      metrics.syncErrorRate.set(errorRate ?? 0, { location });
-      metrics.syncCircuitOpen.set(circuit === "closed" ? 0 : 1, { location });
+    // One that is no receiver any more is told of no more.
+    for (const gauge of [syncWaiting, syncOldestSeconds, syncErrorRate, syncCircuitOpen, syncAlarm]) gauge.clear();
+    for (const { location, waiting, oldestWaitingSeconds, errorRate, circuit, alarms } of all()) {
+      syncWaiting.set(waiting, { location });
+      syncOldestSeconds.set(oldestWaitingSeconds ?? 0, { location });
+      syncErrorRate.set(errorRate ?? 0, { location });
+      syncCircuitOpen.set(circuit === "closed" ? 0 : 1, { location });
       for (const alarm of ["slow", "failing"] as const)
-        metrics.syncAlarm.set(alarms.includes(alarm) ? 1 : 0, { location, alarm });
-    }
-    for (const location of gone) {
-      for (const gauge of [metrics.syncWaiting, metrics.syncOldestSeconds, metrics.syncErrorRate])
-        gauge.set(0, { location });
-      metrics.syncCircuitOpen.set(0, { location });
-      for (const alarm of ["slow", "failing"] as const) metrics.syncAlarm.set(0, { location, alarm });
+        syncAlarm.set(alarms.includes(alarm) ? 1 : 0, { location, alarm });
     }
   });
 }

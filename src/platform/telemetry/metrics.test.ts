@@ -32,7 +32,7 @@ describe("metrics", () => {
       expect(help, name).toMatch(/^[A-Z0-9].*\.$/);
       for (const label of labels) expect(["sku", "actor", "owner", "key"]).not.toContain(label);
       // Only locations that get changes pushed, of which there is a limit.
-      if (labels.includes("location")) expect(name).toMatch(/^larder_(sync|reconciliation)_/);
+      if ((labels as readonly string[]).includes("location")) expect(name).toMatch(/^larder_(sync|reconciliation)_/);
     }
   });
 
