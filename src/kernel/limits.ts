@@ -306,6 +306,8 @@ export const limits = {
   reconciliationLocationsAtOnce: 4,
   /** Stocks that are looked at before others get their turn: about two milliseconds. */
   reconciliationStep: 500,
+  /** Milliseconds of a pause at most, however long others took meanwhile. */
+  reconciliationPauseMsMax: 50,
   /** Findings of one location that are kept and shown; all are corrected. */
   reconciliationFindingsKept: 1000,
   /** Reconciliations that are listed: the newest. Their streams have the others. */

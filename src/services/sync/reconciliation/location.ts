@@ -91,7 +91,13 @@ export async function reconcileLocation(
 async function compareWith(receiver: Receiver, isTheirs: boolean, options: LocationOptions): Promise<Comparison> {
   const { inventory, pushes, courier, openSecret, clock, randomId, timers, settleMs, signal } = options;
   const covers = (pair: StockPair) => pushes.wants(receiver, pair);
-  const pause = () => new Promise<void>((resolve) => timers.soon(resolve));
+  let pausedAt = timers.elapsedMs();
+  // As long as the work before took: a comparison gets half of the time at most.
+  const pause = async () => {
+    const workedMs = Math.min(timers.elapsedMs() - pausedAt, limits.reconciliationPauseMsMax);
+    await new Promise<void>((resolve) => timers.after(workedMs, resolve));
+    pausedAt = timers.elapsedMs();
+  };
   const { url, sealedSecret } = receiver.settings;
   const secret = sealedSecret && openSecret(secretContext(receiver.location), sealedSecret);
   if (sealedSecret !== undefined && secret === undefined)

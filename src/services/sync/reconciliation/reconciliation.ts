@@ -184,7 +184,7 @@ class LocalReconciliations implements RunningReconciliations {
     const { schedule, storage, clock, observer } = this.#options;
     this.#goOn();
     if (schedule === undefined || storage.outgoingPaused || this.#history.unfinished().length > 0) return;
-    const last = Math.max(this.#history.lastScheduledAt() ?? 0, 0) || this.#startedAt;
+    const last = this.#history.lastScheduledAt() ?? this.#startedAt;
     if (clock() - last < schedule.everyMs) return;
     const locations = this.#receivers();
     if (locations.length === 0) return;
