@@ -194,8 +194,13 @@ export class House {
     const reconciliations = await startReconciliation({
       storage,
       inventory,
-      // Nothing here gets changes pushed: every reconciliation is refused.
-      pushes: { receivers: () => [], wants: () => false, isPending: () => false, pushAgain: () => false },
+      // Everything outgoing is paused, so those that are asked for wait, and nothing goes on between inputs.
+      pushes: {
+        receivers: () => locations.map((location) => ({ location, settings: { url: "https://nobody.example" } })),
+        wants: () => false,
+        isPending: () => false,
+        pushAgain: () => false,
+      },
       courier: { call: () => Promise.reject(new Error("there is nobody to call")) },
       openSecret: () => undefined,
       clock: now,

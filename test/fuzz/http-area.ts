@@ -42,7 +42,15 @@ class HttpCase implements Case {
   readonly #house: House;
   readonly #requests: Requests;
   readonly #counts: Counts;
-  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [], webhookIds: [], captureIds: [] };
+  readonly #told: Told = {
+    positions: [],
+    cursors: [],
+    keyIds: [],
+    reservationIds: [],
+    webhookIds: [],
+    captureIds: [],
+    reconciliationIds: [],
+  };
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {
@@ -99,6 +107,7 @@ class HttpCase implements Case {
     keep(this.#told.captureIds, captureID);
     if (key !== undefined) keep(this.#told.keyIds, id);
     if (status === 201 && sent.operation === "createWebhook") keep(this.#told.webhookIds, id);
+    if (sent.operation === "reconcile") keep(this.#told.reconciliationIds, id);
     if (status === 201 && sent.operation === "reserve") keep(this.#told.reservationIds, id);
   }
 

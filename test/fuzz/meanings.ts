@@ -12,6 +12,7 @@ export interface Told {
   readonly reservationIds: string[];
   readonly webhookIds: string[];
   readonly captureIds: string[];
+  readonly reconciliationIds: string[];
 }
 
 /** What a name means to the server; undefined when anything of its schema will do. */
@@ -28,6 +29,8 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "id":
       if (operation === "getEpcisCaptureJob") return told.captureIds.length > 0 ? random.pick(told.captureIds) : "j0";
       if (operation === "revokeKey") return told.keyIds.length > 0 ? random.pick(told.keyIds) : "k0";
+      if (operation === "getReconciliation")
+        return told.reconciliationIds.length > 0 ? random.pick(told.reconciliationIds) : "r0";
       if (operation.includes("DeadLetter")) return random.pick(house.deadLetterIds);
       if (operation.includes("Webhook")) return told.webhookIds.length > 0 ? random.pick(told.webhookIds) : "w0";
       if (operation.endsWith("Location") || operation === "putLocation") return random.pick(locations);

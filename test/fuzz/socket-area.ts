@@ -55,7 +55,15 @@ class SocketCase implements Case {
   readonly #requests: Requests;
   readonly #counts: Counts;
   readonly #port: number;
-  readonly #told: Told = { positions: [], cursors: [], keyIds: [], reservationIds: [], webhookIds: [], captureIds: [] };
+  readonly #told: Told = {
+    positions: [],
+    cursors: [],
+    keyIds: [],
+    reservationIds: [],
+    webhookIds: [],
+    captureIds: [],
+    reconciliationIds: [],
+  };
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {

@@ -252,6 +252,9 @@ it("waits while everything outgoing is paused, as after a restore", async () => 
   look();
   await new Promise((resolve) => setImmediate(resolve));
   expect(snapshot).not.toHaveBeenCalled();
+  for (let n = 1; n < limits.reconciliationsWaitingMax; n += 1)
+    await world.reconciliations.request({ mode: "report" }, caller);
+  expect(codeOf(await world.reconciliations.request({ mode: "report" }, caller))).toBe("too-many-requests");
   await world.storage.setOutgoingPaused(false);
   look();
   await vi.waitFor(async () => {

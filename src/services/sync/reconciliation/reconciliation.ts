@@ -126,7 +126,7 @@ class LocalReconciliations implements RunningReconciliations {
         detail: "No changes are pushed to any location: there is nothing to compare.",
       });
     if (this.#history.unfinished().length >= limits.reconciliationsWaitingMax)
-      return reject({ code: "overloaded", detail: "Too many reconciliations wait already." });
+      return reject({ code: "too-many-requests", detail: "Too many reconciliations wait already." });
     return accept(runView(await this.#begin({ mode, locations, scheduled: false }, caller), caller));
   }
 
