@@ -36,7 +36,8 @@ export function meaningOf(name: string, operation: string, random: Random, house
       if (operation.endsWith("Location") || operation === "putLocation") return random.pick(locations);
       if (operation !== "reserve" && told.reservationIds.length > 0 && random.chance(0.8))
         return random.pick(told.reservationIds);
-      return `r${random.below(20)}`;
+      // Few, so that one is asked for again, with another body too.
+      return `r${random.below(6)}`;
     case "queue":
       return random.pick(["intake", "intake", "epcis", "nobody's"]);
     case "reservation":
@@ -58,7 +59,7 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "larder-min-position":
       return tampered(told.positions, random);
     case "idempotency-key":
-      return `k${random.below(12)}`;
+      return `k${random.below(4)}`;
     case "accept":
       return random.pick(["application/x-ndjson", "*/*", "text/event-stream"]);
     case "gtin":
@@ -114,6 +115,8 @@ export function meaningOf(name: string, operation: string, random: Random, house
     case "MATCH_epcClass":
     case "MATCH_anyEPCClass":
       return random.pick([`https://id.gs1.org/01/${knownGtin}/10/L1`, "urn:epc:idpat:sgtin:4006381.033393.*"]);
+    case "before":
+      return random.pick(["2020-02-29", "2026-11-01"]);
     case "expiringDays":
       return random.pick([0, 1, 3, 3650]);
     case "url":
