@@ -1,5 +1,5 @@
 import { type Instant, limits } from "../../kernel/index.ts";
-import { systemTimers, type Timers } from "../timers/index.ts";
+import { pause, systemTimers, type Timers } from "../timers/index.ts";
 import type { Delivery, Messaging } from "./port.ts";
 import { decideRetry, type RetryPolicy } from "./retry.ts";
 
@@ -84,7 +84,7 @@ export class QueueWorker {
         for (let at = 0; at < found.length; at += batchMax) this.#begin(found.slice(at, at + batchMax));
       } catch (error) {
         this.#options.onFailure?.(error);
-        await this.#pause(queueFailureMs);
+        await pause(queueFailureMs, this.#stopping.signal, this.#timers);
       }
       if (this.#underWay.size >= concurrency) await Promise.race(this.#underWay);
     }
@@ -125,20 +125,6 @@ export class QueueWorker {
       return (await messaging.retry(delivery, decision.delayMs, handled.cause)) ? "retried" : "lost";
     const cause = `given up after ${delivery.attempts} attempts${decision.because === "time" ? ", for no more time is left" : ""}; the last: ${handled.cause}`;
     return (await messaging.deadLetter(delivery, cause)) ? "dead" : "lost";
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const { signal } = this.#stopping;
-      const resume = () => {
-        callOff();
-        signal.removeEventListener("abort", resume);
-        resolve();
-      };
-      const callOff = this.#timers.after(ms, resume);
-      signal.addEventListener("abort", resume);
-      if (signal.aborted) resume();
-    });
   }
 }
 

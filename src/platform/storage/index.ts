@@ -1,3 +1,4 @@
+export { appendTo, type StreamAppend } from "./append-to.ts";
 export type { ColdColumn, ColdColumns } from "./cold/index.ts";
 export type {
   AppendOutcome,

@@ -1,1 +1,2 @@
+export { pause } from "./pause.ts";
 export { systemTimers, type Timers } from "./timers.ts";

@@ -13,7 +13,7 @@ import {
 } from "../../kernel/index.ts";
 import type { Authenticator, Credential } from "../../platform/auth/index.ts";
 import type { Consumer } from "../../platform/consumer/index.ts";
-import type { NewEvent, RecordedEvent, Storage } from "../../platform/storage/index.ts";
+import { appendTo, type RecordedEvent, type Storage, type StreamAppend } from "../../platform/storage/index.ts";
 import { type Key, type KeyCreated, Keys, keyStream } from "./keys.ts";
 import type { CreatedKey, KeyRequest, KeysPage, KeyView } from "./wire.ts";
 
@@ -60,20 +60,9 @@ const keyPrefix = "lk_";
 export function createIdentity({ storage, clock, random }: IdentityOptions): Identity {
   const keys = new Keys();
 
-  async function append(id: string, version: number, events: readonly NewEvent[], actor: string): Promise<boolean> {
-    const [outcome] = await storage.append([
-      {
-        meta: {
-          command: `key-${Buffer.from(random(12)).toString("hex")}`,
-          recordedAt: Math.max(clock(), storage.lastRecordedAt()),
-          actor,
-        },
-        expected: [{ stream: keyStream(id), version }],
-        events,
-      },
-    ]);
-    invariant(outcome !== undefined, "an append answers for each unit");
-    return outcome.ok;
+  function append(id: string, version: number, events: StreamAppend["events"], actor: string): Promise<boolean> {
+    const command = `key-${Buffer.from(random(12)).toString("hex")}`;
+    return appendTo(storage, { stream: keyStream(id), version, events, command, actor, now: clock() });
   }
 
   function stands(credential: Credential): boolean {
@@ -99,7 +88,7 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
       const secret = newSecret(random);
       const id = newKeyId(now, random);
       const created = keyCreated(request, expiresAt, hashOf(secret));
-      const isRecorded = await append(id, 0, [eventOf(id, "KeyCreated", created)], by.id);
+      const isRecorded = await append(id, 0, [{ type: "KeyCreated", data: created }], by.id);
       invariant(isRecorded, "a random key id is free");
       const key = keys.get(id);
       invariant(key !== undefined, "the consumer is fed before an append is answered");
@@ -119,7 +108,7 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
       for (let attempt = 0; attempt <= limits.conflictRetriesMax; attempt += 1) {
         const key = keys.get(id);
         if (key === undefined) return reject({ code: "not-found", detail: "There is no such key." });
-        if (await append(id, key.version, [eventOf(id, "KeyRevoked", {})], by.id)) return accept(undefined);
+        if (await append(id, key.version, [{ type: "KeyRevoked", data: {} }], by.id)) return accept(undefined);
       }
       return reject({ code: "version-conflict", detail: "Others changed this key meanwhile." });
     },
@@ -138,7 +127,7 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
       if (revokedHashes(history).has(hashOf(secret))) return { state: "revoked" };
 
       const created = keyCreated({ name: "admin", scopes: ["admin"] }, undefined, hashOf(secret));
-      const events = [eventOf(adminKeyId, "KeyCreated", created)];
+      const events = [{ type: "KeyCreated", data: created }];
       if (!(await append(adminKeyId, history.length, events, "system:identity")))
         throw new PlatformError("version-conflict", "another process set the admin key at the same time");
       return given === undefined ? { state: "made", secret } : { state: "set" };
@@ -185,10 +174,6 @@ function keyCreated(request: KeyRequest, expiresAt: Instant | undefined, secretH
     ...(expiresAt !== undefined && { expiresAt }),
     hash: secretHash,
   };
-}
-
-function eventOf(id: string, type: "KeyCreated" | "KeyRevoked", data: object): NewEvent {
-  return { stream: keyStream(id), type, schema: 1, data };
 }
 
 /** The hashes of one stream that someone revoked; one that was only replaced may come back. */

@@ -1,5 +1,5 @@
 import { catalogue, limits, PlatformError } from "../../kernel/index.ts";
-import type { Timers } from "../../platform/timers/index.ts";
+import { pause, type Timers } from "../../platform/timers/index.ts";
 
 export interface HoldOptions {
   readonly timers: Timers;
@@ -35,17 +35,4 @@ export async function untilTaken<T>(attempt: () => Promise<T>, options: HoldOpti
 /** Whether the same may succeed later without being changed. */
 export function isTemporary(error: unknown): boolean {
   return error instanceof PlatformError && catalogue[error.code].retryable;
-}
-
-function pause(ms: number, signal: AbortSignal, timers: Timers): Promise<void> {
-  return new Promise((resolve) => {
-    const resume = () => {
-      callOff();
-      signal.removeEventListener("abort", resume);
-      resolve();
-    };
-    const callOff = timers.after(ms, resume);
-    signal.addEventListener("abort", resume);
-    if (signal.aborted) resume();
-  });
 }

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { isLongerThan, limits } from "../../kernel/index.ts";
 import type { Messaging, OutgoingMessage } from "../../platform/messaging/index.ts";
-import type { Timers } from "../../platform/timers/index.ts";
+import { pause, type Timers } from "../../platform/timers/index.ts";
 import type { ChangesFilter, Inventory, RecordedCloudEvent } from "../inventory/index.ts";
 import { orderKeyOf, type Webhook } from "./domain/index.ts";
 
@@ -47,7 +47,7 @@ export async function dispatch(options: DispatcherOptions): Promise<void> {
       return;
     } catch (error) {
       options.onFailure(error);
-      await pause(limits.webhookRoomMs, options);
+      await pause(limits.webhookRoomMs, options.signal, options.timers);
     }
   }
 }
@@ -70,7 +70,7 @@ async function sendAll(events: readonly RecordedCloudEvent[], options: Dispatche
     } catch (error) {
       // What may have been sent is sent again: its ids make that safe.
       if (!isFull(error)) onFailure(error);
-      await pause(limits.webhookRoomMs, options);
+      await pause(limits.webhookRoomMs, options.signal, options.timers);
     }
   }
 }
@@ -88,17 +88,4 @@ function messageOf(event: RecordedCloudEvent, replays: number): OutgoingMessage 
 
 function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "overloaded";
-}
-
-function pause(ms: number, { signal, timers }: DispatcherOptions): Promise<void> {
-  return new Promise((resolve) => {
-    const resume = () => {
-      callOff();
-      signal.removeEventListener("abort", resume);
-      resolve();
-    };
-    const callOff = timers.after(ms, resume);
-    signal.addEventListener("abort", resume);
-    if (signal.aborted) resume();
-  });
 }

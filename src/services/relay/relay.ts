@@ -12,7 +12,7 @@ import type { Credential } from "../../platform/auth/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Delivery, Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
 import type { Outbound } from "../../platform/outbound/index.ts";
-import type { Storage } from "../../platform/storage/index.ts";
+import { appendTo, type Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import { type Inventory, positionAt, sequenceOfPosition } from "../inventory/index.ts";
 import type { Relay } from "./api.ts";
@@ -22,7 +22,7 @@ import { Endpoint, type EndpointOptions, queueOf, queueSettings, webhookOfQueue 
 import { type Attempt, Journal } from "./journal.ts";
 import { type RelayObserver, silentObserver } from "./observer.ts";
 import { Secrets } from "./secrets.ts";
-import { newEventOf, Webhooks, webhookStream } from "./webhooks.ts";
+import { Webhooks, webhookStream } from "./webhooks.ts";
 import type { CreatedWebhook, WebhookAttempt, WebhookRequest, WebhookView } from "./wire.ts";
 
 export interface RelayOptions {
@@ -313,19 +313,14 @@ class LocalRelay implements RunningRelay {
 
   async #append(id: string, version: number, event: WebhookEvent, actor: string): Promise<boolean> {
     const { storage, clock, random } = this.#options;
-    const [outcome] = await storage.append([
-      {
-        meta: {
-          command: `webhook-${Buffer.from(random(12)).toString("hex")}`,
-          recordedAt: Math.max(clock(), storage.lastRecordedAt()),
-          actor,
-        },
-        expected: [{ stream: webhookStream(id), version }],
-        events: [newEventOf(id, event)],
-      },
-    ]);
-    invariant(outcome !== undefined, "an append answers for each unit");
-    return outcome.ok;
+    return await appendTo(storage, {
+      stream: webhookStream(id),
+      version,
+      events: [event],
+      command: `webhook-${Buffer.from(random(12)).toString("hex")}`,
+      actor,
+      now: clock(),
+    });
   }
 
   /** Sorts by the time of creation, to the millisecond. */

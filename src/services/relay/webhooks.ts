@@ -1,15 +1,11 @@
 import type { Consumer } from "../../platform/consumer/index.ts";
-import type { DerivedDocument, NewEvent, RecordedUnit } from "../../platform/storage/index.ts";
+import type { DerivedDocument, RecordedUnit } from "../../platform/storage/index.ts";
 import { evolve, type Webhook, type WebhookEvent } from "./domain/index.ts";
 
 const streamPrefix = "webhook-";
 
 export function webhookStream(id: string): string {
   return streamPrefix + id;
-}
-
-export function newEventOf(id: string, { type, data }: WebhookEvent): NewEvent {
-  return { stream: webhookStream(id), type, schema: 1, data };
 }
 
 /** The webhooks there are, in memory: a consumer of the log. */

@@ -1,5 +1,5 @@
-import { type Instant, invariant } from "../../../kernel/index.ts";
-import type { RecordedEvent, Storage } from "../../../platform/storage/index.ts";
+import type { Instant } from "../../../kernel/index.ts";
+import { appendTo, type RecordedEvent, type Storage } from "../../../platform/storage/index.ts";
 import { captureTags } from "../../inventory/index.ts";
 import { type CaptureEvent, type CaptureJob, evolveCapture } from "../domain/capture/job.ts";
 
@@ -29,20 +29,14 @@ export class CaptureJobs {
 
   /** Appends to a job that has this version; false when others were faster. Durable when it resolves. */
   async append(id: string, version: number, event: CaptureEvent, actor: string): Promise<boolean> {
-    const stream = prefix + id;
-    const [outcome] = await this.#storage.append([
-      {
-        meta: {
-          command: `capture-${this.#randomId()}`,
-          recordedAt: Math.max(this.#clock(), this.#storage.lastRecordedAt()),
-          actor,
-        },
-        expected: [{ stream, version }],
-        events: [{ stream, type: event.type, schema: 1, data: event.data }],
-      },
-    ]);
-    invariant(outcome !== undefined, "an append answers for each unit");
-    return outcome.ok;
+    return await appendTo(this.#storage, {
+      stream: prefix + id,
+      version,
+      events: [event],
+      command: `capture-${this.#randomId()}`,
+      actor,
+      now: this.#clock(),
+    });
   }
 
   /** Newest first: all, or those of one credential. `before` is the `next` of the page before. */

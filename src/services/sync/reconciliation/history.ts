@@ -1,16 +1,12 @@
 import { limits } from "../../../kernel/index.ts";
 import type { Consumer } from "../../../platform/consumer/index.ts";
-import type { DerivedDocument, NewEvent, RecordedEvent, RecordedUnit } from "../../../platform/storage/index.ts";
+import type { DerivedDocument, RecordedEvent, RecordedUnit } from "../../../platform/storage/index.ts";
 import { type AccuracyPoint, evolveRun, type Run, type RunEvent } from "../domain/reconciliation/index.ts";
 
 const streamPrefix = "reconciliation-";
 
 export function runStream(id: string): string {
   return streamPrefix + id;
-}
-
-export function newEvent(id: string, event: RunEvent): NewEvent {
-  return { stream: runStream(id), schema: 1, ...event };
 }
 
 /** One run with all its findings, from the events of its stream. */

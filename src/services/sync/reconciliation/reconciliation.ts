@@ -10,11 +10,11 @@ import {
   reject,
 } from "../../../kernel/index.ts";
 import { ConsumerHost } from "../../../platform/consumer/index.ts";
-import type { Storage } from "../../../platform/storage/index.ts";
+import { appendTo, type Storage } from "../../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller } from "../../inventory/index.ts";
 import type { LocationResult, Mode, Run, RunEvent } from "../domain/reconciliation/index.ts";
-import { newEvent, ReconciliationHistory, runOf, runStream } from "./history.ts";
+import { ReconciliationHistory, runOf, runStream } from "./history.ts";
 import { type LocationOptions, reconcileLocation, reconciler } from "./location.ts";
 import { accuracyView, runSummary, runView } from "./views.ts";
 import type { LocationAccuracy, Reconciliation, ReconciliationRequest, ReconciliationSummary } from "./wire.ts";
@@ -267,18 +267,15 @@ class LocalReconciliations implements RunningReconciliations {
 
   async #append(id: string, version: number, event: RunEvent, by: Caller): Promise<void> {
     const { storage, clock, randomId } = this.#options;
-    const [outcome] = await storage.append([
-      {
-        meta: {
-          command: `reconciliation-${randomId()}`,
-          recordedAt: Math.max(clock(), storage.lastRecordedAt()),
-          actor: by.id,
-        },
-        expected: [{ stream: runStream(id), version }],
-        events: [newEvent(id, event)],
-      },
-    ]);
-    invariant(outcome?.ok === true, "a reconciliation is carried out by one process");
+    const isAppended = await appendTo(storage, {
+      stream: runStream(id),
+      version,
+      events: [event],
+      command: `reconciliation-${randomId()}`,
+      actor: by.id,
+      now: clock(),
+    });
+    invariant(isAppended, "a reconciliation is carried out by one process");
   }
 }
 

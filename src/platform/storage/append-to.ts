@@ -1,0 +1,32 @@
+import { type Instant, invariant } from "../../kernel/index.ts";
+import type { AppendUnit, Storage } from "./port.ts";
+
+/** What a service records of one of its own things, each of which is a stream. */
+export interface StreamAppend {
+  readonly stream: string;
+  /** The version that the stream must have. */
+  readonly version: number;
+  readonly events: readonly { readonly type: string; readonly data: object }[];
+  /** Of all commands this one's own. */
+  readonly command: string;
+  readonly actor: string;
+  readonly now: Instant;
+}
+
+/**
+ * Appends events, in their first schema, to one stream; false when the stream has another version. Durable when it
+ * resolves. For services that keep no state in memory to decide many commands on: the ledger appends by rounds.
+ */
+export async function appendTo(
+  storage: Pick<Storage, "append" | "lastRecordedAt">,
+  { stream, version, events, command, actor, now }: StreamAppend,
+): Promise<boolean> {
+  const unit: AppendUnit = {
+    meta: { command, recordedAt: Math.max(now, storage.lastRecordedAt()), actor },
+    expected: [{ stream, version }],
+    events: events.map(({ type, data }) => ({ stream, type, schema: 1, data })),
+  };
+  const [outcome] = await storage.append([unit]);
+  invariant(outcome !== undefined, "an append answers for each unit");
+  return outcome.ok;
+}
