@@ -104,7 +104,8 @@ async function measuredPhase(pool: readonly Connection[], perSecond: number, sec
   const idle = [...pool];
   let [checks, stale] = [0, 0];
   const check = async (turn: number) => {
-    const connection = idle.pop();
+    // In turn: one that is never used is closed by the other side after a while.
+    const connection = idle.shift();
     if (connection === undefined) throw new Error("more checks at once than connections");
     const path = `/availability?sku=${skus[(turn * 31) % skus.length]}&location=${location}`;
     const { status, body } = await connection.ask(`GET ${path} HTTP/1.1\r\nHost: sales\r\n\r\n`);
