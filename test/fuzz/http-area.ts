@@ -3,7 +3,7 @@ import type { InjectOptions } from "fastify";
 import type { Area, Case, Counts, Step } from "./area.ts";
 import { checkAnswer, insist } from "./check.ts";
 import { House } from "./house.ts";
-import type { Told } from "./meanings.ts";
+import { nothingTold } from "./meanings.ts";
 import type { Random } from "./random.ts";
 import { methods, Requests, type Sent } from "./requests.ts";
 
@@ -42,15 +42,7 @@ class HttpCase implements Case {
   readonly #house: House;
   readonly #requests: Requests;
   readonly #counts: Counts;
-  readonly #told: Told = {
-    positions: [],
-    cursors: [],
-    keyIds: [],
-    reservationIds: [],
-    webhookIds: [],
-    captureIds: [],
-    reconciliationIds: [],
-  };
+  readonly #told = nothingTold();
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {

@@ -15,6 +15,18 @@ export interface Told {
   readonly reconciliationIds: string[];
 }
 
+export function nothingTold(): Told {
+  return {
+    positions: [],
+    cursors: [],
+    keyIds: [],
+    reservationIds: [],
+    webhookIds: [],
+    captureIds: [],
+    reconciliationIds: [],
+  };
+}
+
 /** What a name means to the server; undefined when anything of its schema will do. */
 export function meaningOf(name: string, operation: string, random: Random, house: House, told: Told): unknown {
   switch (name) {

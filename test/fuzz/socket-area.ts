@@ -5,7 +5,7 @@ import type { Area, Case, Counts, Step } from "./area.ts";
 import { checkAnswer, insist } from "./check.ts";
 import { House } from "./house.ts";
 import { errorsToo } from "./http-area.ts";
-import type { Told } from "./meanings.ts";
+import { nothingTold } from "./meanings.ts";
 import type { Random } from "./random.ts";
 import { Requests } from "./requests.ts";
 import { shaped, webSocketBytes } from "./shapes.ts";
@@ -55,15 +55,7 @@ class SocketCase implements Case {
   readonly #requests: Requests;
   readonly #counts: Counts;
   readonly #port: number;
-  readonly #told: Told = {
-    positions: [],
-    cursors: [],
-    keyIds: [],
-    reservationIds: [],
-    webhookIds: [],
-    captureIds: [],
-    reconciliationIds: [],
-  };
+  readonly #told = nothingTold();
   #state: string | undefined;
 
   constructor(house: House, requests: Requests, counts: Counts) {

@@ -22,7 +22,7 @@ import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
-import { deliveryPolicy, OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
+import { deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
@@ -39,6 +39,8 @@ import { randomIds } from "./random-ids.ts";
 export interface Resources {
   readonly storage: Storage;
   readonly messaging: Messaging;
+  /** Calls to addresses that users configure. One for all modules: its limits count what all of them call. */
+  readonly outbound: OutboundClient;
   readonly settings: Settings;
   readonly logger: Logger;
   readonly registry: MetricsRegistry;
@@ -75,8 +77,7 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "records facts, decides reservations, and answers what is there",
     needs: ["storage"],
     uses: [],
-    async start({ storage, settings, logger, registry, clock, random, serverKey, isMemoryShort }) {
-      const outbound = new OutboundClient({ allow: settings.outboundAllow });
+    async start({ storage, settings, logger, registry, clock, random, serverKey, outbound, isMemoryShort }) {
       const inventory = await startInventory({
         outgoing: {
           problemOf: (url) => outbound.problemOf(url),
@@ -151,8 +152,7 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "sends recorded events to webhooks",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey }, { inventory }) {
-      const outbound = new OutboundClient({ allow: settings.outboundAllow });
+    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }) {
       const relay = await startRelay({
         storage,
         messaging,
@@ -170,7 +170,6 @@ export const modules: ModuleTable<Resources, Offers> = {
         checks: () => relayCheck(relay),
         async stop() {
           await relay.stop();
-          outbound.close();
         },
       };
     },
@@ -180,13 +179,12 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "pushes changes to the locations that ask for them",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey }, { inventory }) {
-      const courier = new OutboundClient({ allow: settings.outboundAllow });
+    async start({ storage, messaging, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }) {
       const sync = await startSync({
         storage,
         messaging,
         inventory,
-        courier,
+        courier: outbound,
         openSecret: (context, sealed) => openSecret(serverKey(), context, sealed),
         policy: deliveryPolicy(settings),
         clock,
@@ -200,7 +198,6 @@ export const modules: ModuleTable<Resources, Offers> = {
         checks: () => ({ sync: { ok: sync.failures().length === 0 } }),
         async stop() {
           await sync.stop();
-          courier.close();
         },
       };
     },
@@ -210,14 +207,13 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "compares with the locations that get changes pushed, and puts right what differs",
     needs: ["storage"],
     uses: ["inventory", "sync"],
-    async start({ storage, settings, logger, registry, clock, random, serverKey }, { inventory, sync }) {
-      const courier = new OutboundClient({ allow: settings.outboundAllow });
+    async start({ storage, settings, logger, registry, clock, random, serverKey, outbound }, { inventory, sync }) {
       const everyMs = settings.reconcileEvery === "off" ? undefined : parseDuration(settings.reconcileEvery);
       const reconciliations = await startReconciliation({
         storage,
         inventory,
         pushes: sync,
-        courier,
+        courier: outbound,
         openSecret: (context, sealed) => openSecret(serverKey(), context, sealed),
         clock,
         randomId: randomIds(random),
@@ -230,7 +226,6 @@ export const modules: ModuleTable<Resources, Offers> = {
         checks: () => ({ reconciliation: { ok: reconciliations.failures().length === 0 } }),
         async stop() {
           await reconciliations.stop();
-          courier.close();
         },
       };
     },

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { AdminKey } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
+import { OutboundClient } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import {
   createMetrics,
@@ -56,6 +57,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     await storage.close();
     throw error;
   });
+  const outbound = new OutboundClient({ allow: settings.outboundAllow });
   const registry = createMetrics();
   const unwatch = watchStore(storage, registry, version);
   watchQueues(messaging, registry, logger);
@@ -72,6 +74,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   const resources: Resources = {
     storage,
     messaging,
+    outbound,
     settings,
     logger,
     registry,
@@ -83,6 +86,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   };
   const close = async () => {
     unwatch();
+    outbound.close();
     memory.stop();
     await messaging.close().finally(() => storage.close());
   };
