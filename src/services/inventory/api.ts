@@ -39,6 +39,11 @@ export interface Caller {
   readonly ownReservations: boolean;
 }
 
+/** Whether a location is there for a caller. */
+export function isVisible(location: string, { locations }: Pick<Caller, "locations">): boolean {
+  return locations?.has(location) ?? true;
+}
+
 export interface StockOptions {
   readonly lots?: boolean;
   /** RFC 3339: what was there at that time, by what is known now. */

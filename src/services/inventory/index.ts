@@ -9,6 +9,7 @@ export type {
   StocksStep,
   ThenQuestion,
 } from "./api.ts";
+export { isVisible } from "./api.ts";
 export { type ArchivePreparation, archivePreparation, coldColumns } from "./archiving/index.ts";
 export { type Outgoing, secretContext } from "./catalog/catalog.ts";
 export {

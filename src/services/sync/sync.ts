@@ -3,7 +3,7 @@ import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
 import type { Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
-import { type Caller, type Inventory, type StockPair, streamOfStock } from "../inventory/index.ts";
+import { type Caller, type Inventory, isVisible, type StockPair, streamOfStock } from "../inventory/index.ts";
 import type { Sync } from "./api.ts";
 import { SyncDeadLetters } from "./dead-letters.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -213,10 +213,6 @@ class LocalSync implements RunningSync {
       this.#ringing.set(location, after);
     }
   }
-}
-
-function isVisible(location: string, { locations }: Caller): boolean {
-  return locations?.has(location) ?? true;
 }
 
 function unknownReceiver(): Outcome<never> {

@@ -9,7 +9,7 @@ import {
   reject,
 } from "../../../kernel/index.ts";
 import { secretProblem } from "../../../platform/outbound/index.ts";
-import type { Caller } from "../api.ts";
+import { type Caller, isVisible } from "../api.ts";
 import { type DescribeItem, decideItem, gtin14, type ItemState } from "../domain/item/index.ts";
 import {
   decideLocation,
@@ -399,10 +399,6 @@ function allFields({
   backorderLimit?: number | null;
 }) {
   return { safetyStock, lowAt, expiringDays, backorderLimit };
-}
-
-function isVisible(location: string, caller: Caller): boolean {
-  return caller.locations?.has(location) ?? true;
 }
 
 function skuIn(item: unknown): string | null {

@@ -1,7 +1,7 @@
 /** `GET /v1/stock`: the truth now, the truth at another time, and the trail that leads to it. */
 import { accept, formatInstant, type Instant, type Outcome, parseInstant, reject } from "../../../kernel/index.ts";
 import type { Epoch, RecordedEvent, Storage } from "../../../platform/storage/index.ts";
-import type { Caller, StockOptions } from "../api.ts";
+import { type Caller, isVisible, type StockOptions } from "../api.ts";
 import type { AvailabilityModel } from "../availability/index.ts";
 import { toCloudEvent } from "../changes/index.ts";
 import {
@@ -33,7 +33,7 @@ export function stockCommand(
     looks: true,
     streams: [],
     decide: (transaction) => {
-      const locations = transaction.locationsOf(sku).filter((location) => caller.locations?.has(location) ?? true);
+      const locations = transaction.locationsOf(sku).filter((location) => isVisible(location, caller));
       transaction.want(locations.map((location) => streamOf.stock(location, sku)));
       return locations
         .map((location) => {

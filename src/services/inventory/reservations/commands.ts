@@ -1,6 +1,6 @@
 /** What can be asked of reservations: each a command of the ledger, decided against the truth. */
 import { accept, type Instant, limits, type Outcome, reject } from "../../../kernel/index.ts";
-import type { Caller } from "../api.ts";
+import { type Caller, isVisible } from "../api.ts";
 import {
   type Allocation,
   alreadyEnded,
@@ -290,7 +290,7 @@ function plan(transaction: Transaction, request: Sourcing, caller: Caller, own: 
   const pairs = pairsOf(
     demands.flatMap(({ sku, locations }) =>
       (locations ?? transaction.locationsOf(sku))
-        .filter((location) => caller.locations?.has(location) ?? true)
+        .filter((location) => isVisible(location, caller))
         .map((location) => ({ sku, location })),
     ),
   );

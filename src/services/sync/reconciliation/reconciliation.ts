@@ -12,7 +12,7 @@ import {
 import { ConsumerHost } from "../../../platform/consumer/index.ts";
 import { appendTo, type Storage } from "../../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
-import type { Caller } from "../../inventory/index.ts";
+import { type Caller, isVisible } from "../../inventory/index.ts";
 import type { LocationResult, Mode, Run, RunEvent } from "../domain/reconciliation/index.ts";
 import { ReconciliationHistory, runOf, runStream } from "./history.ts";
 import { type LocationOptions, reconcileLocation, reconciler } from "./location.ts";
@@ -282,10 +282,6 @@ class LocalReconciliations implements RunningReconciliations {
 function goneResult(location: string, startedAt: Instant): LocationResult {
   const cause = "changes are pushed to it no more";
   return { location, startedAt, cause, compared: 0, inFlight: 0, found: 0, kinds: {}, actions: {}, findings: [] };
-}
-
-function isVisible(location: string, { locations }: Caller): boolean {
-  return locations?.has(location) ?? true;
 }
 
 /** Whoever is limited to locations sees the runs that compare with one of them. */
