@@ -179,7 +179,7 @@ export interface Storage {
   readonly derived: DerivedStore;
 
   /** Moves old days into cold files; undefined where the engine has none. All reads go on giving the same answers. */
-  readonly archive?: LogArchive;
+  readonly archive?: LogArchive | undefined;
 
   /** Figures of the engine for metrics and `doctor`. */
   stats(): StorageStats;
