@@ -30,6 +30,8 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
   const units: StoredUnit[] = [];
   const versions = new Map<string, number>();
   const claims = new Set<string>();
+  /** Streams that a failed unit was to append to: what comes after it may stand on it. */
+  const shaky = new Set<string>();
   let head = books.head;
   let lastRecordedAt = books.lastRecordedAt;
 
@@ -37,8 +39,9 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
   const isClaimed = (key: string) => claims.has(key) || books.isClaimed(key);
 
   for (const unit of asked) {
-    const conflict = findConflict(unit, known, isClaimed);
+    const conflict = findConflict(unit, known, isClaimed, shaky);
     if (conflict !== undefined) {
+      for (const { stream } of unit.events) shaky.add(stream);
       outcomes.push({ ok: false, conflict });
       continue;
     }
@@ -62,11 +65,15 @@ function findConflict(
   unit: AppendUnit,
   known: (stream: string) => number,
   isClaimed: (key: string) => boolean,
+  shaky: ReadonlySet<string>,
 ): { readonly stream: string } | { readonly claim: string } | undefined {
   for (const { stream, version } of unit.expected) {
-    if (known(stream) !== version) return { stream };
+    if (known(stream) !== version || shaky.has(stream)) return { stream };
   }
   for (const { key } of unit.claims ?? []) {
+    if (isClaimed(key)) return { claim: key };
+  }
+  for (const key of unit.free ?? []) {
     if (isClaimed(key)) return { claim: key };
   }
   return undefined;

@@ -15,15 +15,18 @@ export type {
   DerivedStore,
   Epoch,
   FactMeta,
+  LeaseHolder,
   LogArchive,
   LogReader,
   NewEvent,
   RecordedEvent,
   RecordedUnit,
   Sequence,
+  SharedLog,
   Storage,
   StorageStats,
   Tagging,
+  Turn,
   UnitMeta,
 } from "./port.ts";
 export { noTags } from "./port.ts";

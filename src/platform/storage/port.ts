@@ -63,6 +63,8 @@ export interface AppendUnit {
   readonly events: readonly NewEvent[];
   /** Names that the unit takes; it fails when one of them is taken. */
   readonly claims?: readonly Claim[];
+  /** Names that nobody may have taken; the unit fails when somebody has. */
+  readonly free?: readonly string[];
 }
 
 export type AppendOutcome =
@@ -116,14 +118,19 @@ export interface Storage {
 
   /**
    * Appends units in order, in one durable write: when it resolves, the accepted ones survive a loss of power. Each
-   * unit succeeds or fails by itself; a later one sees the earlier ones.
+   * unit succeeds or fails by itself; a later one sees the earlier ones. A unit also fails when an earlier one of the
+   * same append has failed that was to append to one of its streams: it may have been decided on top of that one, and
+   * others may have made the version that it expects true again.
    *
    * Throws `PlatformError("storage-unavailable")` when nothing at all was appended (a full disk). Any other throw means
    * that the outcome is unknown: the caller looks its commands up by `findCommands` before it decides again.
    */
   append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]>;
 
-  /** The sequence of the last durable event; 0 when the log is empty. Readers never see beyond it. */
+  /**
+   * The sequence of the last durable event; 0 when the log is empty. Readers never see beyond it. In a shared log it is
+   * the last one that this process knows of, and only listeners wait for that: reads show all that is durable.
+   */
   head(): Sequence;
 
   /** The recording time of the last durable unit; 0 when the log is empty. */
@@ -160,18 +167,65 @@ export interface Storage {
   /**
    * Calls `listener` with the units of each append, after they are durable and in the log's order, before `append`
    * resolves. Returns the way to stop it. A listener must not throw and must not block.
+   *
+   * In a shared log listeners get the units of all processes, without gaps. When `append` resolves, also with nothing
+   * appended, they have had everything that was durable when it was judged.
    */
   subscribe(listener: (units: readonly RecordedUnit[]) => void): () => void;
+
+  /** What a log offers to which other processes append too; undefined where this process is the only one. */
+  readonly shared?: SharedLog;
 
   readonly derived: DerivedStore;
 
   /** Moves old days into cold files; undefined where the engine has none. All reads go on giving the same answers. */
-  readonly archive?: LogArchive;
+  readonly archive?: LogArchive | undefined;
 
   /** Figures of the engine for metrics and `doctor`. */
   stats(): StorageStats;
 
   close(): Promise<void>;
+}
+
+/**
+ * A log that several processes append to. Each decides by what it knows; the conditions of `append` keep it right, and
+ * what appends nothing is answered after `catchUp`.
+ */
+export interface SharedLog {
+  /** Milliseconds to add to this process's clock to get the store's, by which all of them decide. */
+  clockOffsetMs(): number;
+
+  /**
+   * Resolves once listeners have had everything that was durable when it was called. Throws
+   * `PlatformError("storage-unavailable")` when the store does not answer.
+   */
+  catchUp(): Promise<void>;
+
+  /**
+   * As `catchUp`, and lets no other process append until this one's next `append` has ended, or `end` is called: so that
+   * what is decided in between can't lose against others. For a short while only: one that takes over a second loses
+   * the turn, and its append may meet conflicts again.
+   */
+  takeTurn(): Promise<Turn>;
+
+  /**
+   * Asks for a lease, which at most one process has at a time, until the returned function is called, which gives it up.
+   * A process that is paused or cut off loses it within seconds and is told when it comes to itself; who can't bear two
+   * holders for that while stores the token beside what it writes, and refuses a lesser one.
+   */
+  lease(name: string, holder: LeaseHolder): () => Promise<void>;
+}
+
+export interface Turn {
+  /** Others may append again. Does nothing after an append. */
+  end(): Promise<void>;
+}
+
+export interface LeaseHolder {
+  /** This process has it now. Each time it changes hands the token is greater. */
+  acquired(token: number): void;
+  /** This process has it no more; it may be acquired again later. */
+  lost(): void;
 }
 
 /** A log that is only read, as it was when it was opened: for tools beside a running server. */

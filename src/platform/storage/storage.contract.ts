@@ -130,6 +130,23 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
         expect((await allEvents()).map(place)).toEqual(["1 a1", "2 a2", "3 c1"]);
       });
 
+      it("fails with a unit what would append to its streams, whatever version that expects", async () => {
+        const outcomes = await storage.append([
+          unitOf("c1", { a: 1, b: 0 }, [event("a"), event("b")]),
+          unitOf("c2", { a: 0 }, [event("a")]),
+          unitOf("c3", { c: 0, b: 0 }, [event("c")]),
+          unitOf("c4", { c: 0 }, [event("c")]),
+          unitOf("c5", { d: 0 }, [event("d")]),
+        ]);
+        expect(outcomes).toEqual([
+          conflictOn("a"),
+          conflictOn("a"),
+          conflictOn("b"),
+          conflictOn("c"),
+          { ok: true, seq: 1 },
+        ]);
+      });
+
       it("lets exactly one of two racing appends win", async () => {
         const race = await Promise.all([1, 2].map((n) => append1(unitOf(`c${n}`, { a: 0 }, [event("a", { n })]))));
         expect(race.filter((outcome) => outcome?.ok)).toHaveLength(1);
@@ -217,7 +234,7 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
         const outcomes = await storage.append([
           unitOf("c1", { a: 0 }, [event("a"), event("a")], { claims: [claim(1)] }),
           unitOf("c2", { b: 0 }, [event("b")], { claims: [claim(1, "f")] }),
-          unitOf("c3", { b: 0 }, [event("b")], { claims: [claim(2)] }),
+          unitOf("c3", { c: 0 }, [event("c")], { claims: [claim(2)] }),
         ]);
         expect(outcomes).toEqual([
           { ok: true, seq: 1 },
@@ -225,6 +242,21 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
           { ok: true, seq: 3 },
         ]);
         expect(await storage.findClaims([claim(1).key])).toEqual([{ print: claim(1).print, seq: 1 }]);
+      });
+
+      it("may have to be free", async () => {
+        await append1(unitOf("c1", { a: 0 }, [event("a")], { claims: [claim(1)] }));
+        const free = [claim(2).key, claim(1).key];
+        expect(await append1({ ...unitOf("c2", { b: 0 }, [event("b")]), free })).toEqual({
+          ok: false,
+          conflict: { claim: claim(1).key },
+        });
+        const outcomes = await storage.append([
+          { ...unitOf("c3", { c: 0 }, [event("c")]), free: [claim(2).key] },
+          unitOf("c4", { d: 0 }, [event("d")], { claims: [claim(2)] }),
+          { ...unitOf("c5", { e: 0 }, [event("e")]), free: [claim(2).key] },
+        ]);
+        expect(outcomes.map(({ ok }) => ok)).toEqual([true, true, false]);
       });
 
       it("are not taken by a unit that fails", async () => {
@@ -622,6 +654,7 @@ async function compareWithModel(storage: Storage, streams: readonly string[], ap
   for (const asked of appends) {
     const units: AppendUnit[] = [];
     const expected: AppendOutcome["ok"][] = [];
+    const failed: string[] = [];
     for (const one of asked) {
       const guards = Object.fromEntries(one.streams.map((stream) => [stream, version(stream) + one.staleBy]));
       command += 1;
@@ -635,9 +668,13 @@ async function compareWithModel(storage: Storage, streams: readonly string[], ap
           },
         ),
       );
-      const isGood = one.staleBy === 0 && !(one.claim !== undefined && taken.has(one.claim));
+      const standsOnFailed = one.streams.some((stream) => failed.includes(stream));
+      const isGood = one.staleBy === 0 && !(one.claim !== undefined && taken.has(one.claim)) && !standsOnFailed;
       expected.push(isGood);
-      if (!isGood) continue;
+      if (!isGood) {
+        failed.push(...one.streams);
+        continue;
+      }
       log.push(...one.streams);
       if (one.claim !== undefined) taken.add(one.claim);
     }

@@ -212,7 +212,7 @@ class LocalInventory implements RunningInventory {
   }
 
   get archiving(): ArchivePreparation {
-    const { passed, keepStates } = archivePreparation(this.#storage);
+    const { passed, keepStates } = archivePreparation(this.#storage, this.#timers);
     return { passed: async () => Math.min(this.#host.position(), await passed()), keepStates };
   }
 

@@ -1,3 +1,4 @@
+export { type ArchivedLog, ColdArchive } from "./cold-archive.ts";
 export { ColdFileWriter } from "./cold-file.ts";
 export { type CheckOf, ColdLog } from "./cold-log.ts";
 export type { ColdColumn, ColdColumns } from "./columns.ts";
@@ -10,3 +11,5 @@ export {
   parseChain,
 } from "./manifest.ts";
 export type { ColdStore } from "./port.ts";
+export { type HotLog, WholeLog } from "./whole-log.ts";
+export { type FileSource, type WriteRequest, type WrittenFile, writeFile } from "./write-file.ts";

@@ -1,6 +1,7 @@
 /** Writes cold files on a thread of its own: encoding and packing takes about as long as the units took to be appended. */
 import { parentPort, workerData } from "node:worker_threads";
-import { type ColdFilePlace, type WriteRequest, type WrittenFile, writeColdFile } from "./write-cold-file.ts";
+import type { WriteRequest, WrittenFile } from "../cold/index.ts";
+import { type ColdFilePlace, writeColdFile } from "./write-cold-file.ts";
 
 export type WriteReply = WrittenFile | { readonly error: unknown };
 

@@ -13,7 +13,7 @@ import {
   syncFolder,
   transaction,
 } from "../../sqlite/index.ts";
-import type { ColdManifest } from "../cold/index.ts";
+import type { ColdManifest, WholeLog } from "../cold/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
 import { copyArchive } from "./copy-archive.ts";
@@ -31,7 +31,7 @@ import {
   UnitCheck,
 } from "./log-database.ts";
 import { syncWal } from "./reader.ts";
-import { archiveFolderOf, WholeLog } from "./whole-log.ts";
+import { archiveFolderOf, wholeLogOf } from "./whole-log.ts";
 
 /** What a backup says of itself, in `manifest.json` beside its `log.db`. */
 export interface BackupManifest {
@@ -277,7 +277,7 @@ async function cutLog(
   try {
     database.exec("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL");
     checkFormat(database, path);
-    const whole = new WholeLog(database, archive);
+    const whole = wholeLogOf(database, archive);
     const head = whole.hot.last()?.lastSeq ?? 0;
     const cut = upTo === undefined ? head : await lastEventBy(whole, upTo, head);
     const broken = whole.cold.manifests.find(({ lastSequence }) => lastSequence >= cut);

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import type { WriteRequest, WrittenFile } from "../cold/index.ts";
 import type { WriteReply } from "./archive-worker.ts";
-import type { ColdFilePlace, WriteRequest, WrittenFile } from "./write-cold-file.ts";
+import type { ColdFilePlace } from "./write-cold-file.ts";
 
 /** Writes cold files, one at a time. */
 export interface ColdWriter {

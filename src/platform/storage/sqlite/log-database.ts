@@ -5,7 +5,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { type Instant, InvariantError, PlatformError } from "../../../kernel/index.ts";
 import { isDiskFault, openDatabase, pageBytes, syncFolder, transaction } from "../../sqlite/index.ts";
-import { type ColdManifest, hashOfManifest, parseChain } from "../cold/index.ts";
+import { type ColdManifest, type HotLog, hashOfManifest, parseChain } from "../cold/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
 
@@ -201,7 +201,7 @@ function checkOfMeta(database: DatabaseSync): string {
  *
  * What was moved into cold files, up to `seam`, counts as not there, although its rows may not be removed yet.
  */
-export class LogRows {
+export class LogRows implements HotLog {
   seam: Sequence;
   readonly #path: string;
   readonly #exact: StatementSync;

@@ -3,9 +3,10 @@ import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Instant } from "../../../kernel/index.ts";
 import { checkWal, lockFolder, openDatabase, WalSync } from "../../sqlite/index.ts";
+import type { WholeLog } from "../cold/index.ts";
 import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
-import { checkFormat, hasLogFile, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
-import { archiveFolderOf, WholeLog } from "./whole-log.ts";
+import { checkFormat, hasLogFile, type LogRows, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
+import { archiveFolderOf, wholeLogOf } from "./whole-log.ts";
 
 /**
  * Opens the log of a folder for reading only, also while a server writes it: for `verify`, `export` and `backup`. It
@@ -63,13 +64,13 @@ class SqliteReader implements LogReader {
   readonly epochs: readonly Epoch[];
   readonly outgoingPaused: boolean;
   readonly #database: DatabaseSync;
-  readonly #whole: WholeLog;
+  readonly #whole: WholeLog<LogRows>;
   readonly #head: Sequence;
   readonly #lastRecordedAt: Instant;
 
   constructor(database: DatabaseSync, folder: string) {
     this.#database = database;
-    this.#whole = new WholeLog(database, archiveFolderOf(folder));
+    this.#whole = wholeLogOf(database, archiveFolderOf(folder));
     const { epochs, outgoingPaused } = readMeta(database);
     this.epochs = epochs;
     this.outgoingPaused = outgoingPaused;

@@ -5,12 +5,14 @@ import {
   Checkpointer,
   type DiskSync,
   type FolderLock,
+  firstValue,
   pageBytes,
   transaction,
   WalKeeper,
   walFramesMax,
 } from "../../sqlite/index.ts";
 import { type Admission, admit, checkUnits } from "../admission.ts";
+import { ColdArchive, type WholeLog } from "../cold/index.ts";
 import type {
   AppendOutcome,
   AppendUnit,
@@ -25,14 +27,24 @@ import type {
 } from "../port.ts";
 import { noTags } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
+import { type ColdWriter, ThreadColdWriter } from "./cold-writer.ts";
 import type { DerivedDatabase } from "./derived-database.ts";
-import { type LogRows, logBytes, logFileOf, putMeta, readMeta, UnitCheck, walOf } from "./log-database.ts";
+import {
+  type LogRows,
+  logBytes,
+  logFileOf,
+  putManifest,
+  putMeta,
+  readManifests,
+  readMeta,
+  UnitCheck,
+  walOf,
+} from "./log-database.ts";
 import { LogIndex, type StreamPlace } from "./log-index.ts";
 import type { SqliteStorageOptions } from "./open-storage.ts";
 import { RecentVersions } from "./recent-versions.ts";
-import { SqliteArchive } from "./sqlite-archive.ts";
 import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
-import { archiveFolderOf, WholeLog } from "./whole-log.ts";
+import { archiveFolderOf, wholeLogOf } from "./whole-log.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
 
@@ -78,9 +90,9 @@ export class SqliteStorage implements Storage {
   readonly log: DatabaseSync;
   readonly #lock: FolderLock;
   readonly #sync: DiskSync;
-  readonly #whole: WholeLog;
+  readonly #whole: WholeLog<LogRows>;
   readonly #rows: LogRows;
-  readonly archive: SqliteArchive;
+  readonly archive: ColdArchive;
   readonly #index: LogIndex;
   readonly #versions = new RecentVersions(limits.versionsCachedMax);
   readonly #insert: StatementSync;
@@ -115,7 +127,7 @@ export class SqliteStorage implements Storage {
     this.tagging = tagging;
     this.#lock = lock;
     this.#sync = sync;
-    this.#whole = new WholeLog(log, archiveFolderOf(folder));
+    this.#whole = wholeLogOf(log, archiveFolderOf(folder));
     this.#rows = this.#whole.hot;
     const { storeId, epochs, outgoingPaused } = readMeta(log);
     this.epochs = epochs;
@@ -129,16 +141,28 @@ export class SqliteStorage implements Storage {
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
     this.#index = derived.reading(() => new LogIndex(derived, storeId, tagging));
-    this.archive = new SqliteArchive({
-      folder,
-      log,
+    this.archive = this.#openArchive(coldWriter ?? new ThreadColdWriter(), coldColumns);
+  }
+
+  #openArchive(writer: ColdWriter, coldColumns: URL | undefined): ColdArchive {
+    const { folder, log, epochs } = this;
+    const oldest = log.prepare("SELECT seq FROM log ORDER BY seq LIMIT 1");
+    const change = async (change: (log: DatabaseSync) => void) => void (await this.#ask({ units: [], change }));
+    return new ColdArchive({
       epochs,
       whole: this.#whole,
       head: () => this.#head,
+      write: (request) => writer.write({ folder, coldColumns: coldColumns?.href }, request),
+      stopWriting: () => writer.stop(),
+      readManifests: () => readManifests(log),
+      putManifest: (manifest, text) => change((database) => putManifest(database, manifest, text)),
+      firstHot: () => {
+        const row = oldest.get();
+        return row && Number(row["seq"]);
+      },
+      removeUpTo: (last) => change((database) => void database.prepare("DELETE FROM log WHERE seq <= ?").run(last)),
       persistIndex: () => this.#persistIndex(),
-      change: async (change) => void (await this.#ask({ units: [], change })),
-      coldColumns,
-      coldWriter,
+      freeBytes: () => Number(firstValue(log, "PRAGMA freelist_count")) * pageBytes,
     });
   }
 

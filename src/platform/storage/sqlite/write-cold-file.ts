@@ -1,23 +1,5 @@
-/**
- * Writes cold files. A file counts as written when, read back from where it is kept, it holds every unit just as the log
- * does.
- */
-import { createHash } from "node:crypto";
-import { formatInstant, invariant, limits } from "../../../kernel/index.ts";
 import { openDatabase } from "../../sqlite/index.ts";
-import {
-  type CheckOf,
-  type ColdColumns,
-  ColdFileWriter,
-  ColdLog,
-  type ColdManifest,
-  type ColdStore,
-  FolderColdStore,
-  manifestNameOf,
-  manifestText,
-} from "../cold/index.ts";
-import type { Sequence } from "../port.ts";
-import type { StoredUnit } from "../unit.ts";
+import { type ColdColumns, FolderColdStore, type WriteRequest, type WrittenFile, writeFile } from "../cold/index.ts";
 import { LogRows, logFileOf, readManifests, readMeta, UnitCheck } from "./log-database.ts";
 import { archiveFolderOf } from "./whole-log.ts";
 
@@ -28,105 +10,20 @@ export interface ColdFilePlace {
   readonly coldColumns: string | undefined;
 }
 
-/** Units of one day and one epoch, to be written to one file, or less of them when they are very many. */
-export interface WriteRequest {
-  readonly day: string;
-  readonly epoch: number;
-  readonly firstSequence: Sequence;
-  readonly lastSequence: Sequence;
-  /** The hash of the newest manifest. */
-  readonly previous: string | null;
-}
-
-export interface WrittenFile {
-  readonly manifest: ColdManifest;
-  readonly text: string;
-  /** The streams that have events in the file. */
-  readonly streams: readonly string[];
-}
-
-/** Throws when the disk refuses, or gives back other bytes than it was given; the log is as it was before. */
+/** Writes a cold file (`writeFile`) by a connection of its own to the log, so that any thread can do it. */
 export async function writeColdFile(
   { folder, coldColumns }: ColdFilePlace,
-  { day, epoch, firstSequence, lastSequence, previous }: WriteRequest,
+  request: WriteRequest,
 ): Promise<WrittenFile> {
-  const store = new FolderColdStore(archiveFolderOf(folder));
   const { columns }: ColdColumns = coldColumns === undefined ? { columns: [] } : await import(coldColumns);
   const database = openDatabase(logFileOf(folder), { readOnly: true, waitMs: 1000 });
   try {
     const { storeId } = readMeta(database);
     const unitCheck = new UnitCheck(storeId);
-    const check: CheckOf = (seq, body) => unitCheck.of(seq, body);
-    const content = createHash("sha256");
-    const rows = new LogRows(database, readManifests(database).at(-1)?.lastSequence);
-    const file = new ColdFileWriter(columns, { "larder.store": storeId, "larder.day": day });
-    const streams = new Set<string>();
-    let [first, last]: StoredUnit[] = [];
-    let [units, events] = [0, 0];
-    for (const group of groupsOf(rows, firstSequence, lastSequence)) {
-      file.add(group.map((unit) => ({ unit, check: check(unit.seq, unit.body) })));
-      for (const { seq, body, events: inUnit } of group) {
-        content.update(lineOf(seq, body));
-        for (const { stream } of inUnit) streams.add(stream);
-      }
-      first ??= group[0];
-      last = group.at(-1);
-      units += group.length;
-      events += group.reduce((sum, unit) => sum + unit.events.length, 0);
-      if (events >= limits.archiveFileEventsMax) break;
-    }
-    invariant(first !== undefined && last !== undefined, "a day that is moved has units");
-    const { bytes, footer } = file.finish();
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const manifest: ColdManifest = {
-      format: 1,
-      store: storeId,
-      epoch,
-      day,
-      // The hash lets a file never take the name of another one, as of a history that was left.
-      file: `${day}-e${epoch}-${String(firstSequence).padStart(12, "0")}-${sha256.slice(0, 8)}.parquet`,
-      bytes: bytes.length,
-      sha256,
-      footer,
-      firstSequence,
-      lastSequence: last.lastSeq,
-      units,
-      events,
-      firstRecordedAt: formatInstant(first.meta.recordedAt),
-      lastRecordedAt: formatInstant(last.meta.recordedAt),
-      previous,
-    };
-    const text = manifestText(manifest);
-    await store.put(manifest.file, bytes);
-    await store.put(manifestNameOf(manifest.file), Buffer.from(text));
-    await readBack(store, manifest, check, content.digest("hex"));
-    return { manifest, text, streams: [...streams] };
+    const hot = new LogRows(database, readManifests(database).at(-1)?.lastSequence);
+    const store = new FolderColdStore(archiveFolderOf(folder));
+    return await writeFile({ store, storeId, check: (seq, body) => unitCheck.of(seq, body), columns, hot }, request);
   } finally {
     database.close();
   }
-}
-
-/** Whole units, as many at a time as a row group should hold. */
-function* groupsOf(rows: LogRows, from: Sequence, to: Sequence): Generator<readonly StoredUnit[]> {
-  for (let at = from - 1; at < to; ) {
-    const units = rows.read(at, limits.archiveGroupEventsMax, to);
-    yield units;
-    at = units.at(-1)?.lastSeq ?? to;
-  }
-}
-
-/** Throws when what is kept is not, byte for byte, what was written, or does not give back the units of the log. */
-async function readBack(store: ColdStore, manifest: ColdManifest, check: CheckOf, content: string): Promise<void> {
-  const { file, bytes, sha256 } = manifest;
-  const kept = await store.read(file, 0, bytes);
-  const isSame = createHash("sha256").update(kept).digest("hex") === sha256 && (await store.size(file)) === bytes;
-  if (!isSame) throw new Error(`the cold file ${file} is not what was written to it`);
-  const hash = createHash("sha256");
-  for await (const { seq, body } of new ColdLog(store, check, [manifest]).rows()) hash.update(lineOf(seq, body));
-  if (hash.digest("hex") !== content) throw new Error(`the cold file ${file} does not hold what the log holds`);
-}
-
-/** What is compared of a unit. */
-function lineOf(seq: Sequence, body: string): string {
-  return `${seq} ${body}\n`;
 }

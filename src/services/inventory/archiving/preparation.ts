@@ -1,4 +1,5 @@
 import type { Sequence, Storage } from "../../../platform/storage/index.ts";
+import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import { keepSnapshots } from "../ledger/index.ts";
 import { lastSeal } from "../seals/index.ts";
 
@@ -11,9 +12,10 @@ export interface ArchivePreparation {
 }
 
 /** That of a store, beside whatever else stands on it. */
-export function archivePreparation(storage: Storage): ArchivePreparation {
+export function archivePreparation(storage: Storage, timers: Timers = systemTimers): ArchivePreparation {
+  const pause = () => new Promise<void>((resolve) => timers.soon(resolve));
   return {
     passed: async () => (await lastSeal(storage))?.to ?? 0,
-    keepStates: (streams, upTo) => keepSnapshots(storage, streams, upTo),
+    keepStates: (streams, upTo) => keepSnapshots(storage, streams, upTo, pause),
   };
 }

@@ -204,11 +204,10 @@ export class Catalog {
     const isAllowed = location === undefined ? caller.locations === undefined : isVisible(location, caller);
     if (!isAllowed) return reject({ code: "not-found", detail: "There is no such location." });
     const stream = streamOf.policy(name);
-    const { value: left } = await this.#ledger.submit({
+    const { value: applied } = await this.#ledger.submit({
       actor: caller.id,
       streams: [stream],
       decide: (transaction: Transaction) => {
-        // Asked for here: a stock that begins later begins with this policy, one that began before is among these.
         const stocked = transaction.locationsOf(name);
         const affected = stocked.filter((place) => location === undefined || place === location);
         const together = affected.slice(0, limits.reservationPairsMax);
@@ -216,9 +215,17 @@ export class Catalog {
         const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
         if (events.length > 0) transaction.emit(stream, events);
         for (const place of together) applyPolicy(transaction, name, place);
-        return affected.slice(together.length);
+        return together;
       },
     });
+    // Asked for again: a stock that begins from now on begins with this policy, one that began before is among these.
+    const { value: stocked } = await this.#ledger.submit({
+      actor: caller.id,
+      streams: [],
+      looks: true,
+      decide: (transaction: Transaction) => transaction.locationsOf(name),
+    });
+    const left = stocked.filter((place) => (location === undefined || place === location) && !applied.includes(place));
     await Promise.all(left.map((place) => this.#ledger.submit(applyPolicyCommand(name, place, caller))));
     return this.policy(name, caller);
   }

@@ -8,12 +8,25 @@
  *
  * State in memory is a cache of the log. Whatever goes wrong with an append, the states it touched are dropped and
  * folded again from the log.
+ *
+ * Where several processes append to one log, each decides by what it knows of it. A unit then states the version of all
+ * that its decision has looked at, and what appends nothing is answered once it is known that nobody has changed what it
+ * was decided on. After a conflict the next round is decided in a turn of its own, so that no process starves.
  */
 import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
-import type { AppendOutcome, AppendUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
+import type {
+  AppendOutcome,
+  AppendUnit,
+  RecordedUnit,
+  Sequence,
+  Storage,
+  Turn,
+} from "../../../platform/storage/index.ts";
 import { type CacheStats, StateCache } from "./cache.ts";
+import { familyOf } from "./families.ts";
 import { type Answers, type Draft, Round, type Waiting } from "./round.ts";
 import type { SnapshotReader } from "./snapshots.ts";
+import { pairOf, placesOf } from "./streams.ts";
 import type { Command } from "./transaction.ts";
 
 export interface Decided<T> {
@@ -60,6 +73,13 @@ export class Ledger {
   /** What appends of unknown outcome touched, and where the log ended then. */
   readonly #unsure = new Set<string>();
   #unsureAt: Sequence = 0;
+  /** Units of a shared log that are not in the states in memory yet: those of other processes, and late ones of our own. */
+  #foreign: RecordedUnit[] = [];
+  /** The commands of the append under way: states in memory have them already. */
+  readonly #inFlight = new Set<string>();
+  #unsubscribe: () => void = () => undefined;
+  /** Whether others have been quicker, so that the next round needs a turn of its own. */
+  #isContended = false;
   #queue: Waiting[] = [];
   #running = false;
   #closed = false;
@@ -70,6 +90,11 @@ export class Ledger {
     this.#options = options;
     this.#storage = options.storage;
     this.#cache = new StateCache(options.cachedStatesMax ?? limits.cachedStatesMax);
+    const { storage } = options;
+    if (storage.shared === undefined) return;
+    this.#unsubscribe = storage.subscribe((units) => {
+      for (const unit of units) if (!this.#inFlight.has(unit.meta.command)) this.#foreign.push(unit);
+    });
   }
 
   /** Commands that wait. */
@@ -132,6 +157,7 @@ export class Ledger {
   async close(): Promise<void> {
     this.#closed = true;
     while (this.#running) await new Promise<void>((resolve) => this.#soon(resolve));
+    this.#unsubscribe();
   }
 
   #soon(run: () => void): void {
@@ -159,6 +185,21 @@ export class Ledger {
     // Only here, so that nothing a decision has seen is forgotten before it ends.
     if (this.#options.isMemoryShort?.()) this.#cache.clear();
     else this.#cache.age();
+    let turn: Turn | undefined;
+    try {
+      // Without a turn to wait for, the time is asked in this very moment: the simulator knows the ledger's look at it by that.
+      if (this.#isContended) turn = await this.#beginTurn();
+      await this.#decideTogether(batch);
+    } catch (error) {
+      for (const waiting of batch) reject(waiting, error);
+      throw error;
+    } finally {
+      await turn?.end();
+    }
+  }
+
+  async #decideTogether(batch: readonly Waiting[]): Promise<void> {
+    this.#takeInForeign();
     this.#forgetUnsure();
     const round = new Round(this.#options, this.#cache, this.#now());
     const drafts: Draft[] = [];
@@ -181,11 +222,45 @@ export class Ledger {
     try {
       await this.#append(drafts, round);
     } catch (error) {
-      // Nothing above throws unless the code is wrong; then too nobody is left waiting. Who was answered stays so.
       for (const name of round.changed) this.#cache.drop(name);
-      for (const waiting of batch) reject(waiting, error);
       throw error;
     }
+  }
+
+  /** Waits until nobody else appends, when others have been quicker before. */
+  async #beginTurn(): Promise<Turn | undefined> {
+    this.#isContended = false;
+    return await this.#storage.shared?.takeTurn();
+  }
+
+  /** Brings the states in memory up to what others have appended. */
+  #takeInForeign(): void {
+    for (const { events, meta } of this.#foreign.splice(0)) {
+      for (const event of events) {
+        const entry = this.#cache.peek(event.stream);
+        // A state that was read late has it already.
+        if (entry === undefined || entry.version >= event.version) continue;
+        if (entry.version < event.version - 1) {
+          this.#cache.drop(event.stream);
+          continue;
+        }
+        entry.state = familyOf(event.stream).evolve(entry.state, event, meta);
+        entry.version = event.version;
+      }
+    }
+  }
+
+  /** What others have changed since the round began: streams, names, and skus that have come to new locations. */
+  #movedByOthers(): ReadonlySet<string> {
+    const moved = new Set<string>();
+    for (const { events, claims } of this.#foreign) {
+      for (const { stream, version } of events) {
+        moved.add(stream);
+        if (version === 1 && stream.startsWith("stock-")) moved.add(placesOf(pairOf(stream).sku));
+      }
+      for (const { key } of claims) moved.add(key);
+    }
+    return moved;
   }
 
   async #append(drafts: readonly Draft[], round: Round): Promise<void> {
@@ -197,20 +272,34 @@ export class Ledger {
       events += unit.events.length;
     }
     if (units.length === 0) {
-      this.#settle(drafts, []);
+      await this.#settleLooks(drafts);
       return;
     }
     const before = this.#storage.head();
     const started = performance.now();
     let outcomes: readonly AppendOutcome[];
+    if (this.#storage.shared !== undefined) for (const { meta } of units) this.#inFlight.add(meta.command);
     try {
       outcomes = await this.#storage.append(units);
     } catch (error) {
+      this.#inFlight.clear();
       await this.#settleFailure(drafts, round, before, error);
       return;
     }
+    this.#inFlight.clear();
     this.#options.observe?.appended?.(units.length, events, (performance.now() - started) / 1000);
     this.#settle(drafts, outcomes);
+  }
+
+  /** Nothing is to be appended: all may be answered, where others append once it is known what they have done. */
+  async #settleLooks(drafts: readonly Draft[]): Promise<void> {
+    try {
+      await this.#storage.shared?.catchUp();
+    } catch (error) {
+      refuse(drafts, error);
+      return;
+    }
+    this.#settle(drafts, []);
   }
 
   /**
@@ -219,12 +308,13 @@ export class Ledger {
    */
   #settle(drafts: readonly Draft[], outcomes: readonly AppendOutcome[]): void {
     const suspect = this.#suspectOf(drafts, outcomes);
+    const moved = this.#movedByOthers();
     const again: Waiting[] = [];
     const head = this.#storage.head();
     let place = 0;
     for (const draft of drafts) {
       if (draft.unit === undefined) {
-        if (isAny(draft.touched, suspect)) again.push(draft.waiting);
+        if (isAny(draft.touched, suspect) || isAny(draft.touched, moved)) again.push(draft.waiting);
         else resolve(draft, head);
         continue;
       }
@@ -240,6 +330,7 @@ export class Ledger {
   #suspectOf(drafts: readonly Draft[], outcomes: readonly AppendOutcome[]): ReadonlySet<string> {
     const suspect = new Set<string>();
     if (outcomes.every(({ ok }) => ok)) return suspect;
+    this.#isContended = this.#storage.shared !== undefined;
     const units = drafts.flatMap(({ unit }) => unit ?? []);
     for (const [place, { expected, claims = [] }] of units.entries()) {
       if (outcomes[place]?.ok) continue;
@@ -257,10 +348,12 @@ export class Ledger {
     for (const name of round.changed) this.#cache.drop(name);
     const unsure: Draft[] = [];
     const looking: Waiting[] = [];
+    // In a shared log others may have changed what a draft was decided on.
+    const isAlone = this.#storage.shared === undefined;
     let hasWritten = false;
     for (const draft of drafts) {
       hasWritten ||= draft.unit !== undefined;
-      if (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed)))
+      if (isAlone && (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed))))
         resolve(draft, this.#storage.head());
       else if (draft.waiting.command.looks) looking.push(draft.waiting);
       else unsure.push(draft);
@@ -379,8 +472,9 @@ class AllAnswers<T> implements Answers {
   }
 }
 
-function resolve({ waiting, value }: Draft, seq: Sequence): void {
-  waiting.answers.resolve(waiting.place, value, seq);
+function resolve({ waiting, value, thrown }: Draft, seq: Sequence): void {
+  if (thrown === undefined) waiting.answers.resolve(waiting.place, value, seq);
+  else reject(waiting, thrown.error);
 }
 
 function reject({ answers, place }: Waiting, error: unknown): void {

@@ -30,8 +30,13 @@ export interface Draft {
   readonly waiting: Waiting;
   readonly value: unknown;
   readonly unit: AppendUnit | undefined;
-  /** Streams and names of claims that the decision looked at. A claim's name has no `-`, a stream's has. */
+  /**
+   * Streams and names of claims that the decision looked at, and by `placesOf` the skus whose locations it asked for. A
+   * claim's name has no `-`, the others have.
+   */
   readonly touched: readonly string[];
+  /** The decision refused by throwing: an answer as any other, on what it has looked at. */
+  readonly thrown?: { readonly error: unknown };
 }
 
 /** What a round knows of a name. */
@@ -45,6 +50,8 @@ const free: KnownClaim = { record: undefined, claimant: undefined };
 /** One round: what is decided and appended together. */
 export class Round {
   readonly now: Instant;
+  /** Whether others append to the log too: then what a decision has only looked at guards its unit. */
+  readonly isShared: boolean;
   /** Streams whose state in memory runs ahead of the log, and claims that are about to be taken. */
   readonly changed = new Set<string>();
   readonly #options: LedgerOptions;
@@ -61,6 +68,7 @@ export class Round {
     this.#options = options;
     this.#storage = options.storage;
     this.#cache = cache;
+    this.isShared = options.storage.shared !== undefined;
     this.now = now;
   }
 
@@ -93,7 +101,9 @@ export class Round {
 
   async #decideAgain(waiting: Waiting, failed: Step, error: unknown): Promise<Draft> {
     await this.#undo(failed);
-    if (!(error instanceof Missing)) throw error;
+    if (!(error instanceof Missing)) {
+      return { waiting, value: undefined, unit: undefined, touched: failed.touched, thrown: { error } };
+    }
     await this.#fetch(error);
     return this.decide(waiting);
   }

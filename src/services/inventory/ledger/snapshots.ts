@@ -99,9 +99,14 @@ const keptAtATime = 8;
 
 /**
  * Writes a snapshot of each stock among some streams as it now is, unless it has one already that holds all events up to
- * `upTo`.
+ * `upTo`. Between them it pauses, so that others get their turn.
  */
-export async function keepSnapshots(storage: Storage, streams: readonly string[], upTo: number): Promise<void> {
+export async function keepSnapshots(
+  storage: Storage,
+  streams: readonly string[],
+  upTo: number,
+  pause: () => Promise<void>,
+): Promise<void> {
   const reader: SnapshotReader = { counters: { written: 0, discarded: { damaged: 0, "other-shape": 0, stale: 0 } } };
   const stocks = streams.filter((stream) => stream.startsWith("stock-"));
   for (let from = 0; from < stocks.length; from += keptAtATime) {
@@ -109,8 +114,8 @@ export async function keepSnapshots(storage: Storage, streams: readonly string[]
     for (const stream of stocks.slice(from, from + keptAtATime)) {
       const kept = readSnapshot(storage.derived.get(consumerName, stream), reader.counters);
       if (kept !== undefined && kept.seq >= upTo) continue;
-      // Each may have some hundred events to fold: others get their turn in between.
-      await new Promise(setImmediate);
+      // Each may have some hundred events to fold.
+      await pause();
       const { version, state } = await loadState(storage, reader, stream);
       if (version === kept?.version) continue;
       const [last] = await storage.readStream(stream, version - 1, version);
@@ -118,7 +123,7 @@ export async function keepSnapshots(storage: Storage, streams: readonly string[]
     }
     const checkpoint = storage.derived.checkpoint(consumerName);
     if (put.length > 0) storage.derived.commit([{ consumer: consumerName, checkpoint, put, remove: [] }]);
-    else await new Promise(setImmediate);
+    else await pause();
   }
 }
 

@@ -18,7 +18,7 @@ import {
 import type { CacheEntry } from "./cache.ts";
 import { familyOf, type LooseEvent, type States } from "./families.ts";
 import type { Draft, Round, Waiting } from "./round.ts";
-import { streamOf } from "./streams.ts";
+import { kindOf, placesOf, streamOf } from "./streams.ts";
 import type { Claimant, Transaction } from "./transaction.ts";
 
 /** Thrown out of a decision that asked for what is not in memory; the ledger fetches it and decides again. */
@@ -54,6 +54,8 @@ export class Step implements Transaction {
   readonly #waiting: Waiting;
   readonly #expected: { readonly stream: string; readonly version: number }[] = [];
   readonly #touched: string[] = [];
+  /** Streams that must have no events although they were not looked up. */
+  #unbegun: string[] | undefined;
   #claims: Claim[] | undefined;
   #changedStocks: ChangedStock[] | undefined;
   /** The stream that was looked at last, and its entry: a decision looks at the same one several times. */
@@ -77,6 +79,11 @@ export class Step implements Transaction {
       this.#round.takeClaims(this.#claims, { fact: this.meta.fact, events: this.events });
     }
     return { waiting: this.#waiting, value, unit: this.#unit(), touched: this.#touched };
+  }
+
+  /** What the decision has looked at so far (`Draft.touched`). */
+  get touched(): readonly string[] {
+    return this.#touched;
   }
 
   want(streams: readonly string[]): void {
@@ -133,6 +140,10 @@ export class Step implements Transaction {
     const stream = streamOf.stock(location, sku);
     const history = this.#round.history(stream);
     if (history === undefined) throw new Missing({ histories: [stream] });
+    // Others may have appended between the two looks.
+    if (this.#round.isShared && history.length !== this.#entry(stream).version) {
+      throw new Missing({ streams: [stream], histories: [stream] });
+    }
     return history;
   }
 
@@ -151,10 +162,17 @@ export class Step implements Transaction {
   }
 
   mayBeVoided(factKey: string): boolean {
-    return this.#round.mayBeVoided(factKey);
+    const may = this.#round.mayBeVoided(factKey);
+    // Another process may be recording that void; then this unit fails, and is decided again.
+    if (!may && this.#round.isShared) {
+      this.#unbegun ??= [];
+      this.#unbegun.push(streamOf.void(factKey));
+    }
+    return may;
   }
 
   locationsOf(sku: string): readonly string[] {
+    this.#touched.push(placesOf(sku));
     return this.#round.locationsOf(sku);
   }
 
@@ -256,6 +274,26 @@ export class Step implements Transaction {
     if (this.events.length === 0) return undefined;
     const { meta, events } = this;
     const unit = { meta, expected: this.#expected, events };
-    return this.#claims === undefined ? unit : { ...unit, claims: this.#claims };
+    const taking = this.#claims === undefined ? unit : { ...unit, claims: this.#claims };
+    return this.#round.isShared ? this.#guarded(taking) : taking;
+  }
+
+  /** All that the decision has looked at must still be so: others may have changed it meanwhile. */
+  #guarded(unit: AppendUnit): AppendUnit {
+    const expected = new Map(unit.expected.map(({ stream, version }) => [stream, version]));
+    const free = new Set<string>();
+    for (const name of this.#touched) {
+      if (kindOf(name) === "places" || expected.has(name)) continue;
+      const entry = this.#round.entry(name);
+      if (entry !== undefined) expected.set(name, entry.version);
+      else if (this.#round.claim(name)?.record === undefined) free.add(name);
+    }
+    for (const stream of this.#unbegun ?? []) if (!expected.has(stream)) expected.set(stream, 0);
+    for (const { key } of unit.claims ?? []) free.delete(key);
+    return {
+      ...unit,
+      expected: [...expected].map(([stream, version]) => ({ stream, version })),
+      ...(free.size > 0 && { free: [...free] }),
+    };
   }
 }

@@ -20,6 +20,14 @@ export const streamOf = {
   seal: (lane: number) => `seal-${lane}`,
 } as const;
 
+/**
+ * Not a stream: what a decision has looked at that asked for the locations of a sku. It changes when one begins to have
+ * the sku.
+ */
+export function placesOf(sku: string): string {
+  return `places-${sku}`;
+}
+
 let lastLocation = "";
 let lastSku = "";
 let lastStream = "";

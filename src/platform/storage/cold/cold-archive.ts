@@ -1,7 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
-import { formatInstant, type Instant, limits, PlatformError } from "../../../kernel/index.ts";
-import { firstValue, pageBytes } from "../../sqlite/index.ts";
-import { hashOfManifest, manifestText } from "../cold/index.ts";
+import { formatInstant, limits, PlatformError } from "../../../kernel/index.ts";
 import type {
   ArchiveBounds,
   ArchivedFile,
@@ -12,59 +9,64 @@ import type {
   LogArchive,
   Sequence,
 } from "../port.ts";
-import { type ColdWriter, ThreadColdWriter } from "./cold-writer.ts";
-import { putManifest, readManifests } from "./log-database.ts";
+import { type ColdManifest, hashOfManifest, manifestText } from "./manifest.ts";
 import type { WholeLog } from "./whole-log.ts";
-import type { WriteRequest, WrittenFile } from "./write-cold-file.ts";
+import type { WriteRequest, WrittenFile } from "./write-file.ts";
 
-/** What the archive is given by the store that it belongs to. */
-export interface ArchivedStore {
-  readonly folder: string;
-  readonly log: DatabaseSync;
+/** What the archive asks of the engine whose log it is. */
+export interface ArchivedLog {
   readonly epochs: readonly Epoch[];
   readonly whole: WholeLog;
-  readonly head: () => Sequence;
+  head(): Sequence;
+  /** Writes units to a cold file and reads it back (`writeFile`), where nobody waits for it. */
+  write(request: WriteRequest): Promise<WrittenFile>;
+  /** Breaks off what is being written, and lets go of what that took. */
+  stopWriting(): Promise<void>;
+  /** The manifests that the log has now, oldest first. */
+  readManifests(): readonly ColdManifest[];
+  /** Puts a manifest into the log, in the writer's turn. Durable when it resolves; when it rejects, nobody knows. */
+  putManifest(manifest: ColdManifest, text: string): Promise<void>;
+  /** The first event that the engine itself still has; undefined when it has none. */
+  firstHot(): Sequence | undefined;
+  /** Removes the units that end by a sequence, in the writer's turn. */
+  removeUpTo(last: Sequence): Promise<void>;
   /** Brings all that the index has in memory onto the disk, so that no later opening has to read it from cold files. */
-  readonly persistIndex: () => Promise<void>;
-  /** Changes the log's file in the writer's turn; resolves when that is durable. */
-  readonly change: (change: (log: DatabaseSync) => void) => Promise<void>;
-  readonly coldColumns: URL | undefined;
-  readonly coldWriter: ColdWriter | undefined;
+  persistIndex(): Promise<void>;
+  /** As in `ArchiveFigures`. */
+  freeBytes(): number;
 }
 
 const dayMs = 86_400_000;
 
 /**
- * Moves days out of `log.db`. For each file in turn: another thread writes it, syncs it and reads it back; then one
- * transaction puts its manifest into the log, and by that moves the seam; then the rows that it stands for are removed, a
- * thousand at a time. Up to the transaction the rows count and the file is nothing; from there on the file counts and
- * the rows are nothing. So a crash loses nothing at any point, and what it left is taken away by the next run.
+ * Moves days out of the hot log. For each file in turn: it is written, synced and read back; then its manifest is put into
+ * the log, and by that the seam moves; then the units that it stands for are removed, a thousand at a time. Up to the
+ * manifest the hot units count and the file is nothing; from there on the file counts and they are nothing. So a crash loses
+ * nothing at any point, and what it left is taken away by the next run.
  */
-export class SqliteArchive implements LogArchive {
-  readonly #store: ArchivedStore;
-  readonly #writer: ColdWriter;
+export class ColdArchive implements LogArchive {
+  readonly #log: ArchivedLog;
   #running: Promise<unknown> | undefined;
   #isClosed = false;
 
-  constructor(store: ArchivedStore) {
-    this.#store = store;
-    this.#writer = store.coldWriter ?? new ThreadColdWriter();
+  constructor(log: ArchivedLog) {
+    this.#log = log;
   }
 
   figures(): ArchiveFigures {
-    const { log, whole } = this.#store;
+    const { whole } = this.#log;
     return {
       seam: whole.seam,
       hotSince: whole.hot.recordedAt(whole.seam + 1),
       files: whole.cold.manifests.length,
       coldBytes: whole.cold.manifests.reduce((sum, { bytes }) => sum + bytes, 0),
-      freeBytes: Number(firstValue(log, "PRAGMA freelist_count")) * pageBytes,
+      freeBytes: this.#log.freeBytes(),
     };
   }
 
   plan(bounds: ArchiveBounds): readonly ArchiveSpan[] {
     const spans: ArchiveSpan[] = [];
-    for (let after = this.#store.whole.seam; ; ) {
+    for (let after = this.#log.whole.seam; ; ) {
       const span = this.#spanAfter(after, bounds);
       if (span === undefined) return spans;
       spans.push(span);
@@ -94,17 +96,17 @@ export class SqliteArchive implements LogArchive {
   /** Breaks off what is under way; what was moved stays moved. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#writer.stop();
+    await this.#log.stopWriting();
     await this.#running;
   }
 
   async #moveAll(bounds: ArchiveBounds, options: ArchiveOptions): Promise<readonly ArchivedFile[]> {
-    const { whole, log, persistIndex } = this.#store;
+    const { whole } = this.#log;
     const moved: ArchivedFile[] = [];
     // After a move whose sync failed nobody knew whether the log has its manifest; by now it has, or has not.
-    for (const manifest of readManifests(log)) if (manifest.firstSequence > whole.seam) whole.moved(manifest);
+    for (const manifest of this.#log.readManifests()) if (manifest.firstSequence > whole.seam) whole.moved(manifest);
     await this.#removeMoved();
-    await persistIndex();
+    await this.#log.persistIndex();
     try {
       for (;;) {
         if (this.#isClosed) throw unavailable("is closed");
@@ -115,12 +117,12 @@ export class SqliteArchive implements LogArchive {
         options.onFile?.(file);
       }
     } finally {
-      await this.#writer.stop();
+      await this.#log.stopWriting();
     }
   }
 
   async #move(span: ArchiveSpan, { beforeMove }: ArchiveOptions): Promise<ArchivedFile> {
-    const { whole, epochs, change } = this.#store;
+    const { whole, epochs } = this.#log;
     const newest = whole.cold.manifests.at(-1);
     const { manifest, text, streams } = await this.#write({
       ...span,
@@ -128,52 +130,46 @@ export class SqliteArchive implements LogArchive {
       previous: newest === undefined ? null : hashOfManifest(manifestText(newest)),
     });
     await beforeMove?.(streams, manifest.lastSequence);
-    await change((log) => putManifest(log, manifest, text));
+    await this.#log.putManifest(manifest, text);
     whole.moved(manifest);
     await this.#removeMoved();
     const { day, file, firstSequence, lastSequence, events, bytes } = manifest;
     return { day, file, firstSequence, lastSequence, events, bytes };
   }
 
-  /** Removes the rows that cold files stand for, also those that a run before this one has left. */
+  /** Removes the units that cold files stand for, also those that a run before this one has left. */
   async #removeMoved(): Promise<void> {
-    const { log, whole, change } = this.#store;
-    const oldest = log.prepare("SELECT seq FROM log ORDER BY seq LIMIT 1");
+    const { whole } = this.#log;
     for (;;) {
-      const first = Number(oldest.get()?.["seq"] ?? Number.POSITIVE_INFINITY);
+      const first = this.#log.firstHot() ?? Number.POSITIVE_INFINITY;
       if (first > whole.seam || this.#isClosed) return;
-      const last = Math.min(whole.seam, first + limits.archiveRemoveRowsMax - 1);
-      await change((database) => database.prepare("DELETE FROM log WHERE seq <= ?").run(last));
+      await this.#log.removeUpTo(Math.min(whole.seam, first + limits.archiveRemoveRowsMax - 1));
     }
   }
 
   /** The next day, or the part of it that is of one epoch, if all of it is within the bounds. */
   #spanAfter(after: Sequence, { before, upTo }: ArchiveBounds): ArchiveSpan | undefined {
-    const { whole, epochs, head } = this.#store;
+    const { whole, epochs } = this.#log;
+    const head = this.#log.head();
     const at = whole.hot.recordedAt(after + 1);
     if (at === undefined) return undefined;
     const nextDay = (Math.floor(at / dayMs) + 1) * dayMs;
     if (nextDay > before) return undefined;
-    const ofDay = whole.hot.sequenceAt(nextDay - 1, head());
+    const ofDay = whole.hot.sequenceAt(nextDay - 1, head);
     // The newest unit stays hot: its place and time are what the log goes on from.
-    if (ofDay >= head() || ofDay > upTo) return undefined;
+    if (ofDay >= head || ofDay > upTo) return undefined;
     const nextEpoch = epochs.find(({ startsAfter }) => startsAfter > after);
     const lastSequence = Math.min(ofDay, nextEpoch?.startsAfter ?? ofDay);
-    return { day: dayOf(at), firstSequence: after + 1, lastSequence };
+    return { day: formatInstant(at).slice(0, 10), firstSequence: after + 1, lastSequence };
   }
 
   async #write(request: WriteRequest): Promise<WrittenFile> {
-    const { folder, coldColumns } = this.#store;
     try {
-      return await this.#writer.write({ folder, coldColumns: coldColumns?.href }, request);
+      return await this.#log.write(request);
     } catch (error) {
       throw unavailable("can't be written", error);
     }
   }
-}
-
-function dayOf(instant: Instant): string {
-  return formatInstant(instant).slice(0, 10);
 }
 
 /** The epoch that an event was recorded in. */
