@@ -67,6 +67,7 @@ async function serve(flags: ServeFlags, io: Io): Promise<void> {
     () => server.stop(),
     logger,
     () => greet(server, loaded, flags, io),
+    () => server.drain(),
   );
   if (exitCode !== 0) throw new Failure("The server did not stop cleanly; its log says why.");
 }

@@ -50,6 +50,8 @@ describe("settings", () => {
       ["archiveAt", "LARDER_ARCHIVE_AT", "--archive-at"],
       ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
       ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
+      ["operatorsFrom", "LARDER_OPERATORS_FROM", "--operators-from"],
+      ["drainDelay", "LARDER_DRAIN_DELAY", "--drain-delay"],
       ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],
       ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
       ["reconcileEvery", "LARDER_RECONCILE_EVERY", "--reconcile-every"],
