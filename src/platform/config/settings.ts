@@ -42,8 +42,9 @@ export const schema = {
   store: {
     type: Type.String(),
     default: "sqlite:",
-    description: "Engine of the log: `sqlite:` keeps it in the data folder; `memory:` forgets everything at the stop.",
-    allowed: "`sqlite:` or `memory:`",
+    description:
+      "Engine of the log: `sqlite:` keeps it in the data folder; `postgres://user:password@host:port/database` in a PostgreSQL database that several servers may share (docs/operations/postgresql.md); `memory:` forgets everything at the stop.",
+    allowed: "`sqlite:`, `memory:` or `postgres://user:password@host:port/database`",
     check: storeProblem,
   },
   adminKey: {
@@ -186,8 +187,13 @@ export function flagOf(name: SettingName): string {
 
 function storeProblem(store: unknown): string | undefined {
   if (store === "sqlite:" || store === "memory:") return undefined;
-  const comesLater = /^(postgres|postgresql|dynamodb):/.test(String(store));
-  return `\`sqlite:\` or \`memory:\`${comesLater ? "; that engine comes later" : ""}`;
+  if (isPostgresUrl(String(store))) return undefined;
+  return `${schema.store.allowed}${String(store).startsWith("dynamodb:") ? "; that engine comes later" : ""}`;
+}
+
+/** Whether a store is a PostgreSQL database. */
+export function isPostgresUrl(store: string): boolean {
+  return /^postgres(ql)?:\/\//.test(store) && URL.canParse(store) && new URL(store).pathname.length > 1;
 }
 
 function backoffProblem(text: unknown): string | undefined {

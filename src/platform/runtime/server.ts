@@ -82,7 +82,8 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     settings,
     logger,
     registry,
-    clock: Date.now,
+    // Where several processes share a log, all decide by its store's clock.
+    clock: () => Date.now() + (storage.shared?.clockOffsetMs() ?? 0),
     random: randomBytes,
     serverKey: secretKey(settings.store, settings.data, randomBytes),
     readiness,
