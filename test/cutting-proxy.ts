@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export class CuttingProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
-  #losesNextAnswer = false;
+  #losesAnswerTo: string | undefined;
   #isSilent = false;
 
   private constructor(server: Server) {
@@ -25,9 +25,9 @@ export class CuttingProxy {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** The next request reaches the server, and instead of the answer the connection's end comes back. */
-  loseNextAnswer(): void {
-    this.#losesNextAnswer = true;
+  /** The next request, with a text in it if one is given, reaches the server, and instead of the answer the connection's end comes back. */
+  loseNextAnswer(to = ""): void {
+    this.#losesAnswerTo = to;
   }
 
   /** Cuts all connections that stand. */
@@ -52,8 +52,10 @@ export class CuttingProxy {
     this.#pairs.add(pair);
     let losesAnswer = false;
     client.on("data", (bytes) => {
-      losesAnswer ||= this.#losesNextAnswer;
-      this.#losesNextAnswer = false;
+      if (this.#losesAnswerTo !== undefined && bytes.includes(this.#losesAnswerTo)) {
+        this.#losesAnswerTo = undefined;
+        losesAnswer = true;
+      }
       server.write(bytes);
     });
     server.on("data", (bytes) => {

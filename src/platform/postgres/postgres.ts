@@ -38,6 +38,8 @@ export interface Querying {
 
 /** A connection of its own: for what lasts longer than a statement. It is not made again when it is lost. */
 export interface Session extends Querying {
+  /** The server's process that serves it, as the other side said when it connected. */
+  readonly processId: number;
   /** Called once, when the connection ends, by whomever. */
   onEnd(listener: () => void): void;
   onNotification(listener: (channel: string, payload: string) => void): void;
@@ -168,6 +170,7 @@ export class Postgres implements Querying {
       throw unreachable(this.where, error);
     }
     return {
+      processId: (client as unknown as { readonly processID: number }).processID,
       async query<R extends object = Row>(statement: Statement | string, values: readonly unknown[] = []) {
         try {
           return await run<R>(client, statement, values);

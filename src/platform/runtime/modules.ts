@@ -22,7 +22,7 @@ import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
-import { deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
+import { addressesIn, deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
@@ -255,7 +255,7 @@ export const modules: ModuleTable<Resources, Offers> = {
     needs: ["storage"],
     uses: ["inventory", "identity", "intake", "relay", "sync", "reconciliation", "archive"],
     async start(
-      { logger, registry, readiness },
+      { settings, logger, registry, readiness },
       { inventory, identity, intake, relay, sync, reconciliation, archive },
     ) {
       const { metrics, contentType, scrape } = registry;
@@ -282,6 +282,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         archive,
         logger,
         readiness,
+        isOperator: addressesIn(settings.operatorsFrom),
         factSchemas,
         feedsInFlight: feeds,
         metrics: {
