@@ -7,6 +7,7 @@ export {
   logFormats,
   logLevels,
   otherVariables,
+  parsePeers,
   type SettingName,
   type Settings,
   settingNames,
