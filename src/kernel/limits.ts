@@ -76,6 +76,8 @@ export const limits = {
   socketCloseMs: 1000,
   /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
   drainMs: 8000,
+  /** Milliseconds of `LARDER_DRAIN_DELAY` at most: load balancers look every few seconds, the slow ones every half minute. */
+  drainDelayMsMax: 120_000,
   /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */
   readyLagEventsMax: 20_000,
   /** Milliseconds between attempts to bring a write onto a disk whose sync failed: a broken disk can take long to say so. */

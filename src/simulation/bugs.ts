@@ -23,7 +23,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "version-check-dropped",
     file: "platform/storage/admission.ts",
-    find: "if (known(stream) !== version) return { stream };",
+    find: "if (known(stream) !== version || shaky.has(stream)) return { stream };",
     replace: "",
     why: "Two decisions on one state are both appended: the one guard against overselling is gone.",
     caughtBy: "src/platform/storage/memory/memory.test.ts",
@@ -31,8 +31,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "claim-check-dropped",
     file: "platform/storage/admission.ts",
-    find: "if (isClaimed(key)) return { claim: key };",
-    replace: "",
+    find: "for (const { key } of unit.claims ?? []) {",
+    replace: "for (const key of [] as string[]) {",
     why: "The store takes a name twice: one fact may have two effects (I4).",
     caughtBy: "src/platform/storage/memory/memory.test.ts",
   },
@@ -69,7 +69,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "refusal-on-sand",
     file: `${inventory}/ledger/ledger.ts`,
-    find: "if (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed)))",
+    find: "if (isAlone && (!hasWritten || (draft.unit === undefined && !isAny(draft.touched, round.changed))))",
     replace: "if (draft.unit === undefined)",
     why: "Who was decided on top of an append that then failed is answered all the same: refusals, duplicates, reads.",
   },
@@ -316,8 +316,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "policy-not-applied",
     file: `${inventory}/catalog/catalog.ts`,
-    find: "location === undefined || place === location",
-    replace: "place === location",
+    find: "for (const place of together) applyPolicy(",
+    replace: "if (location !== undefined) for (const place of together) applyPolicy(",
     why: "A general policy does not reach the stocks that are there.",
   },
   // Consumers, feeds, seals

@@ -55,6 +55,8 @@ describe("settings", () => {
       ["archiveAt", "LARDER_ARCHIVE_AT", "--archive-at"],
       ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
       ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
+      ["operatorsFrom", "LARDER_OPERATORS_FROM", "--operators-from"],
+      ["drainDelay", "LARDER_DRAIN_DELAY", "--drain-delay"],
       ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],
       ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
       ["reconcileEvery", "LARDER_RECONCILE_EVERY", "--reconcile-every"],
@@ -89,7 +91,7 @@ describe("settings", () => {
         ["sync", ["sync.internal:80"]],
       ]),
     );
-    for (const wrong of ["inventory", "inventory=host", "=host:1", "inventory=a:1;;", "inventory=http://a:1", ""])
+    for (const wrong of ["inventory", "inventory=host", "=host:1", "inventory=a:1;;", "inventory=http://a:1"])
       expect(problemsOf({ env: { LARDER_PEERS: wrong } })[0], wrong).toContain("modules and addresses");
     expect(settingsOf({ env: { LARDER_CLUSTER_PORT: "9090" } }).settings.clusterPort).toBe(9090);
     expect(problemsOf({ env: { LARDER_CLUSTER_PORT: "99999" } })).toHaveLength(1);
@@ -121,9 +123,14 @@ describe("settings", () => {
   });
 
   it("refuse engines that are not there yet, in words of their own", () => {
-    for (const store of ["postgres://db/larder", "dynamodb://eu-west-1/larder"]) {
-      expect(problemsOf({ env: { LARDER_STORE: store } })[0]).toContain("comes later");
-    }
+    expect(problemsOf({ env: { LARDER_STORE: "dynamodb://eu-west-1/larder" } })[0]).toContain("comes later");
+  });
+
+  it("take a PostgreSQL database by its address", () => {
+    for (const store of ["postgres://db/larder", "postgresql://u:p@127.0.0.1:5433/larder?sslmode=verify-full"])
+      expect(settingsOf({ env: { LARDER_STORE: store } }).settings.store).toBe(store);
+    for (const store of ["postgres:", "postgres://", "postgres://db", "postgres://db/", "postgres://[/x"])
+      expect(problemsOf({ env: { LARDER_STORE: store } })[0]).toContain("must be `sqlite:`");
   });
 
   it("take the time between reconciliations, or none", () => {
@@ -146,9 +153,11 @@ describe("settings", () => {
     const { settings } = settingsOf({ env: { LARDER_ADMIN_KEY: "correct horse battery staple" } });
     expect(shownValue("adminKey", settings)).toBe("(secret)");
     expect(problemsOf({ env: { LARDER_ADMIN_KEY: "hunter2" } })[0]).not.toContain("hunter2");
-    expect(problemsOf({ env: { LARDER_STORE: "postgres://larder:p@ss/w@db/larder" } })[0]).toContain(
-      '"postgres://***@db/larder"',
+    expect(problemsOf({ env: { LARDER_STORE: "mysql://larder:p@ss/w@db/larder?Password=hunter2&x=1" } })[0]).toContain(
+      '"mysql://***@db/larder?Password=***&x=1"',
     );
+    const postgres = settingsOf({ env: { LARDER_STORE: "postgres://larder:p@ss@db/larder" } }).settings;
+    expect(shownValue("store", postgres)).toBe("postgres://***@db/larder");
   });
 
   it("leave the client's variables alone, and take an empty one as absent", () => {

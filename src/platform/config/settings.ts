@@ -42,8 +42,9 @@ export const schema = {
   store: {
     type: Type.String(),
     default: "sqlite:",
-    description: "Engine of the log: `sqlite:` keeps it in the data folder; `memory:` forgets everything at the stop.",
-    allowed: "`sqlite:` or `memory:`",
+    description:
+      "Engine of the log: `sqlite:` keeps it in the data folder; `postgres://user:password@host:port/database` in a PostgreSQL database that several servers may share (docs/operations/postgresql.md); `memory:` forgets everything at the stop.",
+    allowed: "`sqlite:`, `memory:` or `postgres://user:password@host:port/database`",
     check: storeProblem,
   },
   adminKey: {
@@ -149,6 +150,22 @@ export const schema = {
     allowed: "addresses and CIDRs by comma, as `127.0.0.1,10.0.0.0/8,fd00::/8`",
     check: (list) => (list === null ? undefined : addressListProblem(String(list))),
   },
+  operatorsFrom: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Addresses of load balancers, kubelets and Prometheus, whose requests to `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi.json` need no key. What they pass on for others does, as their `X-Forwarded-For` tells.",
+    allowed: "addresses and CIDRs by comma, as `127.0.0.1,10.0.0.0/8,fd00::/8`",
+    check: (list) => (list === null ? undefined : addressListProblem(String(list))),
+  },
+  drainDelay: {
+    type: Type.String(),
+    default: "0ms",
+    description:
+      "How long a gateway that was told to stop goes on answering while `/readyz` says 503, so that load balancers turn to others first: twice the time in which they notice. It comes on top of the 10 s in which a server stops.",
+    allowed: "a time such as `500ms` or `5s`, from 0 to 2 minutes",
+    check: drainDelayProblem,
+  },
   deliveryMaxAttempts: {
     type: Type.Integer({ minimum: 1, maximum: limits.deliveryAttemptsMax }),
     default: 60,
@@ -228,13 +245,23 @@ export function parsePeers(text: string): ReadonlyMap<string, readonly string[]>
 
 function storeProblem(store: unknown): string | undefined {
   if (store === "sqlite:" || store === "memory:") return undefined;
-  const comesLater = /^(postgres|postgresql|dynamodb):/.test(String(store));
-  return `\`sqlite:\` or \`memory:\`${comesLater ? "; that engine comes later" : ""}`;
+  if (isPostgresUrl(String(store))) return undefined;
+  return `${schema.store.allowed}${String(store).startsWith("dynamodb:") ? "; that engine comes later" : ""}`;
+}
+
+/** Whether a store is a PostgreSQL database. */
+export function isPostgresUrl(store: string): boolean {
+  return /^postgres(ql)?:\/\//.test(store) && URL.canParse(store) && new URL(store).pathname.length > 1;
 }
 
 function backoffProblem(text: unknown): string | undefined {
   const ms = parseDuration(String(text)) ?? 0;
   return ms >= 1 && ms <= limits.deliveryBackoffMsMax ? undefined : schema.deliveryBackoff.allowed;
+}
+
+function drainDelayProblem(text: unknown): string | undefined {
+  const ms = parseDuration(String(text)) ?? Number.POSITIVE_INFINITY;
+  return ms <= limits.drainDelayMsMax ? undefined : schema.drainDelay.allowed;
 }
 
 function reconcileEveryProblem(text: unknown): string | undefined {

@@ -2,11 +2,14 @@
 import { randomUUID } from "node:crypto";
 import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
 import { archivePreparation, coldColumns, inventoryTagging as tagging } from "../../services/inventory/index.ts";
+import { isPostgresUrl } from "../config/index.ts";
 import type { Messaging } from "../messaging/index.ts";
 import { MemoryMessaging } from "../messaging/memory/index.ts";
+import { openPostgresMessaging } from "../messaging/postgres/index.ts";
 import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sqlite/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
+import { openPostgresStorage } from "../storage/postgres/index.ts";
 import {
   type BackupManifest,
   backupStore,
@@ -50,6 +53,7 @@ export function restoreFolder(options: {
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
+  if (isPostgresUrl(store)) return await openPostgresStorage({ url: store, folder, tagging });
   if (store !== "memory:") return await openSqliteStorage({ folder, tagging, coldColumns });
   // Each start is a history of its own: a position of the one before must not pass for one of this.
   return new MemoryStorage({ tagging, epochs: [{ number: 1, id: randomUUID(), startsAfter: 0 }] });
@@ -57,7 +61,10 @@ export async function openStorage(store: string, folder: string): Promise<Storag
 
 /** Opens the queues that belong to a store. */
 export async function openMessaging(store: string, folder: string, clock: () => number): Promise<Messaging> {
-  return store === "memory:" ? new MemoryMessaging({ clock }) : await openSqliteMessaging({ folder, clock });
+  if (store === "memory:") return new MemoryMessaging({ clock });
+  // By the server's hour: processes whose clocks differ agree on leases.
+  if (/^postgres(ql)?:/.test(store)) return await openPostgresMessaging({ url: store });
+  return await openSqliteMessaging({ folder, clock });
 }
 
 /** Opens the log of a data folder or a backup for reading, also beside a running server. */

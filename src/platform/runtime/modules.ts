@@ -35,7 +35,7 @@ import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
-import { deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
+import { addressesIn, deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
@@ -293,7 +293,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
     // Each gateway follows the log for its keys, so that it knows whoever calls without asking anyone.
     beside: ["identity"],
     async start(
-      { logger, registry, readiness },
+      { settings, logger, registry, readiness },
       { inventory, intake, relay, sync, reconciliation, archive },
       { identity },
     ) {
@@ -321,6 +321,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
         archive,
         logger,
         readiness,
+        isOperator: addressesIn(settings.operatorsFrom),
         factSchemas,
         feedsInFlight: feeds,
         metrics: {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { parseDuration } from "../../kernel/index.ts";
 import { createOperationsServer, type OperationsServer } from "../../services/gateway/index.ts";
 import type { AdminKey, Identity } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
-import { OutboundClient } from "../outbound/index.ts";
+import { addressesIn, OutboundClient } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import {
   createMetrics,
@@ -12,6 +13,7 @@ import {
   watchMemory,
   watchProcess,
 } from "../telemetry/index.ts";
+import { systemTimers } from "../timers/index.ts";
 import { clusterProblem, modulesElsewhere, OfferedModules, RemoteModules } from "./cluster.ts";
 import { openEngines } from "./engine-parts.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
@@ -33,6 +35,8 @@ export interface RunningServer {
   /** What the start did about the admin key; undefined when identity is not among the targets. */
   readonly adminKey: AdminKey | undefined;
   readonly modules: readonly string[];
+  /** Tells load balancers that it will stop, and gives them `LARDER_DRAIN_DELAY` to turn to others; answers meanwhile. */
+  drain(): Promise<void>;
   /** Stops accepting, finishes what it has, closes the store. */
   stop(): Promise<void>;
 }
@@ -91,7 +95,8 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     settings,
     logger,
     registry,
-    clock: Date.now,
+    // Where several processes share a log, all decide by its store's clock.
+    clock: () => Date.now() + (engines.opened?.shared?.clockOffsetMs() ?? 0),
     random: randomBytes,
     serverKey: secretKey(settings, randomBytes),
     isMemoryShort: () => memory.isShort(),
@@ -130,7 +135,13 @@ export async function startServer({ settings, logger, version }: ServerOptions):
       const clusterAddress = await offered?.listen();
       if (gateway === undefined) operations = await operationsOf(resources, identity);
       const url = await (gateway ?? operations)?.listen(settings.host, settings.port);
-      return { url, clusterAddress, adminKey, modules: chosen.names, stop: () => stop().finally(close) };
+      const drain = async () => {
+        const ms = parseDuration(settings.drainDelay) ?? 0;
+        if (ms === 0 || gateway === undefined) return;
+        gateway.drain();
+        await new Promise<void>((resolve) => void systemTimers.after(ms, resolve));
+      };
+      return { url, clusterAddress, adminKey, modules: chosen.names, drain, stop: () => stop().finally(close) };
     } catch (error) {
       await stop();
       throw error;
@@ -141,10 +152,17 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   }
 }
 
-function operationsOf({ logger, registry, readiness }: Resources, identity?: Identity): Promise<OperationsServer> {
+function operationsOf(
+  { settings, logger, registry, readiness }: Resources,
+  identity?: Identity,
+): Promise<OperationsServer> {
   const { contentType, scrape } = registry;
   const metrics = async () => ({ contentType, body: await scrape() });
-  return createOperationsServer({ logger, readiness, metrics, ...(identity && { authenticator: identity }) });
+  const isOperator = addressesIn(settings.operatorsFrom);
+  return createOperationsServer({
+    ...{ logger, readiness, metrics, isOperator },
+    ...(identity && { authenticator: identity }),
+  });
 }
 
 function memoryCheck(memory: MemoryWatch): { readonly ok: boolean; readonly detail?: string } {

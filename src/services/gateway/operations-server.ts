@@ -10,6 +10,8 @@ export interface OperationsServerOptions {
   readonly metrics: () => Promise<MetricsPage>;
   /** Recognises callers that are not on this machine; absent where a process knows nobody. */
   readonly authenticator?: Authenticator;
+  /** Whether requests from an address count as those of whoever runs the server, beside this machine's own. */
+  readonly isOperator: (address: string) => boolean;
 }
 
 /** `/livez`, `/readyz` and `/metrics` of a process that has no gateway. */
@@ -20,10 +22,10 @@ export interface OperationsServer {
 }
 
 export async function createOperationsServer(options: OperationsServerOptions): Promise<OperationsServer> {
-  const { logger, readiness, metrics, authenticator = nobodyKnown } = options;
+  const { logger, readiness, metrics, isOperator, authenticator = nobodyKnown } = options;
   const server = createHttpServer({ logger });
   let isStopping = false;
-  guard(server, { authenticator, isStopping: () => false });
+  guard(server, { authenticator, isOperator, isStopping: () => false });
   operationRoutes(server, { readiness, metrics, isStopping: () => isStopping });
   await server.ready();
   return {
