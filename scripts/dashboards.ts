@@ -232,7 +232,7 @@ const [columns, width, height] = [3, 8, 8];
 
 /** A dashboard as Grafana reads it. */
 export function dashboardJson({ uid, title, panels }: Dashboard): string {
-  const datasource = { type: "prometheus", uid: "${datasource}" };
+  const datasource = { type: "prometheus", uid: "$datasource" };
   const json = {
     uid,
     title,

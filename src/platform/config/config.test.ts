@@ -61,7 +61,33 @@ describe("settings", () => {
       ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
       ["reconcileEvery", "LARDER_RECONCILE_EVERY", "--reconcile-every"],
       ["reconcileMode", "LARDER_RECONCILE_MODE", "--reconcile-mode"],
+      ["nats", "LARDER_NATS", "--nats"],
+      ["natsCredentials", "LARDER_NATS_CREDENTIALS", "--nats-credentials"],
+      ["natsKeep", "LARDER_NATS_KEEP", "--nats-keep"],
+      ["natsReplicas", "LARDER_NATS_REPLICAS", "--nats-replicas"],
+      ["redis", "LARDER_REDIS", "--redis"],
+      ["redisPrefix", "LARDER_REDIS_PREFIX", "--redis-prefix"],
     ]);
+  });
+
+  it("of sinks are addresses, of which no password is shown", () => {
+    const nats = "nats://ann:secret@a:4222,tls://b";
+    const { settings } = settingsOf({ env: { LARDER_NATS: nats, LARDER_REDIS: "rediss://:secret@c/2" } });
+    expect(settings).toMatchObject({ nats, redis: "rediss://:secret@c/2", natsKeep: "7d", redisPrefix: "larder:" });
+    expect(shownValue("nats", settings) + shownValue("redis", settings)).not.toContain("secret");
+    for (const [variable, value] of [
+      ["LARDER_NATS", "http://ann:secret@a"],
+      ["LARDER_NATS", "nats://a,b"],
+      ["LARDER_NATS", "nats://a:x"],
+      ["LARDER_NATS_KEEP", "7"],
+      ["LARDER_NATS_REPLICAS", "6"],
+      ["LARDER_REDIS", "c:6379"],
+      ["LARDER_REDIS_PREFIX", "a*"],
+    ] as const) {
+      const [problem] = problemsOf({ env: { [variable]: value } });
+      expect(problem).toMatch(new RegExp(`^${variable} is `));
+      expect(problem).not.toContain("secret");
+    }
   });
 
   it("refuse what is not allowed, with name, value and what is allowed", () => {

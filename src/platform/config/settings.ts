@@ -195,6 +195,45 @@ export const schema = {
       "What these comparisons do about what differs: `report` it, or `correct` it by sending ours again, or counting theirs where a location's `authority` is `theirs`.",
     allowed: "`report` or `correct`",
   },
+  nats: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "NATS servers of one system to whose JetStream every recorded change is published (docs/guides/nats.md); `tls:` with TLS.",
+    allowed: "addresses by comma, as `nats://user:password@host:4222`",
+    check: (list) => (list === null ? undefined : natsProblem(String(list))),
+  },
+  natsCredentials: {
+    type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
+    default: null,
+    description: "File of NATS credentials (`.creds`), read at each connection.",
+    allowed: "the path of a file",
+  },
+  natsKeep: {
+    type: Type.String({ pattern: "^(?:[1-9]\\d{0,3}d|all)$" }),
+    default: "7d",
+    description: "For how long the stream in NATS keeps changes; an empty one is filled with those of that time.",
+    allowed: "a number of days, as `7d`, or `all`",
+  },
+  natsReplicas: {
+    type: Type.Integer({ minimum: 1, maximum: 5 }),
+    default: 1,
+    description: "Copies of the stream in a cluster of NATS servers, when Larder makes it.",
+  },
+  redis: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Redis server that gets the availability of every stock, for readers in other languages (docs/guides/redis.md); `rediss:` with TLS.",
+    allowed: "an address, as `redis://user:password@host:6379/0`",
+    check: (url) => (url === null ? undefined : redisProblem(String(url))),
+  },
+  redisPrefix: {
+    type: Type.String({ pattern: "^[\\w.:-]{1,64}$" }),
+    default: "larder:",
+    description: "What the names of all keys in Redis begin with: another one for each Larder that shares a Redis.",
+    allowed: "up to 64 letters, digits and `_.:-`",
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof schema;
@@ -268,4 +307,18 @@ function reconcileEveryProblem(text: unknown): string | undefined {
   const ms = text === "off" ? limits.reconcileEveryMsMin : (parseDuration(String(text)) ?? 0);
   const isWithin = ms >= limits.reconcileEveryMsMin && ms <= limits.reconcileEveryMsMax;
   return isWithin ? undefined : schema.reconcileEvery.allowed;
+}
+
+function natsProblem(list: string): string | undefined {
+  const isFine = list.split(",").every((url) => isAddress(url.trim(), ["nats:", "tls:"]));
+  return isFine ? undefined : schema.nats.allowed;
+}
+
+function redisProblem(url: string): string | undefined {
+  return isAddress(url, ["redis:", "rediss:"]) ? undefined : schema.redis.allowed;
+}
+
+function isAddress(text: string, protocols: readonly string[]): boolean {
+  const url = URL.parse(text);
+  return url !== null && protocols.includes(url.protocol) && url.hostname !== "";
 }

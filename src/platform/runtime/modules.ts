@@ -20,7 +20,14 @@ import {
   remoteInventory,
   startInventory,
 } from "../../services/inventory/index.ts";
-import { type Relay, type RunningRelay, relayMethods, startRelay } from "../../services/relay/index.ts";
+import {
+  type Relay,
+  type RunningRelay,
+  type RunningSinks,
+  relayMethods,
+  startRelay,
+  startSinks,
+} from "../../services/relay/index.ts";
 import {
   type Reconciliations,
   type RunningReconciliations,
@@ -39,12 +46,14 @@ import { addressesIn, deliveryPolicy, type OutboundClient, openSecret, sealSecre
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
+import { openSinks } from "./engines.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { archiveObserver, watchArchive } from "./observe-archive.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
 import { reconciliationObserver, watchReconciliation } from "./observe-reconciliation.ts";
 import { relayObserver, watchRelay } from "./observe-relay.ts";
+import { sinkChecks, sinksObserver, watchSinks } from "./observe-sinks.ts";
 import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
 
@@ -85,6 +94,7 @@ export interface Offers {
   readonly identity: Identity;
   readonly intake: { readonly queue: RunningIntake; readonly epcis: Epcis };
   readonly relay: RunningRelay;
+  readonly sinks: RunningSinks;
   readonly sync: RunningSync;
   readonly reconciliation: RunningReconciliations;
   readonly archive: RunningArchive;
@@ -202,6 +212,26 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
           await relay.stop();
         },
       };
+    },
+  },
+
+  sinks: {
+    about: "carries recorded changes to NATS and Redis, where they are configured",
+    needs: ["storage"],
+    uses: ["inventory"],
+    async start({ storage, settings, logger, registry, clock, random }, { inventory }) {
+      const sinks = startSinks({
+        sinks: await openSinks(settings, randomIds(random)),
+        storage,
+        inventory,
+        isPaused: storage.outgoingPaused,
+        clock,
+        random: Math.random,
+        timers: systemTimers,
+        observer: sinksObserver(registry.metrics, logger),
+      });
+      watchSinks(() => sinks.figures(), registry);
+      return { offer: sinks, checks: () => sinkChecks(sinks.figures(), clock()), stop: () => sinks.stop() };
     },
   },
 
