@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import {
   flagOf,
-  isSecret,
   type Loaded,
   loadSettings,
   type SettingName,
@@ -68,6 +67,7 @@ async function serve(flags: ServeFlags, io: Io): Promise<void> {
     () => server.stop(),
     logger,
     () => greet(server, loaded, flags, io),
+    () => server.drain(),
   );
   if (exitCode !== 0) throw new Failure("The server did not stop cleanly; its log says why.");
 }
@@ -133,7 +133,7 @@ function greet(server: RunningServer, { settings }: Loaded, flags: ServeFlags, i
     );
   } else {
     io.out(
-      `${io.paint("bold", "Larder")} ${larderVersion()} is running (${settings.store}${settings.store === "sqlite:" ? settings.data : ""}). Ctrl-C stops it.`,
+      `${io.paint("bold", "Larder")} ${larderVersion()} is running (${shownValue("store", settings)}${settings.store === "sqlite:" ? settings.data : ""}). Ctrl-C stops it.`,
     );
     if (url !== undefined) for (const line of banner(url)) io.out(line);
     if (secret !== undefined) for (const line of keyNotice(secret, io)) io.out(line);
@@ -175,7 +175,7 @@ function showTargets(
 function showSettings({ settings, origins }: Loaded, flags: ServeFlags, io: Io): void {
   if (flags.json) {
     const shown = settingNames.map((name) => {
-      const value = isSecret(name) && settings[name] !== null ? shownValue(name, settings) : settings[name];
+      const value = typeof settings[name] === "string" ? shownValue(name, settings) : settings[name];
       return [name, { value, from: origins[name] }] as const;
     });
     io.out(JSON.stringify(Object.fromEntries(shown)));

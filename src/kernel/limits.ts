@@ -76,6 +76,8 @@ export const limits = {
   socketCloseMs: 1000,
   /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
   drainMs: 8000,
+  /** Milliseconds of `LARDER_DRAIN_DELAY` at most: load balancers look every few seconds, the slow ones every half minute. */
+  drainDelayMsMax: 120_000,
   /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */
   readyLagEventsMax: 20_000,
   /** Milliseconds between attempts to bring a write onto a disk whose sync failed: a broken disk can take long to say so. */
@@ -247,6 +249,24 @@ export const limits = {
   webhookTestMs: 10_000,
   /** Milliseconds that deliveries under way get at a stop, before they are cut and come again. */
   webhookStopMs: 1000,
+  /** Milliseconds that one call to a sink (NATS, Redis) may take, connecting included. */
+  sinkCallMs: 5000,
+  /** Milliseconds after which a quiet sink is looked at: how late it shows that it was emptied. */
+  sinkCheckMs: 10_000,
+  /** Milliseconds, at most, before the second attempt at a sink, doubled for each one after it up to the second figure. */
+  sinkAgainMs: 250,
+  sinkAgainMsMax: 15_000,
+  /** Milliseconds without success after which someone has to look at a sink. */
+  sinkDownMsMax: 60_000,
+  /** Milliseconds that a stop waits for a sink that does not answer. */
+  sinkStopMs: 2000,
+  /** Stocks read in one step while a sink is filled: about a millisecond. */
+  sinkFillStocks: 500,
+  /** Stocks written by one script, while which Redis does nothing else: about a millisecond. */
+  redisStocksPerCall: 200,
+  /** Messages, and bytes of them, that are sent to NATS before their answers are awaited. */
+  natsInFlightMax: 500,
+  natsInFlightBytesMax: 1_048_576,
   /** Locations and groups that one receiver of changes may list. */
   syncPatternsMax: 1000,
   /** Records of one push: 10 keep a push short and its retry cheap; the most fits a body of 1 MiB with long names. */

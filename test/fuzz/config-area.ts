@@ -27,6 +27,8 @@ const right = {
   cachedStates: 1000,
   outboundAllow: "127.0.0.1,10.0.0.0/8",
   archiveAfter: "90d",
+  operatorsFrom: "10.0.0.0/8,fd00::/8",
+  drainDelay: "2s",
   deliveryMaxAttempts: 5,
   deliveryBackoff: "500ms",
   reconcileEvery: "2h",

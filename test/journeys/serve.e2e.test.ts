@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { freePort, larder, serve, temporaryFolder } from "./larder.ts";
+import { eventually, freePort, larder, serve, temporaryFolder } from "./larder.ts";
 
 describe("larder serve", () => {
   it("prints the admin key at the first start only, never logs it, and stops with 0", async () => {
@@ -32,12 +32,29 @@ describe("larder serve", () => {
     await expect(fetch(`${server.url}/livez`)).rejects.toThrow();
   });
 
+  it("says that it will stop before it does, and goes on answering for as long as it was told", async () => {
+    const env = { LARDER_ADMIN_KEY: "a key that is long enough", LARDER_DRAIN_DELAY: "1500ms" };
+    const server = await serve(temporaryFolder(onTestFinished), env);
+    const headers = { authorization: "Bearer a key that is long enough" };
+    const from = performance.now();
+    const end = server.end();
+    const ready = await eventually(async () => {
+      const answer = await fetch(`${server.url}/readyz`);
+      return answer.status === 503 ? answer : undefined;
+    });
+    expect(await ready?.json()).toMatchObject({ ok: false, checks: { server: { detail: "stopping" } } });
+    const answer = await fetch(`${server.url}/v1/items`, { headers });
+    expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
+    expect(await end).toBe(0);
+    expect(performance.now() - from).toBeGreaterThan(1500);
+  });
+
   it("says it is ready, and shows its metrics", async () => {
     const server = await serve(temporaryFolder(onTestFinished));
     onTestFinished(async () => void (await server.end()));
     const ready = await fetch(`${server.url}/readyz`);
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toMatchObject({ ok: true, checks: { store: { ok: true }, consumers: { ok: true } } });
+    expect(await ready?.json()).toMatchObject({ ok: true, checks: { store: { ok: true }, consumers: { ok: true } } });
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     expect(metrics).toMatch(/larder_build_info\{version="[\d.]+",node="[\d.]+",sqlite="[\d.]+",engine="sqlite"\} 1/);
     expect(metrics).toContain("larder_runtime_ready 1");

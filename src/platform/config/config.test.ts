@@ -50,11 +50,39 @@ describe("settings", () => {
       ["archiveAt", "LARDER_ARCHIVE_AT", "--archive-at"],
       ["cachedStates", "LARDER_CACHED_STATES", "--cached-states"],
       ["outboundAllow", "LARDER_OUTBOUND_ALLOW", "--outbound-allow"],
+      ["operatorsFrom", "LARDER_OPERATORS_FROM", "--operators-from"],
+      ["drainDelay", "LARDER_DRAIN_DELAY", "--drain-delay"],
       ["deliveryMaxAttempts", "LARDER_DELIVERY_MAX_ATTEMPTS", "--delivery-max-attempts"],
       ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
       ["reconcileEvery", "LARDER_RECONCILE_EVERY", "--reconcile-every"],
       ["reconcileMode", "LARDER_RECONCILE_MODE", "--reconcile-mode"],
+      ["nats", "LARDER_NATS", "--nats"],
+      ["natsCredentials", "LARDER_NATS_CREDENTIALS", "--nats-credentials"],
+      ["natsKeep", "LARDER_NATS_KEEP", "--nats-keep"],
+      ["natsReplicas", "LARDER_NATS_REPLICAS", "--nats-replicas"],
+      ["redis", "LARDER_REDIS", "--redis"],
+      ["redisPrefix", "LARDER_REDIS_PREFIX", "--redis-prefix"],
     ]);
+  });
+
+  it("of sinks are addresses, of which no password is shown", () => {
+    const nats = "nats://ann:secret@a:4222,tls://b";
+    const { settings } = settingsOf({ env: { LARDER_NATS: nats, LARDER_REDIS: "rediss://:secret@c/2" } });
+    expect(settings).toMatchObject({ nats, redis: "rediss://:secret@c/2", natsKeep: "7d", redisPrefix: "larder:" });
+    expect(shownValue("nats", settings) + shownValue("redis", settings)).not.toContain("secret");
+    for (const [variable, value] of [
+      ["LARDER_NATS", "http://ann:secret@a"],
+      ["LARDER_NATS", "nats://a,b"],
+      ["LARDER_NATS", "nats://a:x"],
+      ["LARDER_NATS_KEEP", "7"],
+      ["LARDER_NATS_REPLICAS", "6"],
+      ["LARDER_REDIS", "c:6379"],
+      ["LARDER_REDIS_PREFIX", "a*"],
+    ] as const) {
+      const [problem] = problemsOf({ env: { [variable]: value } });
+      expect(problem).toMatch(new RegExp(`^${variable} is `));
+      expect(problem).not.toContain("secret");
+    }
   });
 
   it("refuse what is not allowed, with name, value and what is allowed", () => {
@@ -100,9 +128,14 @@ describe("settings", () => {
   });
 
   it("refuse engines that are not there yet, in words of their own", () => {
-    for (const store of ["postgres://db/larder", "dynamodb://eu-west-1/larder"]) {
-      expect(problemsOf({ env: { LARDER_STORE: store } })[0]).toContain("comes later");
-    }
+    expect(problemsOf({ env: { LARDER_STORE: "dynamodb://eu-west-1/larder" } })[0]).toContain("comes later");
+  });
+
+  it("take a PostgreSQL database by its address", () => {
+    for (const store of ["postgres://db/larder", "postgresql://u:p@127.0.0.1:5433/larder?sslmode=verify-full"])
+      expect(settingsOf({ env: { LARDER_STORE: store } }).settings.store).toBe(store);
+    for (const store of ["postgres:", "postgres://", "postgres://db", "postgres://db/", "postgres://[/x"])
+      expect(problemsOf({ env: { LARDER_STORE: store } })[0]).toContain("must be `sqlite:`");
   });
 
   it("take the time between reconciliations, or none", () => {
@@ -125,9 +158,11 @@ describe("settings", () => {
     const { settings } = settingsOf({ env: { LARDER_ADMIN_KEY: "correct horse battery staple" } });
     expect(shownValue("adminKey", settings)).toBe("(secret)");
     expect(problemsOf({ env: { LARDER_ADMIN_KEY: "hunter2" } })[0]).not.toContain("hunter2");
-    expect(problemsOf({ env: { LARDER_STORE: "postgres://larder:p@ss/w@db/larder" } })[0]).toContain(
-      '"postgres://***@db/larder"',
+    expect(problemsOf({ env: { LARDER_STORE: "mysql://larder:p@ss/w@db/larder?Password=hunter2&x=1" } })[0]).toContain(
+      '"mysql://***@db/larder?Password=***&x=1"',
     );
+    const postgres = settingsOf({ env: { LARDER_STORE: "postgres://larder:p@ss@db/larder" } }).settings;
+    expect(shownValue("store", postgres)).toBe("postgres://***@db/larder");
   });
 
   it("leave the client's variables alone, and take an empty one as absent", () => {

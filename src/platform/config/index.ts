@@ -3,6 +3,7 @@ export { didYouMean } from "./nearest.ts";
 export { configurationReference } from "./reference.ts";
 export {
   flagOf,
+  isPostgresUrl,
   isSecret,
   logFormats,
   logLevels,

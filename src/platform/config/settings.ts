@@ -42,8 +42,9 @@ export const schema = {
   store: {
     type: Type.String(),
     default: "sqlite:",
-    description: "Engine of the log: `sqlite:` keeps it in the data folder; `memory:` forgets everything at the stop.",
-    allowed: "`sqlite:` or `memory:`",
+    description:
+      "Engine of the log: `sqlite:` keeps it in the data folder; `postgres://user:password@host:port/database` in a PostgreSQL database that several servers may share (docs/operations/postgresql.md); `memory:` forgets everything at the stop.",
+    allowed: "`sqlite:`, `memory:` or `postgres://user:password@host:port/database`",
     check: storeProblem,
   },
   adminKey: {
@@ -108,6 +109,22 @@ export const schema = {
     allowed: "addresses and CIDRs by comma, as `127.0.0.1,10.0.0.0/8,fd00::/8`",
     check: (list) => (list === null ? undefined : addressListProblem(String(list))),
   },
+  operatorsFrom: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Addresses of load balancers, kubelets and Prometheus, whose requests to `/livez`, `/readyz`, `/metrics`, `/docs` and `/openapi.json` need no key. What they pass on for others does, as their `X-Forwarded-For` tells.",
+    allowed: "addresses and CIDRs by comma, as `127.0.0.1,10.0.0.0/8,fd00::/8`",
+    check: (list) => (list === null ? undefined : addressListProblem(String(list))),
+  },
+  drainDelay: {
+    type: Type.String(),
+    default: "0ms",
+    description:
+      "How long a gateway that was told to stop goes on answering while `/readyz` says 503, so that load balancers turn to others first: twice the time in which they notice. It comes on top of the 10 s in which a server stops.",
+    allowed: "a time such as `500ms` or `5s`, from 0 to 2 minutes",
+    check: drainDelayProblem,
+  },
   deliveryMaxAttempts: {
     type: Type.Integer({ minimum: 1, maximum: limits.deliveryAttemptsMax }),
     default: 60,
@@ -136,6 +153,45 @@ export const schema = {
     description:
       "What these comparisons do about what differs: `report` it, or `correct` it by sending ours again, or counting theirs where a location's `authority` is `theirs`.",
     allowed: "`report` or `correct`",
+  },
+  nats: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "NATS servers of one system to whose JetStream every recorded change is published (docs/guides/nats.md); `tls:` with TLS.",
+    allowed: "addresses by comma, as `nats://user:password@host:4222`",
+    check: (list) => (list === null ? undefined : natsProblem(String(list))),
+  },
+  natsCredentials: {
+    type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
+    default: null,
+    description: "File of NATS credentials (`.creds`), read at each connection.",
+    allowed: "the path of a file",
+  },
+  natsKeep: {
+    type: Type.String({ pattern: "^(?:[1-9]\\d{0,3}d|all)$" }),
+    default: "7d",
+    description: "For how long the stream in NATS keeps changes; an empty one is filled with those of that time.",
+    allowed: "a number of days, as `7d`, or `all`",
+  },
+  natsReplicas: {
+    type: Type.Integer({ minimum: 1, maximum: 5 }),
+    default: 1,
+    description: "Copies of the stream in a cluster of NATS servers, when Larder makes it.",
+  },
+  redis: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Redis server that gets the availability of every stock, for readers in other languages (docs/guides/redis.md); `rediss:` with TLS.",
+    allowed: "an address, as `redis://user:password@host:6379/0`",
+    check: (url) => (url === null ? undefined : redisProblem(String(url))),
+  },
+  redisPrefix: {
+    type: Type.String({ pattern: "^[\\w.:-]{1,64}$" }),
+    default: "larder:",
+    description: "What the names of all keys in Redis begin with: another one for each Larder that shares a Redis.",
+    allowed: "up to 64 letters, digits and `_.:-`",
   },
 } as const satisfies Record<string, Setting>;
 
@@ -170,8 +226,13 @@ export function flagOf(name: SettingName): string {
 
 function storeProblem(store: unknown): string | undefined {
   if (store === "sqlite:" || store === "memory:") return undefined;
-  const comesLater = /^(postgres|postgresql|dynamodb):/.test(String(store));
-  return `\`sqlite:\` or \`memory:\`${comesLater ? "; that engine comes later" : ""}`;
+  if (isPostgresUrl(String(store))) return undefined;
+  return `${schema.store.allowed}${String(store).startsWith("dynamodb:") ? "; that engine comes later" : ""}`;
+}
+
+/** Whether a store is a PostgreSQL database. */
+export function isPostgresUrl(store: string): boolean {
+  return /^postgres(ql)?:\/\//.test(store) && URL.canParse(store) && new URL(store).pathname.length > 1;
 }
 
 function backoffProblem(text: unknown): string | undefined {
@@ -179,8 +240,27 @@ function backoffProblem(text: unknown): string | undefined {
   return ms >= 1 && ms <= limits.deliveryBackoffMsMax ? undefined : schema.deliveryBackoff.allowed;
 }
 
+function drainDelayProblem(text: unknown): string | undefined {
+  const ms = parseDuration(String(text)) ?? Number.POSITIVE_INFINITY;
+  return ms <= limits.drainDelayMsMax ? undefined : schema.drainDelay.allowed;
+}
+
 function reconcileEveryProblem(text: unknown): string | undefined {
   const ms = text === "off" ? limits.reconcileEveryMsMin : (parseDuration(String(text)) ?? 0);
   const isWithin = ms >= limits.reconcileEveryMsMin && ms <= limits.reconcileEveryMsMax;
   return isWithin ? undefined : schema.reconcileEvery.allowed;
+}
+
+function natsProblem(list: string): string | undefined {
+  const isFine = list.split(",").every((url) => isAddress(url.trim(), ["nats:", "tls:"]));
+  return isFine ? undefined : schema.nats.allowed;
+}
+
+function redisProblem(url: string): string | undefined {
+  return isAddress(url, ["redis:", "rediss:"]) ? undefined : schema.redis.allowed;
+}
+
+function isAddress(text: string, protocols: readonly string[]): boolean {
+  const url = URL.parse(text);
+  return url !== null && protocols.includes(url.protocol) && url.hostname !== "";
 }

@@ -36,9 +36,9 @@ function shortened(text: string): string {
 /** Characters of a wrong value that are shown: enough to find it. */
 const shownCharsMax = 200;
 
-/** A text that may be shown: what stands before the host of an address may hold a password. */
+/** A text that may be shown: what stands before the host of an address may hold a password, and so may its parameters. */
 export function withoutLogin(text: string): string {
-  return text.replace(/:\/\/.*@/s, "://***@");
+  return text.replace(/:\/\/.*@/s, "://***@").replace(/([?&][^=&]*password=)[^&]*/gi, "$1***");
 }
 
 /** What a setting may be, in words. */

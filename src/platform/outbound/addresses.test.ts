@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addressListProblem, addressRule } from "./addresses.ts";
+import { addressesIn, addressListProblem, addressRule } from "./addresses.ts";
 import { parseTarget } from "./target.ts";
 
 const publicOnly = addressRule(null);
@@ -191,5 +191,15 @@ describe("URLs", () => {
     expect(form("http://0x08080808/")).toBe("http://8.8.8.8/");
     expect(form("http://localhost:9000/x", "127.0.0.1")).toBe("http://localhost:9000/x");
     expect(form("http://[::1]:9000/x", "::1")).toBe("http://[::1]:9000/x");
+  });
+});
+
+describe("a list of addresses", () => {
+  it("has what it names, also as IPv4 inside IPv6, and nothing else", () => {
+    const isIn = addressesIn("10.0.0.0/8, fd00::/8");
+    for (const address of ["10.1.2.3", "::ffff:10.1.2.3", "fd12::1"]) expect(isIn(address), address).toBe(true);
+    for (const address of ["8.8.8.8", "127.0.0.1", "::1", "", "fd12::1%eth0"])
+      expect(isIn(address), address).toBe(false);
+    expect(addressesIn(null)("127.0.0.1")).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 /** Which IP addresses outgoing calls may reach: public ones, and those that the operator names. */
 import { BlockList, isIP, isIPv4 } from "node:net";
 
-/** Whether an address, as a URL or a resolver writes it, may be reached. */
+/** Whether an address, as a URL or a resolver writes it, may be reached; or is in a list. */
 export type AddressRule = (address: string) => boolean;
 
 /**
@@ -43,17 +43,30 @@ export function addressListProblem(text: string): string | undefined {
   return `addresses and CIDRs by comma, as \`127.0.0.1,10.0.0.0/8,fd00::/8\`, and ${JSON.stringify(wrong)} is none`;
 }
 
-/** The rule for a list that `addressListProblem` finds nothing wrong with; null allows public addresses only. */
-export function addressRule(allow: string | null): AddressRule {
-  const allowed = listOf(entriesOf(allow ?? ""));
+/** Whether an address is in a list that `addressListProblem` finds nothing wrong with; nothing is in null. */
+export function addressesIn(list: string | null): AddressRule {
+  const listed = listOf(entriesOf(list ?? ""));
   return (address) => {
-    const family = isIP(address);
-    // A zone names an interface of this machine.
-    if (family === 0 || address.includes("%")) return false;
-    const inner = family === 6 ? embeddedIPv4(address) : undefined;
-    if (has(allowed, address) || (inner !== undefined && has(allowed, inner))) return true;
-    return isPublic(inner ?? address);
+    const inner = innerOf(address);
+    return inner !== undefined && (has(listed, address) || has(listed, inner));
   };
+}
+
+/** The rule for such a list, of outgoing calls; null allows public addresses only. */
+export function addressRule(allow: string | null): AddressRule {
+  const isAllowed = addressesIn(allow);
+  return (address) => {
+    const inner = innerOf(address);
+    return inner !== undefined && (isAllowed(address) || isPublic(inner));
+  };
+}
+
+/** The address itself, or the IPv4 address that it stands for; undefined when it is none. */
+function innerOf(address: string): string | undefined {
+  const family = isIP(address);
+  // A zone names an interface of this machine.
+  if (family === 0 || address.includes("%")) return undefined;
+  return (family === 6 ? embeddedIPv4(address) : undefined) ?? address;
 }
 
 function isPublic(address: string): boolean {

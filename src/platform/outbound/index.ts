@@ -1,4 +1,4 @@
-export { addressListProblem } from "./addresses.ts";
+export { addressesIn, addressListProblem } from "./addresses.ts";
 export {
   type Outbound,
   type OutboundAnswer,

@@ -11,7 +11,7 @@ import {
   startIntake,
 } from "../../services/intake/index.ts";
 import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
-import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
+import { type RunningRelay, type RunningSinks, startRelay, startSinks } from "../../services/relay/index.ts";
 import {
   type RunningReconciliations,
   type RunningSync,
@@ -22,16 +22,18 @@ import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
 import { InFlight } from "../http/index.ts";
 import type { Messaging } from "../messaging/index.ts";
-import { deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
+import { addressesIn, deliveryPolicy, type OutboundClient, openSecret, sealSecret } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
+import { openSinks } from "./engines.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { archiveObserver, watchArchive } from "./observe-archive.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
 import { reconciliationObserver, watchReconciliation } from "./observe-reconciliation.ts";
 import { relayObserver, watchRelay } from "./observe-relay.ts";
+import { sinkChecks, sinksObserver, watchSinks } from "./observe-sinks.ts";
 import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
 
@@ -62,6 +64,7 @@ export interface Offers {
   readonly identity: Identity;
   readonly intake: { readonly queue: RunningIntake; readonly epcis: Epcis };
   readonly relay: RunningRelay;
+  readonly sinks: RunningSinks;
   readonly sync: RunningSync;
   readonly reconciliation: RunningReconciliations;
   readonly archive: RunningArchive;
@@ -175,6 +178,26 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  sinks: {
+    about: "carries recorded changes to NATS and Redis, where they are configured",
+    needs: ["storage"],
+    uses: ["inventory"],
+    async start({ storage, settings, logger, registry, clock, random }, { inventory }) {
+      const sinks = startSinks({
+        sinks: await openSinks(settings, randomIds(random)),
+        storage,
+        inventory,
+        isPaused: storage.outgoingPaused,
+        clock,
+        random: Math.random,
+        timers: systemTimers,
+        observer: sinksObserver(registry.metrics, logger),
+      });
+      watchSinks(() => sinks.figures(), registry);
+      return { offer: sinks, checks: () => sinkChecks(sinks.figures(), clock()), stop: () => sinks.stop() };
+    },
+  },
+
   sync: {
     about: "pushes changes to the locations that ask for them",
     needs: ["storage", "messaging"],
@@ -255,7 +278,7 @@ export const modules: ModuleTable<Resources, Offers> = {
     needs: ["storage"],
     uses: ["inventory", "identity", "intake", "relay", "sync", "reconciliation", "archive"],
     async start(
-      { logger, registry, readiness },
+      { settings, logger, registry, readiness },
       { inventory, identity, intake, relay, sync, reconciliation, archive },
     ) {
       const { metrics, contentType, scrape } = registry;
@@ -282,6 +305,7 @@ export const modules: ModuleTable<Resources, Offers> = {
         archive,
         logger,
         readiness,
+        isOperator: addressesIn(settings.operatorsFrom),
         factSchemas,
         feedsInFlight: feeds,
         metrics: {

@@ -12,12 +12,13 @@ const sameSignalMs = 1000;
  * process ends with 1, because its state can't be trusted any more; whoever watches over it starts a new one.
  *
  * `ready` is called once signals are heard: who tells the world that the server listens does so there, for a signal may
- * follow at once.
+ * follow at once. `drain` comes before `stop`, and its time does not count: what the server does there is its work.
  */
 export async function runUntilSignal(
   stop: () => Promise<void>,
   logger: Logger,
   ready: () => void = () => undefined,
+  drain: () => Promise<void> = async () => undefined,
 ): Promise<number> {
   const crash = (error: unknown) => {
     logger.fatal({ err: error }, "a defect: stopping at once");
@@ -36,6 +37,7 @@ export async function runUntilSignal(
   };
   for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, again);
   logger.info({ signal }, "stopping");
+  await drain();
   const timer = setTimeout(() => {
     logger.fatal(`did not stop within ${stopMsMax} ms`);
     process.exit(1);

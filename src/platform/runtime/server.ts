@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { parseDuration } from "../../kernel/index.ts";
 import type { AdminKey } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
 import { OutboundClient } from "../outbound/index.ts";
@@ -11,6 +12,7 @@ import {
   watchMemory,
   watchProcess,
 } from "../telemetry/index.ts";
+import { systemTimers } from "../timers/index.ts";
 import { openMessaging, openStorage } from "./engines.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
 import { modules, type Offers, type Resources } from "./modules.ts";
@@ -31,6 +33,8 @@ export interface RunningServer {
   /** What the start did about the admin key; undefined when identity is not among the targets. */
   readonly adminKey: AdminKey | undefined;
   readonly modules: readonly string[];
+  /** Tells load balancers that it will stop, and gives them `LARDER_DRAIN_DELAY` to turn to others; answers meanwhile. */
+  drain(): Promise<void>;
   /** Stops accepting, finishes what it has, closes the store. */
   stop(): Promise<void>;
 }
@@ -78,7 +82,8 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     settings,
     logger,
     registry,
-    clock: Date.now,
+    // Where several processes share a log, all decide by its store's clock.
+    clock: () => Date.now() + (storage.shared?.clockOffsetMs() ?? 0),
     random: randomBytes,
     serverKey: secretKey(settings.store, settings.data, randomBytes),
     readiness,
@@ -98,7 +103,13 @@ export async function startServer({ settings, logger, version }: ServerOptions):
       moduleChecks = running.checks;
       const adminKey = await running.offers.identity?.ensureAdminKey(settings.adminKey ?? undefined);
       const url = await running.offers.gateway?.listen(settings.host, settings.port);
-      return { url, adminKey, modules: chosen.names, stop };
+      const drain = async () => {
+        const ms = parseDuration(settings.drainDelay) ?? 0;
+        if (ms === 0 || running.offers.gateway === undefined) return;
+        running.offers.gateway.drain();
+        await new Promise<void>((resolve) => void systemTimers.after(ms, resolve));
+      };
+      return { url, adminKey, modules: chosen.names, drain, stop };
     } catch (error) {
       await running.stop();
       throw error;

@@ -117,8 +117,8 @@ export function sharedStorageContract(name: string, make: () => Promise<SharedSt
     });
 
     it("lets time never run backwards, whoever appends", async () => {
-      await one.append(unitOf("c1", { a: 0 }, [event("a")], { recordedAt: 2_000_000_000_000 }));
-      await two.append(unitOf("c2", { b: 0 }, [event("b")], { recordedAt: 1_900_000_000_000 }));
+      await one.append(unitOf("c1", { a: 0 }, [event("a")], { recordedAt: 1_700_000_000_000 }));
+      await two.append(unitOf("c2", { b: 0 }, [event("b")], { recordedAt: 1_600_000_000_000 }));
       const [first, second] = await two.storage.readLog(0, 10);
       expect(second?.meta.recordedAt).toBeGreaterThanOrEqual(first?.meta.recordedAt ?? Number.NaN);
       expect(two.storage.lastRecordedAt()).toBe(second?.meta.recordedAt);

@@ -6,7 +6,7 @@ import { type HttpServer, InFlight, sendProblem } from "../../platform/http/inde
 
 /**
  * Who may use a route: a credential with any of these scopes; or whoever runs the server (`operators`: a peer on the
- * loopback interface, or any valid credential). A route that says nothing is for operators.
+ * loopback interface or at an operator's address, or any valid credential). A route that says nothing is for operators.
  */
 export type Access = readonly Scope[] | "operators";
 
@@ -26,6 +26,9 @@ export interface AccessOptions {
   readonly authenticator: Authenticator;
   /** Once true, new requests are turned away with `shutting-down`. */
   readonly isStopping: () => boolean;
+  /** Once true, answers ask the client to come back on another connection. */
+  readonly isDraining?: () => boolean;
+  readonly isOperator?: (address: string) => boolean;
   readonly requests?: InFlight;
   readonly feeds?: InFlight;
 }
@@ -34,12 +37,13 @@ const nobody: Credential = { id: "", name: "", scopes: new Set(), ownReservation
 
 /** The one hook that every request passes: who is it, may it, and is there room. */
 export function guard(server: HttpServer, options: AccessOptions): void {
-  const { authenticator, isStopping } = options;
+  const { authenticator, isStopping, isDraining = () => false, isOperator = () => false } = options;
   const requests = options.requests ?? new InFlight();
   const feeds = options.feeds ?? new InFlight(limits.credentialFeedsMax, limits.feedsMax);
 
   server.decorateRequest("credential", undefined as unknown as Credential);
   server.addHook("onRequest", (request, reply, done) => {
+    if (isDraining()) reply.header("connection", "close");
     const refused = isStopping() ? stopping(reply) : admit(request, reply);
     if (refused === undefined) done();
     else sendProblem(reply, refused);
@@ -51,7 +55,8 @@ export function guard(server: HttpServer, options: AccessOptions): void {
     const token = bearerToken(request);
     const credential = token === undefined ? undefined : authenticator.authenticate(token);
     if (credential === undefined) {
-      if (access !== "operators" || !isLocal(request)) return unauthenticated(reply, token !== undefined);
+      if (access !== "operators" || !(isLocal(request) || isOperators(request)))
+        return unauthenticated(reply, token !== undefined);
       request.credential = nobody;
       return undefined;
     }
@@ -63,6 +68,11 @@ export function guard(server: HttpServer, options: AccessOptions): void {
     reply.raw.on("close", () => places.leave(credential.id));
     request.credential = credential;
     return undefined;
+  }
+
+  /** Whether the peer is at an operator's address, and no proxy speaks for another. */
+  function isOperators({ socket, headers }: FastifyRequest): boolean {
+    return isOperator(socket.remoteAddress ?? "") && !isForwarded(headers);
   }
 }
 
@@ -116,8 +126,15 @@ function decoded(token: string): string {
 function isLocal({ socket, headers }: FastifyRequest): boolean {
   const { remoteAddress = "" } = socket;
   const isLoopback = /^(?:::ffff:)?127\.|^::1$/.test(remoteAddress);
-  const isForwarded = forwardingHeaders.some((name) => headers[name] !== undefined);
-  return isLoopback && !isForwarded && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(headers.host ?? "");
+  return (
+    isLoopback &&
+    !isForwarded(headers) &&
+    /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(headers.host ?? "")
+  );
+}
+
+function isForwarded(headers: FastifyRequest["headers"]): boolean {
+  return forwardingHeaders.some((name) => headers[name] !== undefined);
 }
 
 const forwardingHeaders = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;

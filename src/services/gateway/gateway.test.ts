@@ -182,6 +182,30 @@ describe("operators' routes", () => {
     expect((await from("127.0.0.1", "/metrics", headers as Record<string, string>)).statusCode).toBe(401);
   });
 
+  it("are open at operators' addresses too, but not to those whom they pass on", async () => {
+    const other = await startFixture({ isOperator: (address) => address === "10.1.2.3" });
+    const ready = (remoteAddress: string, headers: Record<string, string> = {}) =>
+      other.gateway.server.inject({ url: "/readyz", remoteAddress, headers: { host: "gateway-1:8080", ...headers } });
+    expect((await ready("10.1.2.3")).statusCode).toBe(200);
+    expect((await ready("10.1.2.4")).statusCode).toBe(401);
+    expect((await ready("10.1.2.3", { "x-forwarded-for": "192.0.2.1" })).statusCode).toBe(401);
+    const api = { url: "/v1/stock/a", remoteAddress: "10.1.2.3" };
+    expect((await other.gateway.server.inject(api)).statusCode).toBe(401);
+    await other.gateway.close();
+  });
+
+  it("/readyz says that the server drains, while everything else is answered, each time for the last time", async () => {
+    const other = await startFixture();
+    const before = await ask("GET", "/v1/stock/a", "stock:read", undefined, {}, other);
+    expect(before.headers["connection"]).not.toBe("close");
+    other.gateway.drain();
+    expect((await ask("GET", "/readyz", "nobody", undefined, {}, other)).statusCode).toBe(503);
+    expect((await ask("GET", "/livez", "nobody", undefined, {}, other)).statusCode).toBe(200);
+    const answer = await ask("GET", "/v1/stock/a", "stock:read", undefined, {}, other);
+    expect([answer.statusCode, answer.headers["connection"]]).toEqual([200, "close"]);
+    await other.gateway.close();
+  });
+
   it("never opens the API itself", async () => {
     expect((await from("127.0.0.1", "/v1/stock/a")).statusCode).toBe(401);
   });

@@ -43,6 +43,8 @@ export interface GatewayOptions {
   readonly metrics?: { readonly observe: RequestObserver; readonly expose: () => Promise<MetricsPage> };
   /** What may stand in the data of each type of fact, for the documentation. */
   readonly factSchemas: Readonly<Record<string, TSchema>>;
+  /** Whether requests from an address count as those of whoever runs the server, beside this machine's own. */
+  readonly isOperator?: (address: string) => boolean;
   readonly heartbeatMs?: number;
   readonly requestsInFlight?: InFlight;
   readonly feedsInFlight?: InFlight;
@@ -54,6 +56,11 @@ export interface Gateway {
   readonly server: HttpServer;
   /** Begins to listen and gives the address, as `http://127.0.0.1:8080`. Port 0 takes a free one. */
   listen(host: string, port: number): Promise<string>;
+  /**
+   * Says at `/readyz` that it is about to stop, and asks every client to come back on another connection; goes on
+   * answering all the same.
+   */
+  drain(): void;
   /** Stops accepting, ends change feeds, lets requests in flight finish for up to 8 s, then cuts what is left. */
   close(): Promise<void>;
   /** The OpenAPI document. */
@@ -67,6 +74,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const authenticator = options.authenticator ?? identity;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
+  let isDraining = false;
 
   const server = createHttpServer({
     logger,
@@ -77,6 +85,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   guard(server, {
     authenticator,
     isStopping,
+    isDraining: () => isDraining,
+    ...(options.isOperator && { isOperator: options.isOperator }),
     ...(options.requestsInFlight && { requests: options.requestsInFlight }),
     ...(options.feedsInFlight && { feeds: options.feedsInFlight }),
   });
@@ -86,7 +96,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   });
   await documentApi(server);
   errorsPage(server);
-  operationRoutes(server, { readiness, isStopping, ...(metrics && { metrics: metrics.expose }) });
+  operationRoutes(server, {
+    readiness,
+    isStopping: () => isDraining || isStopping(),
+    ...(metrics && { metrics: metrics.expose }),
+  });
   factRoutes(server, inventory, intake);
   reservationRoutes(server, inventory);
   stockRoutes(server, inventory);
@@ -107,6 +121,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     server,
     listen: (host, port) => server.listen({ host, port }),
     openapi: () => server.swagger(),
+    drain() {
+      isDraining = true;
+    },
     async close() {
       stopping.abort();
       const cut = setTimeout(() => server.server.closeAllConnections(), options.drainMs ?? limits.drainMs);

@@ -48,7 +48,7 @@ export class DerivedDatabase implements DerivedStore {
 
   /** Opens what belongs to this history of this store; anything else, or anything damaged, is replaced by an empty one. */
   static open(folder: string, history: string): DerivedDatabase {
-    const path = join(folder, "derived.db");
+    const path = derivedFileOf(folder);
     if (existsSync(markOf(path)) || !isAsClosed(path)) removeDerived(folder);
     rmSync(sumOf(path), { force: true });
     try {
@@ -270,13 +270,17 @@ function isOfHistory(connection: DatabaseSync, history: string): boolean {
 
 /** Removes the file and what SQLite and we keep beside it; all of it can be derived again. */
 export function removeDerived(folder: string): void {
-  const path = join(folder, "derived.db");
+  const path = derivedFileOf(folder);
   for (const file of [path, `${path}-wal`, `${path}-shm`, markOf(path), sumOf(path)]) rmSync(file, { force: true });
 }
 
 /** Whether damage was found in it, so that the next opening begins with an empty one. */
 export function isDerivedMarked(folder: string): boolean {
-  return existsSync(markOf(join(folder, "derived.db")));
+  return existsSync(markOf(derivedFileOf(folder)));
+}
+
+export function derivedFileOf(folder: string): string {
+  return join(folder, "derived.db");
 }
 
 function markOf(path: string): string {

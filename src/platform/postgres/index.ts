@@ -1,0 +1,4 @@
+export { faultOf } from "./faults.ts";
+export { Listener, type ListenOptions } from "./listen.ts";
+export { migrate } from "./migrate.ts";
+export { Postgres, type PostgresOptions, type Querying, type Row, type Session, type Statement } from "./postgres.ts";

@@ -1,0 +1,2 @@
+export { openPostgresStorage, type PostgresStorageOptions } from "./open-storage.ts";
+export { PostgresStorage } from "./postgres-storage.ts";

@@ -1,0 +1,129 @@
+import type { Postgres, Session } from "../../postgres/index.ts";
+import { pause, systemTimers } from "../../timers/index.ts";
+import type { LeaseHolder } from "../port.ts";
+
+/** Milliseconds between two signs of life, which are also the times at which leases are asked for. */
+const beatEveryMs = 500;
+/** Milliseconds without a sign of life after which the server ends the session, and with it all of its leases. */
+const silenceMsMax = 5000;
+/** Milliseconds after which this process takes its leases to be lost: less, so that it stops before another begins. */
+const doubtMsMax = 4000;
+
+interface Asked {
+  readonly name: string;
+  readonly holder: LeaseHolder;
+  /** 0 while it is not held. */
+  token: number;
+}
+
+/**
+ * The leases of a process: advisory locks of one session, so that the server lets go of them when the process ends, and,
+ * by the limit on its silence, when it is paused or cut off. A counter in `larder.leases` fences those who do not know
+ * yet that they have lost one.
+ */
+export class Leases {
+  readonly #postgres: Postgres;
+  readonly #asked = new Set<Asked>();
+  readonly #stopping = new AbortController();
+  #session: Session | undefined;
+  #aliveAt = 0;
+  #loop: Promise<void> | undefined;
+  #step: Promise<unknown> = Promise.resolve();
+
+  constructor(postgres: Postgres) {
+    this.#postgres = postgres;
+  }
+
+  ask(name: string, holder: LeaseHolder): () => Promise<void> {
+    const asked: Asked = { name, holder, token: 0 };
+    this.#asked.add(asked);
+    this.#loop ??= this.#run();
+    return () => this.#inTurn(() => this.#giveUp(asked));
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    await this.#session?.close();
+    this.#loseAll();
+    this.#asked.clear();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      // A beat that hangs is as good as none; what it may still do on the server ends with the session.
+      const silence = systemTimers.after(doubtMsMax, () => this.#lose());
+      await this.#inTurn(() => this.#beat()).catch(() => this.#lose());
+      silence();
+      await pause(beatEveryMs, signal, systemTimers);
+      if (systemTimers.elapsedMs() - this.#aliveAt > doubtMsMax) this.#lose();
+    }
+  }
+
+  /** One statement after another, so that a lease is not given up while it is being acquired. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#step.then(work);
+    this.#step = done.catch(() => undefined);
+    return done;
+  }
+
+  async #beat(): Promise<void> {
+    const session = await this.#open();
+    await session.query("select 1");
+    this.#aliveAt = systemTimers.elapsedMs();
+    for (const asked of this.#asked) if (asked.token === 0) await this.#tryAcquire(session, asked);
+  }
+
+  async #tryAcquire(session: Session, asked: Asked): Promise<void> {
+    const [row] = await session.query<{ got: boolean }>(
+      "select pg_try_advisory_lock(1818325093, hashtext($1)) as got",
+      [asked.name],
+    );
+    if (row?.got !== true) return;
+    const [counted] = await session.query<{ token: number }>(
+      `insert into larder.leases as l (name, token) values ($1, 1)
+       on conflict (name) do update set token = l.token + 1 returning token`,
+      [asked.name],
+    );
+    if (this.#session !== session || counted === undefined) return;
+    asked.token = counted.token;
+    asked.holder.acquired(counted.token);
+  }
+
+  async #giveUp(asked: Asked): Promise<void> {
+    if (!this.#asked.delete(asked) || asked.token === 0) return;
+    asked.token = 0;
+    asked.holder.lost();
+    await this.#session
+      ?.query("select pg_advisory_unlock(1818325093, hashtext($1))", [asked.name])
+      .catch(() => this.#lose());
+  }
+
+  async #open(): Promise<Session> {
+    if (this.#session !== undefined) return this.#session;
+    const session = await this.#postgres.session();
+    this.#session = session;
+    session.onEnd(() => {
+      if (this.#session === session) this.#lose();
+    });
+    await session.query(`set idle_session_timeout = ${silenceMsMax}`);
+    return session;
+  }
+
+  /** All are lost: with the session, or because nobody knows whether it still stands. */
+  #lose(): void {
+    const session = this.#session;
+    this.#session = undefined;
+    void session?.close();
+    this.#loseAll();
+  }
+
+  #loseAll(): void {
+    for (const asked of this.#asked) {
+      if (asked.token === 0) continue;
+      asked.token = 0;
+      asked.holder.lost();
+    }
+  }
+}

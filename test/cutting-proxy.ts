@@ -1,0 +1,73 @@
+/** A proxy between a client and its server that lets answers be lost: for what happens when nobody knows what happened. */
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+export class CuttingProxy {
+  readonly #server: Server;
+  readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
+  #losesAnswerTo: string | undefined;
+  #isSilent = false;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(port: number): Promise<CuttingProxy> {
+    const server = createServer({ noDelay: true });
+    const proxy = new CuttingProxy(server);
+    server.on("connection", (client) => proxy.#join(client, connect({ port, host: "127.0.0.1", noDelay: true })));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  /** The next request, with a text in it if one is given, reaches the server, and instead of the answer the connection's end comes back. */
+  loseNextAnswer(to = ""): void {
+    this.#losesAnswerTo = to;
+  }
+
+  /** Cuts all connections that stand. */
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+
+  /** From now on nothing passes, in neither direction, and nobody is told. */
+  silence(isSilent: boolean): void {
+    this.#isSilent = isSilent;
+    for (const pair of this.#pairs) for (const socket of pair) isSilent ? socket.pause() : socket.resume();
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  #join(client: Socket, server: Socket): void {
+    const pair = [client, server] as const;
+    this.#pairs.add(pair);
+    let losesAnswer = false;
+    client.on("data", (bytes) => {
+      if (this.#losesAnswerTo !== undefined && bytes.includes(this.#losesAnswerTo)) {
+        this.#losesAnswerTo = undefined;
+        losesAnswer = true;
+      }
+      server.write(bytes);
+    });
+    server.on("data", (bytes) => {
+      if (losesAnswer) client.destroy();
+      else client.write(bytes);
+    });
+    const end = () => {
+      client.destroy();
+      server.destroy();
+      this.#pairs.delete(pair);
+    };
+    for (const socket of pair) socket.on("error", end).on("close", end);
+    if (this.#isSilent) for (const socket of pair) socket.pause();
+  }
+}
