@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bugs } from "./bugs.ts";
 import { notReached } from "./coverage.ts";
-import { type Part, parts, runHistory } from "./history.ts";
+import { parts, runHistory } from "./history.ts";
 import { nothing, type Totals, together, totalsOf } from "./totals.ts";
 
 const { values: flags } = parseArgs({
@@ -50,12 +50,11 @@ if (flags.bug !== undefined && !bugs.some(({ name }) => name === flags.bug)) {
   process.exit(2);
 }
 
-const wanted = flags.with.map((name): Part => {
-  const part = parts.find((one) => one === name);
-  if (part !== undefined) return part;
-  process.stderr.write(`--with takes ${parts.join(", ")}\n`);
+const wanted = parts.filter((part) => flags.with.includes(part));
+if (wanted.length < flags.with.length) {
+  process.stderr.write(`--with takes, once each, ${parts.join(", ")}\n`);
   process.exit(2);
-});
+}
 
 const started = performance.now();
 const isHere = jobs <= 1 && flags.bug === undefined;
