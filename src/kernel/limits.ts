@@ -350,6 +350,31 @@ export const limits = {
   archiveFootersBytesMax: 8_388_608,
   /** Rows removed from the hot log in one step after they were moved: a few milliseconds of its writer. */
   archiveRemoveRowsMax: 1000,
+  /**
+   * Milliseconds of a call to another process, after which its caller gives up; of waiting for one that takes calls; and
+   * between looks at what the name of one stands for.
+   */
+  peerCallMs: 10_000,
+  peerWaitMs: 2000,
+  peerLookupMs: 5000,
+  /** Milliseconds between pings of another process, and before one that is not answered means that it is gone. */
+  peerPingMs: 2000,
+  /** Milliseconds before a lost process is tried again: the first time, and at most. */
+  peerAgainMsFirst: 100,
+  peerAgainMsMax: 1000,
+  /** Bytes of one message between processes: a page of 1,000 reservations of 80 lines has about 12 MB. */
+  peerMessageBytesMax: 67_108_864,
+  /** Bytes after which calls that go to one process at the same time are sent as another message. */
+  peerMessageBytesGoal: 262_144,
+  /** Milliseconds that calls of other processes under way get to finish at a stop. */
+  peerDrainMs: 5000,
+  /** Reservations of which it is remembered where they were made: about 100 bytes each. */
+  reservationRoutesMax: 100_000,
+  /** Milliseconds between signs of life on a quiet connection of gRPC, and before a missing answer ends it. */
+  grpcPingMs: 20_000,
+  grpcPingAnswerMs: 10_000,
+  /** Calls of one conversation that are being decided; its next message is read when there are fewer. */
+  grpcConversationInFlightMax: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

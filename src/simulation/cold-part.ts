@@ -119,7 +119,7 @@ export class ColdPart {
     must(inventory !== undefined && storage !== undefined && archive !== undefined, () => "the server is not up");
     scheduler.after(1, () => void archive.start({ before: this.#today() }).catch(fail));
     await pass(5000);
-    const { isRunning, lastRun } = archive.status();
+    const { isRunning, lastRun } = await archive.status();
     must(!isRunning && lastRun?.problem === undefined, () => `old days are not moved: ${JSON.stringify(lastRun)}`);
     const seam = storage.archive?.figures().seam ?? 0;
     const oldest = this.#oracle.firstKept(disk);

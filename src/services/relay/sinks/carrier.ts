@@ -96,7 +96,7 @@ export class Carrier {
     const { inventory, observer, clock, timers, checkMs = limits.sinkCheckMs } = this.#options;
     const { signal } = this.#abort;
     const after = await this.#begin(session);
-    const steps = inventory.changes(after, {}, caller, { signal, heartbeatMs: checkMs });
+    const steps = await inventory.changes(after, {}, caller, { signal, heartbeatMs: checkMs });
     if (!steps.ok) throw new Error(`the log can't be followed: ${steps.rejection.detail}`);
     let lookedAt = Number.NEGATIVE_INFINITY;
     for await (const { events, position, caughtUp } of steps.value) {
