@@ -1,0 +1,349 @@
+/**
+ * A store on a machine of its own that several simulated processes append to: what PostgreSQL is to them. It judges
+ * appends one after another, may lose power by itself, and tells the others of what was appended some time later, or
+ * never. What each process knows of it is its `SharedView`.
+ */
+import { type Instant, PlatformError } from "../kernel/index.ts";
+import { admit, checkUnits } from "../platform/storage/admission.ts";
+import type {
+  AppendOutcome,
+  AppendUnit,
+  ClaimRecord,
+  DerivedStore,
+  Epoch,
+  RecordedEvent,
+  RecordedUnit,
+  Sequence,
+  SharedLog,
+  Storage,
+  StorageStats,
+  Tagging,
+  Turn,
+} from "../platform/storage/index.ts";
+import { MemoryLog } from "../platform/storage/memory/memory-log.ts";
+import type { Timers } from "../platform/timers/index.ts";
+import type { Disk } from "./disk.ts";
+import type { Random } from "./random.ts";
+import type { Life, Scheduler } from "./scheduler.ts";
+import type { AppendFate, Fates } from "./storage.ts";
+
+type Listener = (units: readonly RecordedUnit[]) => void;
+
+/** Milliseconds after which a turn that was not used is taken away. */
+const turnMsMax = 1000;
+/** Milliseconds between looks of a process at what others have appended, when nothing tells it. */
+const lookEveryMs = 1000;
+
+export class SharedStore {
+  readonly tagging: Tagging;
+  readonly disk: Disk;
+  readonly timers: Timers;
+  readonly random: Random;
+  log: MemoryLog;
+  readonly #views = new Set<SharedView>();
+  /** Whoever appends or has a turn, one after another. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** Grows with each loss of power: what was under way then is cut off. */
+  #lives = 0;
+
+  constructor(disk: Disk, scheduler: Scheduler, random: Random, tagging: Tagging) {
+    this.disk = disk;
+    this.tagging = tagging;
+    this.timers = scheduler.timersOf({ dead: false });
+    this.random = random;
+    this.log = this.#opened();
+  }
+
+  #opened(): MemoryLog {
+    const log = new MemoryLog(this.tagging);
+    for (const unit of this.disk.open()) log.load(unit);
+    return log;
+  }
+
+  /** To be called once its disk has crashed: it is there again at once, and knows what is durable. */
+  restart(): void {
+    this.#lives += 1;
+    this.#last = Promise.resolve();
+    this.log = this.#opened();
+  }
+
+  enter(view: SharedView): void {
+    this.#views.add(view);
+  }
+
+  leave(view: SharedView): void {
+    this.#views.delete(view);
+  }
+
+  /** Runs what nothing else may run beside. Throws, with an unknown outcome, when the store loses power meanwhile. */
+  async exclusively<T>(work: (mustLive: () => void) => Promise<T>): Promise<T> {
+    const lives = this.#lives;
+    const mustLive = () => {
+      if (this.#lives !== lives) throw new Error("the connection to the store is lost");
+    };
+    const mine = this.#last.then(async () => {
+      mustLive();
+      return await work(mustLive);
+    });
+    this.#last = mine.catch(() => undefined);
+    return await mine;
+  }
+
+  /** Judges units and makes the good ones durable; to be called exclusively. */
+  async write(
+    units: readonly AppendUnit[],
+    writeMs: number,
+    mustLive: () => void,
+  ): Promise<readonly AppendOutcome[]> {
+    const admission = admit(units, this.log.books());
+    this.disk.write(admission.units.map(({ body }) => body));
+    await wait(this.timers, writeMs);
+    mustLive();
+    this.disk.sync();
+    this.log.record(admission);
+    if (admission.units.length > 0) this.#giveNotice();
+    return admission.outcomes;
+  }
+
+  #giveNotice(): void {
+    for (const view of this.#views) {
+      if (this.random.chance(0.1)) continue; // lost
+      this.timers.after(this.random.chance(0.9) ? this.random.between(0, 5) : this.random.between(5, 900), () =>
+        view.notice(),
+      );
+    }
+  }
+}
+
+/** The storage port of one process. The faults of its calls are told by whoever opened it. */
+export class SharedView implements Storage, SharedLog {
+  readonly shared: SharedLog = this;
+  readonly epochs: readonly Epoch[] = [{ number: 1, id: "simulated", startsAfter: 0 }];
+  readonly tagging: Tagging;
+  readonly derived: DerivedStore;
+  readonly outgoingPaused = false;
+  readonly #store: SharedStore;
+  readonly #timers: Timers;
+  readonly #fates: Fates;
+  readonly #life: Life;
+  readonly #listeners = new Set<Listener>();
+  /** Listeners have had everything up to here. */
+  #heard: Sequence;
+  #heardAt: Instant;
+  #turn: { end(): void } | undefined;
+  #late: readonly AppendUnit[] = [];
+  #underWay = 0;
+  #stopLooking: () => void;
+
+  constructor(store: SharedStore, derived: DerivedStore, timers: Timers, fates: Fates, life: Life) {
+    this.#store = store;
+    this.tagging = store.tagging;
+    this.derived = derived;
+    this.#timers = timers;
+    this.#fates = fates;
+    this.#life = life;
+    this.#heard = store.log.head();
+    this.#heardAt = store.log.lastRecordedAt();
+    store.enter(this);
+    this.#stopLooking = timers.every(lookEveryMs, () => this.#hear());
+  }
+
+  async setOutgoingPaused(): Promise<void> {
+    throw new PlatformError("storage-unavailable", "nothing is paused in a simulation of several processes");
+  }
+
+  async append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]> {
+    checkUnits(units);
+    const fate = this.#fates.append(units);
+    const turn = this.#turn;
+    this.#underWay += 1;
+    try {
+      return await this.#append(units, fate, turn);
+    } finally {
+      this.#underWay -= 1;
+      turn?.end();
+    }
+  }
+
+  async #append(
+    units: readonly AppendUnit[],
+    fate: AppendFate,
+    turn: { end(): void } | undefined,
+  ): Promise<readonly AppendOutcome[]> {
+    await this.#wait(fate.beforeMs);
+    if (fate.crash === "before-write") await this.#die();
+    if (fate.fault === "failed") throw new PlatformError("storage-unavailable", "nothing was appended: a fault");
+    if (fate.fault === "not-made-unknown") throw new Error("nobody knows whether it was appended: a fault");
+    if (fate.fault === "landed-late") {
+      this.#late = [...this.#late, ...units];
+      throw new Error("nobody knows whether it was appended: a fault");
+    }
+    // From here on it is the store's: it goes on also when this process has died.
+    const write = (mustLive: () => void) => this.#store.write(units, fate.writeMs, mustLive);
+    // A turn that was taken away is none: others may be appending.
+    const writing =
+      turn !== undefined && turn === this.#turn ? write(() => undefined) : this.#store.exclusively(write);
+    if (fate.crash === "written") await this.#die();
+    const outcomes = await writing;
+    if (fate.crash === "synced") await this.#die();
+    await this.#wait(fate.answerMs);
+    if (fate.fault === "answer-lost") throw new Error("the answer of the append was lost: a fault");
+    this.#hear();
+    return outcomes;
+  }
+
+  /** Tells listeners what they have not had yet. */
+  #hear(): void {
+    if (this.#life.dead) return;
+    const units = this.#store.log.readLog(this.#heard, Number.MAX_SAFE_INTEGER);
+    const last = units.at(-1);
+    if (last === undefined) return;
+    this.#heard = this.#store.log.head();
+    this.#heardAt = last.meta.recordedAt;
+    for (const listener of [...this.#listeners]) listener(units);
+  }
+
+  /** The store tells of what was appended. */
+  notice(): void {
+    this.#hear();
+  }
+
+  clockOffsetMs(): number {
+    return 0;
+  }
+
+  async catchUp(): Promise<void> {
+    await this.#reading();
+    this.#hear();
+  }
+
+  async takeTurn(): Promise<Turn> {
+    await this.#reading();
+    const { promise: taken, resolve: take, reject: fail } = Promise.withResolvers<void>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const turn = {
+      end: () => {
+        if (this.#turn === turn) this.#turn = undefined;
+        end();
+      },
+    };
+    this.#store
+      .exclusively(async () => {
+        take();
+        this.#store.timers.after(turnMsMax, turn.end);
+        await ended;
+      })
+      .catch(fail);
+    await taken.catch((cause: unknown) => {
+      throw new PlatformError("storage-unavailable", "no turn could be taken", { cause });
+    });
+    // The store takes the turn of a process that has died.
+    if (this.#life.dead) turn.end();
+    this.#turn = turn;
+    this.#hear();
+    return { end: async () => turn.end() };
+  }
+
+  lease(): () => Promise<void> {
+    throw new Error("the inventory by itself asks for no lease");
+  }
+
+  head(): Sequence {
+    return this.#heard;
+  }
+
+  lastRecordedAt(): Instant {
+    return this.#heardAt;
+  }
+
+  async readStream(stream: string, after?: number, upTo?: number): Promise<readonly RecordedEvent[]> {
+    await this.#reading();
+    return this.#store.log.readStream(stream, after, upTo);
+  }
+
+  async versions(streams: readonly string[]): Promise<readonly number[]> {
+    await this.#reading();
+    return this.#store.log.versions(streams);
+  }
+
+  async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
+    await this.#reading();
+    return this.#store.log.readLog(after, limit);
+  }
+
+  async sequenceAt(instant: Instant): Promise<Sequence> {
+    await this.#reading();
+    return this.#store.log.sequenceAt(instant);
+  }
+
+  async findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]> {
+    await this.#reading();
+    return this.#store.log.findClaims(keys);
+  }
+
+  async findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]> {
+    await this.#reading();
+    return this.#store.log.findTagged(tag, before, limit);
+  }
+
+  async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {
+    try {
+      await this.#reading();
+      return this.#store.log.findCommands(commands, after);
+    } finally {
+      this.#land();
+    }
+  }
+
+  /** What nobody knew of comes to the store after all. */
+  #land(): void {
+    const late = this.#late;
+    this.#late = [];
+    if (late.length === 0 || this.#life.dead) return;
+    this.#store.exclusively((mustLive) => this.#store.write(late, 0, mustLive)).catch(() => undefined);
+  }
+
+  subscribe(listener: Listener): () => void {
+    // A wrapper of its own, so that one function subscribed twice is stopped once for each.
+    const own: Listener = (units) => listener(units);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  stats(): StorageStats {
+    const { log } = this.#store;
+    return { engine: "simulated", events: log.head(), logBytes: log.bytes(), derivedBytes: 0 };
+  }
+
+  async close(): Promise<void> {
+    while (this.#underWay > 0) await wait(this.#timers, 1);
+    this.depart();
+  }
+
+  /** The process has ended, by itself or not: its turn ends with it. */
+  depart(): void {
+    this.#stopLooking();
+    this.#turn?.end();
+    this.#store.leave(this);
+  }
+
+  async #reading(): Promise<void> {
+    const { ms, fails } = this.#fates.read();
+    if (ms > 0) await this.#wait(ms);
+    if (fails) throw new PlatformError("storage-unavailable", "the store can't be read: a fault");
+  }
+
+  /** A dead process waits for ever. */
+  #wait(ms: number): Promise<void> {
+    return this.#life.dead ? new Promise(() => {}) : wait(this.#timers, ms);
+  }
+
+  #die(): Promise<never> {
+    this.#fates.crash();
+    return new Promise(() => {});
+  }
+}
+
+function wait(timers: Timers, ms: number): Promise<void> {
+  return ms === 0 ? Promise.resolve() : new Promise((resolve) => void timers.after(ms, resolve));
+}
