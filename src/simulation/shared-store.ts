@@ -130,7 +130,7 @@ export class SharedView implements Storage, SharedLog {
   /** Listeners have had everything up to here. */
   #heard: Sequence;
   #heardAt: Instant;
-  #turn: { end(): void } | undefined;
+  #turn: HeldTurn | undefined;
   #late: readonly AppendUnit[] = [];
   #underWay = 0;
   #stopLooking: () => void;
@@ -168,7 +168,7 @@ export class SharedView implements Storage, SharedLog {
   async #append(
     units: readonly AppendUnit[],
     fate: AppendFate,
-    turn: { end(): void } | undefined,
+    turn: HeldTurn | undefined,
   ): Promise<readonly AppendOutcome[]> {
     await this.#wait(fate.beforeMs);
     if (fate.crash === "before-write") await this.#die();
@@ -181,8 +181,7 @@ export class SharedView implements Storage, SharedLog {
     // From here on it is the store's: it goes on also when this process has died.
     const write = (mustLive: () => void) => this.#store.write(units, fate.writeMs, mustLive);
     // A turn that was taken away is none: others may be appending.
-    const writing =
-      turn !== undefined && turn === this.#turn ? write(() => undefined) : this.#store.exclusively(write);
+    const writing = turn?.isHeld ? turn.use(write) : this.#store.exclusively(write);
     if (fate.crash === "written") await this.#die();
     const outcomes = await writing;
     if (fate.crash === "synced") await this.#die();
@@ -219,22 +218,15 @@ export class SharedView implements Storage, SharedLog {
 
   async takeTurn(): Promise<Turn> {
     await this.#reading();
-    const { promise: taken, resolve: take, reject: fail } = Promise.withResolvers<void>();
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const turn = {
-      end: () => {
-        if (this.#turn === turn) this.#turn = undefined;
-        end();
-      },
-    };
+    const { promise: taken, resolve: take, reject: fail } = Promise.withResolvers<HeldTurn>();
     this.#store
-      .exclusively(async () => {
-        take();
-        this.#store.timers.after(turnMsMax, turn.end);
-        await ended;
+      .exclusively(async (mustLive) => {
+        const turn = new HeldTurn(this.#store.timers, mustLive);
+        take(turn);
+        await turn.ended;
       })
       .catch(fail);
-    await taken.catch((cause: unknown) => {
+    const turn = await taken.catch((cause: unknown) => {
       throw new PlatformError("storage-unavailable", "no turn could be taken", { cause });
     });
     // The store takes the turn of a process that has died.
@@ -341,6 +333,35 @@ export class SharedView implements Storage, SharedLog {
   #die(): Promise<never> {
     this.#fates.crash();
     return new Promise(() => {});
+  }
+}
+
+/** A turn of one process: as long as it is held, nobody else appends. */
+class HeldTurn {
+  readonly ended: Promise<void>;
+  isHeld = true;
+  readonly #mustLive: () => void;
+  readonly #keep: () => void;
+  readonly #end: () => void;
+
+  constructor(timers: Timers, mustLive: () => void) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#end = resolve;
+    this.#mustLive = mustLive;
+    this.#keep = timers.after(turnMsMax, () => this.end());
+  }
+
+  /** Nobody takes it away while it is used. */
+  async use<T>(work: (mustLive: () => void) => Promise<T>): Promise<T> {
+    this.#keep();
+    this.#mustLive();
+    return await work(this.#mustLive).finally(() => this.end());
+  }
+
+  end(): void {
+    this.isHeld = false;
+    this.#end();
   }
 }
 
