@@ -4,13 +4,13 @@ import { answerText, answerUnseen, mustBeRead, mustBeRightReceipt, rightAnswer }
 import type { Asked, LogOracle, OpenRequest } from "./oracle/log.ts";
 import { factKey } from "./oracle/names.ts";
 import { must, type SentFact } from "./oracle/shapes.ts";
-import type { Server } from "./server.ts";
 import { type Workload, wrongPositions } from "./workload.ts";
 
 /** One arrival of a request at a server. */
 export interface Attempt {
   readonly operation: Operation;
-  readonly server: Server;
+  /** Whom it reached. */
+  readonly server: object;
   /** Where the log was. */
   readonly head: number;
   /** The answers that were right at some moment since. */
@@ -24,6 +24,11 @@ export interface Attempt {
 export class Requests implements Asked {
   readonly #facts = new Map<string, SentFact[]>();
   readonly #attempts = new Set<Attempt>();
+  readonly #readsMayLag: boolean;
+
+  constructor({ readsMayLag = false } = {}) {
+    this.#readsMayLag = readsMayLag;
+  }
 
   remember(fact: SentFact): void {
     const key = factKey(fact);
@@ -44,7 +49,7 @@ export class Requests implements Asked {
     return undefined;
   }
 
-  begin(operation: Operation, server: Server, head: number): Attempt {
+  begin(operation: Operation, server: object, head: number): Attempt {
     const unseen = answerUnseen(operation);
     const right = new Set(unseen === undefined ? [] : [unseen]);
     const attempt = { operation, server, head, right, isWaiting: true, isSettled: unseen !== undefined };
@@ -53,12 +58,12 @@ export class Requests implements Asked {
   }
 
   /** What a server was asked that is no more. */
-  forget(server: Server): void {
+  forget(server: object): void {
     for (const attempt of this.#attempts) if (attempt.server === server) this.#attempts.delete(attempt);
   }
 
   /** Adds what is the right answer at this moment to each that waits; `now` is the time by which decisions go. */
-  weigh(oracle: LogOracle, now: number, server?: Server): void {
+  weigh(oracle: LogOracle, now: number, server?: object): void {
     for (const attempt of this.#attempts) {
       if (!attempt.isWaiting || attempt.isSettled || (server !== undefined && attempt.server !== server)) continue;
       const text = rightAnswer(oracle, attempt.operation, now);
@@ -84,7 +89,7 @@ export class Requests implements Asked {
       case "availability": {
         const wrong = Object.values(wrongPositions).find((one) => one.minPosition === operation.minPosition);
         mayBe(wrong?.code ?? "ok");
-        if (code === "ok") mustBeRead(oracle, value);
+        if (code === "ok") mustBeRead(oracle, value, this.#readsMayLag);
         return;
       }
       case "item":

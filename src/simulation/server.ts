@@ -14,8 +14,6 @@ import { type Answer, type Operation, perform } from "./operations.ts";
 import { Violation } from "./oracle/shapes.ts";
 import type { Random } from "./random.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
-import type { SharedStore } from "./shared-store.ts";
-import { SharedView } from "./shared-store.ts";
 import { type Fates, SimulatedStorage } from "./storage.ts";
 import type { Warehouse } from "./warehouse.ts";
 
@@ -52,8 +50,6 @@ export interface ServerEnvironment {
   /** Moves old days into cold files; nothing does in most histories. */
   readonly cold: ColdPart | undefined;
   readonly random: Random;
-  /** A store that other servers use too, and what this one derives; the disk is its own in most histories. */
-  readonly shared: { readonly store: SharedStore; readonly derived: () => DerivedStore } | undefined;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
 }
@@ -64,7 +60,7 @@ export class Server {
   decidesAt = 0;
   state: "starting" | "up" | "stopping" | "down" = "starting";
   inventory: RunningInventory | undefined;
-  storage: SimulatedStorage | SharedView | undefined;
+  storage: SimulatedStorage | undefined;
   archive: RunningArchive | undefined;
   #sync: RunningSync | undefined;
   readonly #environment: ServerEnvironment;

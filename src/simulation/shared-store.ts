@@ -133,6 +133,8 @@ export class SharedView implements Storage, SharedLog {
   #turn: HeldTurn | undefined;
   #late: readonly AppendUnit[] = [];
   #underWay = 0;
+  /** Appends that are with the store. */
+  #atStore = 0;
   #stopLooking: () => void;
 
   constructor(store: SharedStore, derived: DerivedStore, timers: Timers, fates: Fates, life: Life) {
@@ -182,6 +184,7 @@ export class SharedView implements Storage, SharedLog {
     const write = (mustLive: () => void) => this.#store.write(units, fate.writeMs, mustLive);
     // A turn that was taken away is none: others may be appending.
     const writing = turn?.isHeld ? turn.use(write) : this.#store.exclusively(write);
+    this.#follow(writing);
     if (fate.crash === "written") await this.#die();
     const outcomes = await writing;
     if (fate.crash === "synced") await this.#die();
@@ -292,7 +295,20 @@ export class SharedView implements Storage, SharedLog {
     const late = this.#late;
     this.#late = [];
     if (late.length === 0 || this.#life.dead) return;
-    this.#store.exclusively((mustLive) => this.#store.write(late, 0, mustLive)).catch(() => undefined);
+    this.#follow(this.#store.exclusively((mustLive) => this.#store.write(late, 0, mustLive)));
+  }
+
+  /** Whether something of this process may still come to be in the log. */
+  get isAwaited(): boolean {
+    return this.#atStore > 0;
+  }
+
+  #follow(writing: Promise<unknown>): void {
+    this.#atStore += 1;
+    const end = () => {
+      this.#atStore -= 1;
+    };
+    writing.then(end, end);
   }
 
   subscribe(listener: Listener): () => void {
