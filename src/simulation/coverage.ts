@@ -37,6 +37,7 @@ const codes = {
   "read-side-behind": "the read side is fed before anyone is answered; tests of the consumer hold it back",
   "archive-unavailable": "given by engines that have cold files, which the simulator's store has not",
   "storage-unavailable": true,
+  "peer-unavailable": "given by calls to other processes, of which the simulator has none",
   "shutting-down": true,
   internal: "no answer: a history that meets it fails",
   "invalid-fact": true,

@@ -97,7 +97,7 @@ async function moveBefore(before: string): Promise<void> {
   const archive = archiveOf();
   accepted(await archive.start({ before }));
   await archive.idle();
-  expect(archive.status().lastRun?.problem).toBeUndefined();
+  expect((await archive.status()).lastRun?.problem).toBeUndefined();
 }
 
 /** All that clients can ask of other times. */
@@ -126,7 +126,7 @@ async function answers(): Promise<unknown> {
 async function allChanges(): Promise<unknown[]> {
   const stop = new AbortController();
   const events: unknown[] = [];
-  const feed = accepted(inventory.changes(undefined, {}, caller, { signal: stop.signal, heartbeatMs: 1000 }));
+  const feed = accepted(await inventory.changes(undefined, {}, caller, { signal: stop.signal, heartbeatMs: 1000 }));
   for await (const step of feed) {
     events.push(...step.events);
     if (step.caughtUp) break;
@@ -219,7 +219,7 @@ describe("a request", () => {
         { day: "2026-08-02", events: expect.any(Number) },
       ],
     });
-    expect(archive.status()).toMatchObject({ isRunning: false, files: 0, hotSince: "2026-08-01T08:00:00.000Z" });
+    expect(await archive.status()).toMatchObject({ isRunning: false, files: 0, hotSince: "2026-08-01T08:00:00.000Z" });
   });
 
   it("is refused without a date, with a wrong one, or with a later one than today", async () => {
@@ -238,7 +238,7 @@ describe("a request", () => {
     accepted(await archive.start({ before: "2026-08-12" }));
     expect(accepted(await archive.start({ before: "2026-08-12" }))).toMatchObject({ isRunning: true });
     await archive.idle();
-    expect(archive.status()).toMatchObject({ isRunning: false, lastRun: { days: 11, files: 11 } });
+    expect(await archive.status()).toMatchObject({ isRunning: false, lastRun: { days: 11, files: 11 } });
     expect(readdirSync(join(folder, "archive"))).toHaveLength(22);
   });
 });
@@ -251,7 +251,7 @@ describe("the schedule", () => {
     waiting.shift()?.run();
     await new Promise(setImmediate);
     await archive.idle();
-    expect(archive.status()).toMatchObject({ after: 10, files: 2, lastRun: { before: "2026-08-03", files: 2 } });
+    expect(await archive.status()).toMatchObject({ after: 10, files: 2, lastRun: { before: "2026-08-03", files: 2 } });
     expect(waiting.map(({ ms }) => ms)).toEqual([dayMs]);
     now += dayMs;
     const { run } = storage.archive;
@@ -259,13 +259,13 @@ describe("the schedule", () => {
     waiting.shift()?.run();
     await new Promise(setImmediate);
     await archive.idle();
-    expect(archive.status()).toMatchObject({ files: 2, lastRun: { files: 0, problem: expect.any(String) } });
+    expect(await archive.status()).toMatchObject({ files: 2, lastRun: { files: 0, problem: expect.any(String) } });
     storage.archive.run = run;
     now += dayMs;
     waiting.shift()?.run();
     await new Promise(setImmediate);
     await archive.idle();
-    expect(archive.status()).toMatchObject({ files: 4 });
+    expect(await archive.status()).toMatchObject({ files: 4 });
     await archive.stop();
     expect(waiting).toEqual([]);
   });

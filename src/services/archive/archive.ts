@@ -15,7 +15,7 @@ import type { ArchivePlan, ArchiveRequest, ArchiveRun, ArchiveStatus } from "./w
 
 /** Moves old days of the log into cold files: when asked, and by itself once a day. */
 export interface Archive {
-  status(): ArchiveStatus;
+  status(): Promise<ArchiveStatus>;
   /** Tells what a request would move, or begins to move it; a run that is under way goes on, and is answered. */
   start(request: ArchiveRequest): Promise<Outcome<ArchivePlan | ArchiveStatus>>;
 }
@@ -71,7 +71,7 @@ class LocalArchive implements RunningArchive {
     });
   }
 
-  status(): ArchiveStatus {
+  async status(): Promise<ArchiveStatus> {
     const { log, afterDays } = this.#options;
     const { seam = 0, files = 0, coldBytes = 0, freeBytes = 0, hotSince } = log?.figures() ?? {};
     return {
@@ -91,7 +91,7 @@ class LocalArchive implements RunningArchive {
     if (log === undefined) return reject({ code: "not-found", detail: "This server's store has no cold files." });
     const bound = this.#bound(before);
     if (!bound.ok) return bound;
-    if (!dryRun && this.#running !== undefined) return accept(this.status());
+    if (!dryRun && this.#running !== undefined) return accept(await this.status());
     const bounds = { before: bound.value, upTo: await preparation.passed() };
     const days = log.plan(bounds).map(({ day, firstSequence, lastSequence }) => ({
       day,
@@ -101,7 +101,7 @@ class LocalArchive implements RunningArchive {
     this.#running ??= this.#run(log, bounds, days.length).finally(() => {
       this.#running = undefined;
     });
-    return accept(this.status());
+    return accept(await this.status());
   }
 
   async idle(): Promise<void> {
