@@ -12,7 +12,7 @@ export const shapes = {
     "inventory-1": "inventory",
     "inventory-2": "inventory",
     intake: "intake",
-    relay: "relay",
+    relay: "relay,sinks",
     sync: "sync,reconciliation",
     "gateway-1": "gateway,identity",
     "gateway-2": "gateway,identity",
@@ -35,6 +35,26 @@ export function frontsOf(shape: Shape): readonly string[] {
 
 function isFront(name: string): boolean {
   return /^(gateway|server)-/.test(name);
+}
+
+/** What each module uses of others, which then run elsewhere. */
+const uses: Readonly<Record<string, readonly string[]>> = {
+  intake: ["inventory"],
+  relay: ["inventory"],
+  sync: ["inventory"],
+  gateway: ["inventory", "intake", "relay", "sync", "reconciliation"],
+};
+
+/** Where the modules are that a process uses and does not run, as `LARDER_PEERS` says it; empty when there are none. */
+function peersOf(shape: Shape, name: string, ports: Ports): string {
+  const processes: Readonly<Record<string, string>> = shapes[shape];
+  const own = new Set((processes[name] ?? "").split(","));
+  if (own.has("all")) return "";
+  const wanted = new Set([...own].flatMap((module) => uses[module] ?? []).filter((module) => !own.has(module)));
+  const homes = (module: string) =>
+    Object.keys(processes).filter((other) => processes[other]?.split(",").includes(module));
+  const addresses = (module: string) => homes(module).map((other) => `127.0.0.1:${portOf(ports, `${other}-cluster`)}`);
+  return [...wanted].map((module) => `${module}=${addresses(module).join(",")}`).join(";");
 }
 
 /** Milliseconds that a gateway goes on answering after it was told to stop: HAProxy notices within one second. */
@@ -68,6 +88,7 @@ export function larderProcess(
   const port = portOf(ports, `${name}-http`);
   const targets: Readonly<Record<string, string>> = shapes[shape];
   const target = targets[name] ?? "";
+  const peers = peersOf(shape, name, ports);
   const line = [
     ...under,
     process.execPath,
@@ -89,6 +110,13 @@ export function larderProcess(
         LARDER_DATA: makeFolder(join(folder, "larder", name)),
         LARDER_PORT: String(port),
         LARDER_LOG_FORMAT: "json",
+        LARDER_SERVER_KEY: common.serverKey,
+        ...(shape === "split" && {
+          LARDER_CLUSTER_PORT: String(portOf(ports, `${name}-cluster`)),
+          LARDER_CLUSTER_SECRET: common.clusterSecret,
+        }),
+        ...(peers !== "" && { LARDER_PEERS: peers }),
+        ...(/all|sinks/.test(target) && { LARDER_NATS: common.nats, LARDER_REDIS: common.redis }),
         ...(isFront(name) && { LARDER_ADMIN_KEY: common.adminKey, LARDER_DRAIN_DELAY: `${drainDelayMs}ms` }),
         ...env,
       },

@@ -128,11 +128,11 @@ describe.skipIf(isMissing)("HAProxy before gateways", () => {
     await front.becomes("gateway-1", "UP");
   }, 60_000);
 
-  it("shows nobody outside what is for those who run it", async () => {
-    for (const path of ["/metrics", "/readyz", "/livez"])
-      expect((await fetch(`${front.url}${path}`)).status, path).toBe(404);
-    for (const path of ["/docs", "/openapi.json", "/v1/items"])
+  it("shows nobody without a key what is for those who run it", async () => {
+    for (const path of ["/metrics", "/readyz", "/livez", "/docs", "/openapi.json", "/v1/items"]) {
       expect((await fetch(`${front.url}${path}`)).status, path).toBe(401);
+      expect((await fetch(`${front.url}${path}`, { headers })).status, path).toBe(200);
+    }
   });
 
   it("lets change feeds through as they come, and WebSockets", async () => {
