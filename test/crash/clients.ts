@@ -73,7 +73,9 @@ export class Client {
     try {
       const { status, body } = await this.#server.call("POST", path, { ...options, ...cut });
       // 502 and 504 are no words of ours: a proxy between us has lost the answer.
-      if ([429, 502, 503, 504].includes(status)) {
+      // Several processes that race for the same stocks may ask for another attempt: nothing was done.
+      const isAskedAgain = status === 409 && body.code === "version-conflict";
+      if ([429, 502, 503, 504].includes(status) || isAskedAgain) {
         this.#unanswered.push(entry);
         await pause(10);
         return;

@@ -143,6 +143,8 @@ async function ask(server: Caller, client: number, request: Request, cutAfterMs?
   }
   const times = { called, returned: performance.now(), from, to: Date.now() };
   if (told.status >= 500 || told.status === 429) return lost;
+  // Nothing was done, it says; if something was, what others were told will not fit.
+  if (told.status === 409 && told.body.code === "version-conflict") return [];
   if (request.kind === "read" && told.status !== 200) throw new Error(`a read was answered ${JSON.stringify(told)}`);
   if (request.kind !== "read") return [{ client, request, answer: answerOf(request, told), ...times }];
   // It tells of every location at once; each is judged by itself.
