@@ -9,6 +9,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import { Cluster, findProgram, type ProcessOptions, pause, portOf, type Shape } from "../../scripts/cluster/index.ts";
 import { Book, type LogLine } from "../crash/book.ts";
 import { Client, skus } from "../crash/clients.ts";
@@ -46,6 +47,8 @@ export interface ChaosReport {
 
 const clients = 5;
 const steadySecondsMax = 60;
+/** Until NATS and Redis have the end of the log after everything. */
+const copiesSecondsMax = 60;
 /** Each history: so many clients, for so long. */
 const recorders = 4;
 const historyMs = 9000;
@@ -91,6 +94,7 @@ export async function chaos({ shape, seed, minutes, only = "", say }: ChaosOptio
       }
     } while (performance.now() < end && run.book.findings.length === 0);
     await run.end();
+    await run.compareCopies(portOf(cluster.ports, "natsMonitor"), portOf(cluster.ports, "redis"));
     return { ...run.report(), hadWrongClock: clock !== undefined };
   } finally {
     run.close();
@@ -255,6 +259,49 @@ class Run {
             this.book.findings.push(`${name} says ${JSON.stringify(again)} of ${sku}, the log ${JSON.stringify(now)}`);
         }
       }
+    }
+  }
+
+  /** What NATS and Redis were given of the log comes to the same, whatever became of them: it takes a moment. */
+  async compareCopies(natsPort: number, redisPort: number): Promise<void> {
+    const end = performance.now() + copiesSecondsMax * 1000;
+    for (;;) {
+      const different = [...(await this.#differentInNats(natsPort)), ...(await this.#differentInRedis(redisPort))];
+      if (different.length === 0) return;
+      if (performance.now() > end) {
+        this.book.findings.push(...different);
+        return;
+      }
+      await pause(500);
+    }
+  }
+
+  async #differentInNats(port: number): Promise<readonly string[]> {
+    const answer = await fetch(`http://127.0.0.1:${port}/jsz?streams=1`);
+    const { account_details: accounts = [] } = (await answer.json()) as {
+      account_details?: { stream_detail: { name: string; state: { messages: number } }[] }[];
+    };
+    const stream = accounts.flatMap(({ stream_detail }) => stream_detail).find(({ name }) => name === "LARDER");
+    const messages = stream?.state.messages ?? 0;
+    return messages >= this.#events ? [] : [`NATS holds ${messages} messages of ${this.#events} events`];
+  }
+
+  async #differentInRedis(port: number): Promise<readonly string[]> {
+    const redis = new Redis({ host: "127.0.0.1", port, lazyConnect: true, maxRetriesPerRequest: 1 });
+    try {
+      await redis.connect();
+      const differences: string[] = [];
+      for (const sku of this.book.skus()) {
+        const { onHand, reserved, committed } = this.book.stock(sku);
+        const found = await redis.hgetall(`larder:availability:leeds:${sku}`);
+        if (Number(found["onHand"]) !== onHand || Number(found["available"]) !== onHand - reserved - committed)
+          differences.push(`Redis says ${JSON.stringify(found)} of ${sku}, the log ${onHand - reserved - committed}`);
+      }
+      return differences;
+    } catch (error) {
+      return [`Redis can't be asked: ${String(error)}`];
+    } finally {
+      redis.disconnect();
     }
   }
 
