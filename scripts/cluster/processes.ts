@@ -115,6 +115,8 @@ export function larderProcess(
           LARDER_CLUSTER_PORT: String(portOf(ports, `${name}-cluster`)),
           LARDER_CLUSTER_SECRET: common.clusterSecret,
         }),
+        // Whole servers stand behind a configuration without gRPC: it has no sku to choose by.
+        ...(name.startsWith("gateway") && { LARDER_GRPC_PORT: String(portOf(ports, `${name}-grpc`)) }),
         ...(peers !== "" && { LARDER_PEERS: peers }),
         ...(/all|sinks/.test(target) && { LARDER_NATS: common.nats, LARDER_REDIS: common.redis }),
         ...(isFront(name) && { LARDER_ADMIN_KEY: common.adminKey, LARDER_DRAIN_DELAY: `${drainDelayMs}ms` }),

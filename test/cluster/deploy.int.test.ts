@@ -35,21 +35,25 @@ describe("deploy/", () => {
     },
   );
 
-  it.skipIf(!has("docker-compose", "the compose file is not read"))("has a compose file that is one", () => {
-    const secrets = [
-      "POSTGRES_PASSWORD",
-      "LARDER_CLUSTER_SECRET",
-      "LARDER_SERVER_KEY",
-      "LARDER_ADMIN_KEY",
-      "GRAFANA_PASSWORD",
-    ];
-    const env = Object.fromEntries(secrets.map((name) => [name, "secret"]));
-    const config = ["-f", "deploy/compose.yaml", "config", "--quiet"];
-    const read = run("docker-compose", config, env);
-    expect(read.status, read.output).toBe(0);
-    // It does not start with a secret that is empty.
-    expect(run("docker-compose", config, { ...env, LARDER_ADMIN_KEY: "" }).status).not.toBe(0);
-  }, 120_000);
+  it.skipIf(!has("docker-compose", "the compose file is not read"))(
+    "has a compose file that is one",
+    () => {
+      const secrets = [
+        "POSTGRES_PASSWORD",
+        "LARDER_CLUSTER_SECRET",
+        "LARDER_SERVER_KEY",
+        "LARDER_ADMIN_KEY",
+        "GRAFANA_PASSWORD",
+      ];
+      const env = Object.fromEntries(secrets.map((name) => [name, "secret"]));
+      const config = ["-f", "deploy/compose.yaml", "config", "--quiet"];
+      const read = run("docker-compose", config, env);
+      expect(read.status, read.output).toBe(0);
+      // It does not start with a secret that is empty.
+      expect(run("docker-compose", config, { ...env, LARDER_ADMIN_KEY: "" }).status).not.toBe(0);
+    },
+    120_000,
+  );
 
   it.skipIf(!has("kubectl", "what Kustomize makes is not looked at"))(
     "has a base and an overlay that make manifests",
