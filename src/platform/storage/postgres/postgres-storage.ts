@@ -391,13 +391,19 @@ export class PostgresStorage implements Storage, SharedLog {
     return commands.map((command) => found.get(command));
   }
 
-  /** Reading again does no harm, so a read that was cut off is answered as one that could not be made. */
+  /**
+   * What is read may be read again: a connection of the pool that was cut off, as by a restart of the server, shows only when
+   * it is used.
+   */
   async #reading<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      if (error instanceof PlatformError) throw error;
-      throw new PlatformError("storage-unavailable", "the connection to PostgreSQL was lost", { cause: error });
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await read();
+      } catch (error) {
+        if (error instanceof PlatformError) throw error;
+        if (attempt === readAttempts)
+          throw new PlatformError("storage-unavailable", "the connection to PostgreSQL was lost", { cause: error });
+      }
     }
   }
 
@@ -443,6 +449,7 @@ export class PostgresStorage implements Storage, SharedLog {
 /** Units of others that come along with an answer; what is more is read page by page. */
 const newsMax = 1000;
 const unitsPerRead = 1_000_000;
+const readAttempts = 3;
 const versionMax = 2 ** 31 - 1;
 /** Sequences that the parts of the log are made ahead of its end. */
 const partsAhead = 10_000_000;
