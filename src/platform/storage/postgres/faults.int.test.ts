@@ -148,15 +148,25 @@ describe.skipIf(postgres === undefined)("the log in PostgreSQL", () => {
       ]);
     });
 
-    it("ends with its connection, and nothing of an append in it stays", async () => {
+    it("ends with its connection", async () => {
       const [one, two] = [await store.open(), await store.open("two", { url: store.proxyUrl })];
       await two.takeTurn();
       store.proxy.cut();
+      await pause(100);
       expect(await two.append([unitOf("c1", { a: 0 }, [event("a")])])).toEqual([{ ok: true, seq: 1 }]);
       const turn = await two.takeTurn();
       await turn.end();
       expect(await one.append([unitOf("c2", { a: 1 }, [event("a")])])).toEqual([{ ok: true, seq: 2 }]);
     });
+  });
+
+  it("tells what became of an append in a turn whose connection was lost", async () => {
+    const [one, two] = [await store.open("one", { url: store.proxyUrl }), await store.open()];
+    await one.takeTurn();
+    store.proxy.loseNextAnswer("larder-append");
+    await expect(one.append([unitOf("c1", { a: 0 }, [event("a")])])).rejects.not.toThrow(PlatformError);
+    expect(await one.findCommands(["c1"], 0)).toEqual([1]);
+    expect(await two.append([unitOf("c2", { a: 1 }, [event("a")])])).toEqual([{ ok: true, seq: 2 }]);
   });
 
   it("takes a lease from a process that is cut off, and lets it know", async () => {
@@ -334,14 +344,14 @@ function hearing(storage: Storage): string[] {
   return heard;
 }
 
-const appendStatement = `select * from larder.append(${numbers(22)
+const appendStatement = `select * from larder.append(${numbers(23)
   .map((n) => `$${n}`)
   .join(", ")})`;
 
 function appendValues(units: readonly AppendUnit[], { writer = randomUUID(), attempt = 1 } = {}): unknown[] {
   const known = { head: 0, lastRecordedAt: 0 };
   const { parameters } = propose(units, firstBeliefs(units), known, sampleTagging, true);
-  return [0, 1000, 1, sampleTagging.version, writer, attempt, ...parameters];
+  return [0, 1000, 1, sampleTagging.version, writer, attempt, false, ...parameters];
 }
 
 /** Waits up to 20 s. */

@@ -23,7 +23,7 @@ import { readUnit, type StoredUnit } from "../unit.ts";
 import { StoreClock } from "./clock.ts";
 import { Leases } from "./leases.ts";
 import { checkNames, firstBeliefs, list, moved, type Proposal, printOf, propose, storedTag } from "./proposal.ts";
-import { type Appended, codes, type LogMeta, type News, statements } from "./statements.ts";
+import { type Appended, codes, type LogMeta, type News, newsMax, statements } from "./statements.ts";
 import { type HeldTurn, TurnSession } from "./turn.ts";
 import { Watch } from "./watch.ts";
 
@@ -32,6 +32,14 @@ type Listener = (units: readonly RecordedUnit[]) => void;
 interface Request {
   readonly units: readonly AppendUnit[];
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface StreamRequest {
+  readonly stream: string;
+  readonly after: number;
+  readonly upTo: number;
+  readonly resolve: (events: readonly RecordedEvent[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -68,6 +76,7 @@ export class PostgresStorage implements Storage, SharedLog {
   #bytes = 0;
   #waiting: Request[] = [];
   #turnsAsked: TurnRequest[] = [];
+  #streamsAsked: StreamRequest[] = [];
   #writing: Promise<void> | undefined;
   #turnSession: TurnSession | undefined;
   #turn: HeldTurn | undefined;
@@ -213,11 +222,14 @@ export class PostgresStorage implements Storage, SharedLog {
   async #call(proposal: Proposal, known: Sequence, turn: HeldTurn | undefined): Promise<Appended> {
     this.#attempts += 1;
     const attempt = this.#attempts;
-    const values = [known, newsMax, this.#epoch, this.tagging.version, this.#writer, attempt, ...proposal.parameters];
+    const isTurn = turn?.isHeld === true;
+    const { parameters } = proposal;
+    const values = [known, newsMax, this.#epoch, this.tagging.version, this.#writer, attempt, isTurn, ...parameters];
     const asked = this.#clock.reading();
     try {
-      const answer =
-        (await turn?.append(values)) ?? (await this.#postgres.query<Appended>(statements.append, values))[0];
+      const [answer] = isTurn
+        ? await turn.append(values)
+        : await this.#postgres.query<Appended>(statements.append, values);
       if (answer === undefined) throw new Error("an append has an answer");
       this.#clock.compare(asked, answer.now);
       this.#outgoingPaused = answer.paused;
@@ -235,12 +247,13 @@ export class PostgresStorage implements Storage, SharedLog {
     if (request === undefined) return;
     try {
       this.#turnSession ??= new TurnSession(this.#postgres);
-      const turn = await this.#turnSession.begin(() => {
+      const known = this.#head;
+      const { turn, news } = await this.#turnSession.begin(known, () => {
         this.#turn = undefined;
         this.#writing ??= this.#writeAll();
       });
       this.#turn = turn;
-      await this.catchUp();
+      await this.#take(news, known);
       request.resolve(turn);
     } catch (error) {
       await this.#turn?.end();
@@ -283,8 +296,12 @@ export class PostgresStorage implements Storage, SharedLog {
     const asked = this.#clock.reading();
     const [news] = await this.#reading(() => this.#postgres.query<News>(statements.news, [known, newsMax]));
     if (news === undefined) throw new PlatformError("storage-unavailable", "the log has no head");
-    if (news.epoch !== this.#epoch) throw otherEpoch();
     this.#clock.compare(asked, news.now);
+    await this.#take(news, known);
+  }
+
+  async #take(news: News, known: Sequence): Promise<void> {
+    if (news.epoch !== this.#epoch) throw otherEpoch();
     this.#outgoingPaused = news.paused;
     await this.#hear(news, known, news.base);
   }
@@ -330,12 +347,35 @@ export class PostgresStorage implements Storage, SharedLog {
     await this.#postgres.query("select larder.make_parts($1)", [upto]);
   }
 
-  async readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
-    const until = Math.min(upTo, versionMax);
-    const units = await this.#units(statements.streamUnits, [stream, after, until]);
-    return units.flatMap(({ events }) =>
-      events.filter((event) => event.stream === stream && event.version > after && event.version <= upTo),
-    );
+  /** What is asked for in one tick is read together. */
+  readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly RecordedEvent[]>();
+    this.#streamsAsked.push({ stream, after, upTo, resolve, reject });
+    if (this.#streamsAsked.length === 1) queueMicrotask(() => void this.#readStreams(this.#streamsAsked.splice(0)));
+    return promise;
+  }
+
+  async #readStreams(asked: readonly StreamRequest[]): Promise<void> {
+    try {
+      const rows = await this.#read<{ place: number; seq: number; body: string }>(statements.streamUnits, [
+        asked.map(({ stream }) => stream),
+        asked.map(({ after }) => after),
+        asked.map(({ upTo }) => Math.min(upTo, versionMax)),
+      ]);
+      const found = asked.map((): RecordedEvent[] => []);
+      for (const { place, seq, body } of rows) {
+        const request = asked[place - 1];
+        if (request === undefined) continue;
+        for (const event of readUnit(seq, body).events) {
+          if (event.stream !== request.stream || event.version <= request.after || event.version > request.upTo)
+            continue;
+          found[place - 1]?.push(event);
+        }
+      }
+      for (const [place, { resolve }] of asked.entries()) resolve(found[place] ?? []);
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
@@ -446,8 +486,6 @@ export class PostgresStorage implements Storage, SharedLog {
   }
 }
 
-/** Units of others that come along with an answer; what is more is read page by page. */
-const newsMax = 1000;
 const unitsPerRead = 1_000_000;
 const readAttempts = 3;
 const versionMax = 2 ** 31 - 1;
