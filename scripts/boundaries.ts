@@ -47,8 +47,9 @@ function whyForbidden(file: string, target: string): string | undefined {
   const sameRoom = to.floor === from.floor && to.room === from.room;
   if (!sameRoom && to.floor !== "cli" && !target.endsWith(`${sep}index.ts`))
     return "others are reached by their index.ts";
-  const isEngine = /platform\/(storage|messaging)\/(sqlite|memory|postgres)/.test(target);
-  if (isEngine && !/platform\/(storage|messaging|runtime)\//.test(file)) return "only platform/runtime names an engine";
+  const isEngine = /platform\/(storage|messaging|sink)\/(sqlite|memory|postgres|nats|redis)/.test(target);
+  if (isEngine && !/platform\/(storage|messaging|sink|runtime)\//.test(file))
+    return "only platform/runtime names an engine";
   return undefined;
 }
 

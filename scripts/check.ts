@@ -1,5 +1,5 @@
 /**
- * The gate (`npm run check`): format, lint, types, boundaries, schemas of events, and the tests. `--no-tests` leaves out the tests, for a
+ * The gate (`npm run check`): format, lint, types, boundaries, schemas of events, protos, and the tests. `--no-tests` leaves out the tests, for a
  * caller that has just run them; `format` writes the formatting instead of checking it.
  */
 import { spawnSync } from "node:child_process";
@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { boundaryErrors } from "./boundaries.ts";
 import { eventSchemaErrors } from "./event-schemas.ts";
+import { protobufErrors } from "./protobuf.ts";
 
 const home = fileURLToPath(new URL("..", import.meta.url));
 const biome = join(home, "tools", "node_modules", ".bin", "biome");
+const buf = join(home, "tools", "node_modules", ".bin", "buf");
 const flags = new Set(process.argv.slice(2));
 
 function run(title: string, command: string, ...args: string[]): boolean {
@@ -24,7 +26,7 @@ function report(title: string, errors: readonly string[]): boolean {
   return errors.length === 0;
 }
 
-if (!existsSync(biome) && !run("lint tools", "npm", "ci", "--prefix", "tools")) process.exit(1);
+if (!(existsSync(biome) && existsSync(buf)) && !run("lint tools", "npm", "ci", "--prefix", "tools")) process.exit(1);
 if (flags.has("format")) process.exit(run("format", biome, "check", "--write", ".") ? 0 : 1);
 
 const tsc = join(home, "node_modules", ".bin", "tsc");
@@ -35,6 +37,7 @@ const checks: readonly (() => boolean)[] = [
   () => run("types of the client", tsc, "-p", "sdk/tsconfig.json"),
   () => report("boundaries", boundaryErrors(home)),
   () => report("schemas of events, against those released", eventSchemaErrors(home)),
+  () => report("protos, against those released, and the code made from them", protobufErrors(home)),
   ...(flags.has("--no-tests") ? [] : [() => run("tests", "npm", "test")]),
 ];
 const failed = checks.filter((check) => !check()).length;

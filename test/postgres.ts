@@ -124,8 +124,8 @@ class OwnServer implements TestPostgres {
   }
 
   async stop(): Promise<void> {
-    // Immediate shutdown: nothing of it is needed any more.
-    await this.#end("SIGQUIT");
+    // Nothing of it is needed any more.
+    await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

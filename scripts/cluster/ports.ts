@@ -12,17 +12,17 @@ export const fixedPorts = {
   prometheus: 19090,
 } as const;
 
-export type PortName = keyof typeof fixedPorts | `${string}-http` | `${string}-grpc`;
+export type PortName = keyof typeof fixedPorts | `${string}-http` | `${string}-grpc` | `${string}-cluster`;
 export type Ports = ReadonlyMap<PortName, number>;
 
-/** The first port of Larder's own processes; each has two, for HTTP and for gRPC. */
+/** The first port of Larder's own processes; each has some for HTTP, gRPC, and the other processes. */
 const firstOfProcesses = 18_100;
 
 /** Which port each part has. Fixed ones are the same at every start; free ones let several clusters stand side by side. */
 export async function choosePorts(kind: "fixed" | "free", processes: readonly string[]): Promise<Ports> {
   const names: readonly PortName[] = [
     ...(Object.keys(fixedPorts) as (keyof typeof fixedPorts)[]),
-    ...processes.flatMap((name) => [`${name}-http`, `${name}-grpc`] as const),
+    ...processes.flatMap((name) => [`${name}-http`, `${name}-grpc`, `${name}-cluster`] as const),
   ];
   const ports = new Map<PortName, number>();
   for (const [index, name] of names.entries()) {

@@ -97,7 +97,8 @@ function makeDatabase(programs: string, data: string, password: string, user?: U
   const options: ExecFileSyncOptions = {
     ...user,
     cwd: dirname(data),
-    stdio: ["pipe", "ignore", "inherit"],
+    // What it says is part of the error, if there is one.
+    stdio: "pipe",
     timeout: 60_000,
   };
   const auth = ["-A", "scram-sha-256", `--pwfile=${secret}`];
@@ -186,23 +187,29 @@ export function haproxy(
   );
 }
 
-/** Prometheus with Larder's rules, scraping every process of the cluster. */
-export function prometheus({ folder, say }: Place, port: number, targets: Readonly<Record<string, number>>): Child {
+/** Prometheus with Larder's rules; `larder` are the processes that it asks, by name, with their ports. */
+export function prometheus(
+  { folder, say }: Place,
+  port: number,
+  larder: Readonly<Record<string, number>>,
+  haproxyPort: number,
+): Child {
   const place = makeFolder(join(folder, "prometheus"));
   const config = join(place, "prometheus.json");
-  const scrape = Object.entries(targets).map(([job, target]) => ({
-    job_name: job,
-    static_configs: [{ targets: [`127.0.0.1:${target}`] }],
+  const targets = Object.entries(larder).map(([process, at]) => ({
+    targets: [`127.0.0.1:${at}`],
+    labels: { process },
   }));
+  const settings = {
+    global: { scrape_interval: "5s", evaluation_interval: "5s" },
+    rule_files: [join(home, "deploy", "prometheus", "*.rules.yaml")],
+    scrape_configs: [
+      { job_name: "larder", static_configs: targets },
+      { job_name: "haproxy", static_configs: [{ targets: [`127.0.0.1:${haproxyPort}`] }] },
+    ],
+  };
   // JSON is YAML too.
-  writeFileSync(
-    config,
-    JSON.stringify({
-      global: { scrape_interval: "5s", evaluation_interval: "5s" },
-      rule_files: [join(home, "deploy", "prometheus", "*.rules.yaml")],
-      scrape_configs: scrape,
-    }),
-  );
+  writeFileSync(config, JSON.stringify(settings));
   return new Child(
     {
       name: "prometheus",

@@ -437,7 +437,7 @@ export interface Problem {
   readonly title: string;
   readonly status: number;
   /** Stable: decide by this one. */
-  readonly code: "invalid-request" | "all-rejected" | "idempotency-key-required" | "invalid-position" | "invalid-check-digit" | "unauthenticated" | "forbidden" | "not-found" | "method-not-allowed" | "request-timeout" | "insufficient-stock" | "reservation-already-confirmed" | "reservation-already-fulfilled" | "reservation-already-released" | "reservation-already-expired" | "exceeds-reservation" | "version-conflict" | "dead-letter-ended" | "gtin-in-use" | "gln-in-use" | "position-from-another-history" | "payload-too-large" | "unsupported-media-type" | "idempotency-key-reused" | "too-many-allocations" | "headers-too-large" | "too-many-requests" | "overloaded" | "read-side-behind" | "storage-unavailable" | "archive-unavailable" | "shutting-down" | "internal";
+  readonly code: "invalid-request" | "all-rejected" | "idempotency-key-required" | "invalid-position" | "invalid-check-digit" | "unauthenticated" | "forbidden" | "not-found" | "method-not-allowed" | "request-timeout" | "insufficient-stock" | "reservation-already-confirmed" | "reservation-already-fulfilled" | "reservation-already-released" | "reservation-already-expired" | "exceeds-reservation" | "version-conflict" | "dead-letter-ended" | "gtin-in-use" | "gln-in-use" | "position-from-another-history" | "payload-too-large" | "unsupported-media-type" | "idempotency-key-reused" | "too-many-allocations" | "headers-too-large" | "too-many-requests" | "overloaded" | "read-side-behind" | "storage-unavailable" | "archive-unavailable" | "peer-unavailable" | "shutting-down" | "internal";
   /** For people; may be reworded. */
   readonly detail: string;
   /** Names this occurrence. */

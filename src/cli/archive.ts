@@ -135,7 +135,7 @@ async function folderTarget(folder: string): Promise<Target> {
       if (!outcome.ok) throw new Failure(outcome.rejection.detail);
       return outcome.value;
     },
-    status: async () => archive.status(),
+    status: () => archive.status(),
     close,
   };
 }

@@ -10,7 +10,7 @@ import {
   shownValue,
   variableOf,
 } from "../platform/config/index.ts";
-import type { RunningServer } from "../platform/runtime/index.ts";
+import type { RunningServer, Target } from "../platform/runtime/index.ts";
 import type { Logger } from "../platform/telemetry/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 import type { Io } from "./io.ts";
@@ -118,14 +118,16 @@ export async function start({ settings }: Pick<Loaded, "settings">, logger: Logg
 
 /** Tells where the server is, once: for people on a terminal, else as one line of JSON. The key is told nowhere else. */
 function greet(server: RunningServer, { settings }: Loaded, flags: ServeFlags, io: Io): void {
-  const { url, adminKey } = server;
+  const { url, clusterAddress, adminKey } = server;
   const secret = adminKey?.state === "made" ? adminKey.secret : undefined;
+  const hasApi = server.modules.includes("gateway");
   if (flags.json || !io.isTerminal.out) {
-    const urls = url === undefined ? {} : { url, docs: `${url}/docs`, metrics: `${url}/metrics` };
+    const urls = url === undefined ? {} : { url, ...(hasApi && { docs: `${url}/docs` }), metrics: `${url}/metrics` };
     io.out(
       JSON.stringify({
         event: "listening",
         ...urls,
+        ...(clusterAddress !== undefined && { cluster: clusterAddress }),
         ...(secret !== undefined && { adminKey: secret }),
         pid: process.pid,
         version: larderVersion(),
@@ -135,7 +137,9 @@ function greet(server: RunningServer, { settings }: Loaded, flags: ServeFlags, i
     io.out(
       `${io.paint("bold", "Larder")} ${larderVersion()} is running (${shownValue("store", settings)}${settings.store === "sqlite:" ? settings.data : ""}). Ctrl-C stops it.`,
     );
-    if (url !== undefined) for (const line of banner(url)) io.out(line);
+    if (url !== undefined && hasApi) for (const line of banner(url)) io.out(line);
+    else io.out(`  metrics  ${url}/metrics`);
+    if (clusterAddress !== undefined) io.out(`  cluster  ${clusterAddress}`);
     if (secret !== undefined) for (const line of keyNotice(secret, io)) io.out(line);
   }
   if (adminKey?.state === "revoked")
@@ -155,17 +159,15 @@ export function keyNotice(secret: string, io: Io): readonly string[] {
   ];
 }
 
-function showTargets(
-  targets: readonly { name: string; about: string; uses: readonly string[] }[],
-  flags: ServeFlags,
-  io: Io,
-): void {
+function showTargets(targets: readonly Target[], flags: ServeFlags, io: Io): void {
   if (flags.json) {
     io.out(JSON.stringify(targets));
     return;
   }
   const lines = table(targets, [
     { title: "TARGET", of: ({ name }) => name },
+    { title: "NEEDS", of: ({ needs }) => needs.join(", ") || "-" },
+    { title: "BESIDE", of: ({ beside }) => beside.join(", ") || "-" },
     { title: "USES", of: ({ uses }) => uses.join(", ") || "-" },
     { title: "WHAT IT DOES", of: ({ about }) => about },
   ]);

@@ -121,6 +121,12 @@ export const catalogue = {
     retryable: true,
     title: "A part of the archive can't be read",
   },
+  "peer-unavailable": {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    retryable: true,
+    title: "A part of Larder that runs elsewhere can't be reached",
+  },
   "shutting-down": { http: 503, grpc: "UNAVAILABLE", retryable: true, title: "The server is stopping" },
   internal: { http: 500, grpc: "INTERNAL", retryable: false, title: "Larder is broken here" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -249,6 +249,26 @@ export const limits = {
   webhookTestMs: 10_000,
   /** Milliseconds that deliveries under way get at a stop, before they are cut and come again. */
   webhookStopMs: 1000,
+  /** Milliseconds that one call to a sink (NATS, Redis) may take, connecting included. */
+  sinkCallMs: 5000,
+  /** Milliseconds after which a quiet sink is looked at: how late it shows that it was emptied. */
+  sinkCheckMs: 10_000,
+  /** Milliseconds, at most, before the second attempt at a sink, doubled for each one after it up to the second figure. */
+  sinkAgainMs: 250,
+  sinkAgainMsMax: 15_000,
+  /** Milliseconds without success after which someone has to look at a sink. */
+  sinkDownMsMax: 60_000,
+  /** Milliseconds that a stop waits for a sink that does not answer. */
+  sinkStopMs: 2000,
+  /** Milliseconds of a shared log that are carried again after a sink was filled: more than any read side is behind. */
+  sinkFillMarginMs: 60_000,
+  /** Stocks read in one step while a sink is filled: about a millisecond. */
+  sinkFillStocks: 500,
+  /** Stocks written by one script, while which Redis does nothing else: about a millisecond. */
+  redisStocksPerCall: 200,
+  /** Messages, and bytes of them, that are sent to NATS before their answers are awaited. */
+  natsInFlightMax: 500,
+  natsInFlightBytesMax: 1_048_576,
   /** Locations and groups that one receiver of changes may list. */
   syncPatternsMax: 1000,
   /** Records of one push: 10 keep a push short and its retry cheap; the most fits a body of 1 MiB with long names. */
@@ -332,6 +352,31 @@ export const limits = {
   archiveFootersBytesMax: 8_388_608,
   /** Rows removed from the hot log in one step after they were moved: a few milliseconds of its writer. */
   archiveRemoveRowsMax: 1000,
+  /**
+   * Milliseconds of a call to another process, after which its caller gives up; of waiting for one that takes calls; and
+   * between looks at what the name of one stands for.
+   */
+  peerCallMs: 10_000,
+  peerWaitMs: 2000,
+  peerLookupMs: 5000,
+  /** Milliseconds between pings of another process, and before one that is not answered means that it is gone. */
+  peerPingMs: 2000,
+  /** Milliseconds before a lost process is tried again: the first time, and at most. */
+  peerAgainMsFirst: 100,
+  peerAgainMsMax: 1000,
+  /** Bytes of one message between processes: a page of 1,000 reservations of 80 lines has about 12 MB. */
+  peerMessageBytesMax: 67_108_864,
+  /** Bytes after which calls that go to one process at the same time are sent as another message. */
+  peerMessageBytesGoal: 262_144,
+  /** Milliseconds that calls of other processes under way get to finish at a stop. */
+  peerDrainMs: 5000,
+  /** Reservations of which it is remembered where they were made: about 100 bytes each. */
+  reservationRoutesMax: 100_000,
+  /** Milliseconds between signs of life on a quiet connection of gRPC, and before a missing answer ends it. */
+  grpcPingMs: 20_000,
+  grpcPingAnswerMs: 10_000,
+  /** Calls of one conversation that are being decided; its next message is read when there are fewer. */
+  grpcConversationInFlightMax: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

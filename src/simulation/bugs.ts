@@ -1,3 +1,5 @@
+import type { Part } from "./history.ts";
+
 /**
  * Bugs to plant, so that it is known that the simulator would see them. Each is a change of one text in one file, made
  * while the module is loaded (plant.ts): the product has no switch for it. `find` must stand in its file exactly once;
@@ -11,12 +13,15 @@ export interface Bug {
   readonly replace: string;
   /** What goes wrong, and which promise that breaks. */
   readonly why: string;
+  /** What only some histories have, where it shows only in these: then all are run with it. */
+  readonly part?: Part;
   /** The test that catches it, where the simulator does not come to it. */
   readonly caughtBy?: string;
 }
 
 const inventory = "services/inventory";
 const stock = `${inventory}/domain/stock`;
+const cold = "platform/storage/cold";
 
 export const bugs: readonly Bug[] = [
   // Appending and answering
@@ -391,6 +396,47 @@ export const bugs: readonly Bug[] = [
     find: "if (this.#isUnsure) await this.#catchUp();",
     replace: "",
     why: "The chain goes on from a seal that is not in the log, and verification finds damage where there is none.",
+  },
+  // Cold files
+  {
+    name: "cold-file-not-read-back",
+    file: `${cold}/write-file.ts`,
+    find: 'await readBack(store, manifest, check, content.digest("hex"));',
+    replace: "",
+    why: "Days are removed from the log although the disk did not keep what was written of them.",
+    part: "cold",
+  },
+  {
+    name: "removed-before-the-seam",
+    file: `${cold}/cold-archive.ts`,
+    find: "await this.#log.putManifest(manifest, text);\n    whole.moved(manifest);",
+    replace: "whole.moved(manifest);\n    await this.#removeMoved();\n    await this.#log.putManifest(manifest, text);",
+    why: "Between two steps a day is neither in the log nor in a file that the log names.",
+    part: "cold",
+  },
+  {
+    name: "unsealed-days-moved",
+    file: `${cold}/cold-archive.ts`,
+    find: "ofDay >= head || ofDay > upTo",
+    replace: "ofDay >= head",
+    why: "What no seal covers, and no read model has seen, leaves the log.",
+    part: "cold",
+  },
+  {
+    name: "newest-unit-moved",
+    file: `${cold}/cold-archive.ts`,
+    find: "ofDay >= head || ofDay > upTo",
+    replace: "ofDay > upTo + 1",
+    why: "The unit that the log goes on from leaves it.",
+    part: "cold",
+  },
+  {
+    name: "unknown-move-forgotten",
+    file: `${cold}/cold-archive.ts`,
+    find: "if (manifest.firstSequence > whole.seam) whole.moved(manifest);",
+    replace: "",
+    why: "A day whose move was of unknown outcome is moved once more, and the chain of manifests breaks.",
+    part: "cold",
   },
 ];
 

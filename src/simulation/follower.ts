@@ -31,7 +31,7 @@ export class ChangeFollower {
   /** Follows until the server ends, or the store can't be read. Every event must come once, in the log's order, and as it was recorded. */
   async follow(server: Server): Promise<void> {
     const { signal } = new AbortController();
-    const feed = server.inventory?.changes(this.#position, {}, admin, { signal, heartbeatMs: 600_000 });
+    const feed = await server.inventory?.changes(this.#position, {}, admin, { signal, heartbeatMs: 600_000 });
     if (feed === undefined) return;
     must(feed.ok, () => "the feed refuses a position that it has given");
     for await (const step of feed.value) {

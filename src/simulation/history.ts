@@ -4,6 +4,7 @@
  * (liveness).
  */
 import { createHash } from "node:crypto";
+import { ColdPart } from "./cold-part.ts";
 import { mustHaveConverged } from "./converged.ts";
 import { bodyOf, Disk } from "./disk.ts";
 import { drawMixture, type FaultKind, fatesOf, type Mixture, type Upheaval } from "./faults.ts";
@@ -12,7 +13,7 @@ import { mustFold } from "./full-fold.ts";
 import { Network } from "./network.ts";
 import { type Answer, factsIn, type Operation } from "./operations.ts";
 import { LogOracle } from "./oracle/log.ts";
-import { must, Violation } from "./oracle/shapes.ts";
+import { type LoggedUnit, must, Violation } from "./oracle/shapes.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { Requests } from "./requests.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -40,8 +41,13 @@ const hour = 60 * minute;
 const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
-export async function runHistory(seed: number, steps: number): Promise<HistoryResult> {
-  const world = new World(seed);
+/** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
+export const parts = ["cold"] as const;
+export type Part = (typeof parts)[number];
+const share: Readonly<Record<Part, number>> = { cold: 0.07 };
+
+export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
+  const world = new World(seed, wanted);
   try {
     await world.run(steps);
   } catch (error) {
@@ -67,6 +73,7 @@ class World {
   readonly #environment: ServerEnvironment;
   readonly #follower: ChangeFollower | undefined;
   readonly #warehouse: Warehouse | undefined;
+  readonly #cold: ColdPart | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -79,7 +86,7 @@ class World {
   #outOfReachUntil = 0;
   #failure: unknown;
 
-  constructor(seed: number) {
+  constructor(seed: number, wanted: readonly Part[]) {
     const random = seededRandom(seed);
     this.#seed = seed;
     this.#random = random;
@@ -101,14 +108,33 @@ class World {
           fail: (error) => this.#fail(error),
         })
       : undefined;
+    const glance = () => scheduler.now + this.#clockOffset;
+    const has = (part: Part) => others.chance(share[part]) || wanted.includes(part);
+    this.#cold = has("cold")
+      ? new ColdPart({
+          scheduler,
+          random: others.fork(),
+          disk,
+          oracle: this.#oracle,
+          look: () => this.#look(),
+          isCalm: weather.calm,
+          glance,
+          note,
+          fail: (error) => this.#fail(error),
+        })
+      : undefined;
     this.#environment = {
       warehouse: this.#warehouse,
+      cold: this.#cold,
       random: others,
-      glance: () => scheduler.now + this.#clockOffset,
+      glance,
       scheduler,
       disk,
       setup: drawSetup(random),
-      fates: fatesOf(random.fork(), mixture, weather, note, () => this.#crash()),
+      fates: {
+        ...fatesOf(random.fork(), mixture, weather, note, () => this.#crash()),
+        ...(this.#cold && { cold: this.#cold.fates }),
+      },
       clock: (server) => this.#readClock(server),
       fail: (error) => this.#fail(error),
     };
@@ -141,8 +167,9 @@ class World {
     this.#startServer();
     for (this.step = 1; this.step <= steps; this.step += 1) {
       if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
-      else this.#ask(this.#route() ?? this.#workload.next(this.#scheduler.now));
+      else this.#ask(this.#route() ?? this.#cold?.step(this.#server) ?? this.#workload.next(this.#scheduler.now));
       await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
+      await this.#cold?.mustHoldAll();
       if (this.step % stepsBetweenFolds === 0) await mustFold(this.#disk, this.#oracle);
     }
     this.step = steps;
@@ -155,6 +182,7 @@ class World {
     must(lacks === undefined, () => lacks ?? "");
     this.#follower?.mustBeDone();
     await this.#mustStartTheSame();
+    await this.#cold?.mustBeWhole(this.#server, (ms) => this.#pass(ms));
   }
 
   /** Lets time pass, and all that is due happen. */
@@ -174,6 +202,7 @@ class World {
       this.#seen += 1;
       this.#tell(body);
       this.#try(() => {
+        this.#cold?.coming(body, JSON.parse(body) as LoggedUnit);
         const { at } = this.#oracle.unit(body);
         this.#requests.weigh(this.#oracle, at);
       });

@@ -1,4 +1,6 @@
 /** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
+
+import type { RunningArchive } from "../services/archive/index.ts";
 import {
   inventoryTagging,
   type RunningInventory,
@@ -6,6 +8,7 @@ import {
   startInventory,
 } from "../services/inventory/index.ts";
 import { type RunningSync, silentObserver as silentSync, startSync } from "../services/sync/index.ts";
+import type { ColdPart } from "./cold-part.ts";
 import type { Disk } from "./disk.ts";
 import { type Answer, type Operation, perform } from "./operations.ts";
 import { Violation } from "./oracle/shapes.ts";
@@ -44,6 +47,8 @@ export interface ServerEnvironment {
   readonly glance: () => number;
   /** What changes are pushed to; none in most histories. */
   readonly warehouse: Warehouse | undefined;
+  /** Moves old days into cold files; nothing does in most histories. */
+  readonly cold: ColdPart | undefined;
   readonly random: Random;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
@@ -56,6 +61,7 @@ export class Server {
   state: "starting" | "up" | "stopping" | "down" = "starting";
   inventory: RunningInventory | undefined;
   storage: SimulatedStorage | undefined;
+  archive: RunningArchive | undefined;
   #sync: RunningSync | undefined;
   readonly #environment: ServerEnvironment;
   readonly #name: string;
@@ -93,6 +99,7 @@ export class Server {
       if (this.life.dead) return;
       await this.#startSync(inventory);
       if (this.life.dead) return;
+      this.archive = this.#environment.cold?.startArchive(this, this.storage, inventory);
       this.inventory = inventory;
       this.state = "up";
     } catch (error) {
@@ -131,6 +138,7 @@ export class Server {
   /** Finishes what it has. */
   async stop(): Promise<void> {
     this.state = "stopping";
+    await this.archive?.stop();
     await this.#sync?.stop();
     await this.inventory?.stop();
     await this.storage?.close();
@@ -144,5 +152,6 @@ export class Server {
 }
 
 export function isStorageFault(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "storage-unavailable";
+  const { code } = error instanceof Error ? (error as { code?: unknown }) : {};
+  return code === "storage-unavailable" || code === "archive-unavailable";
 }

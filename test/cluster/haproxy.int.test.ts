@@ -2,11 +2,18 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { Child, pause } from "../../scripts/cluster/child.ts";
-import { statusOf } from "../../scripts/cluster/net.ts";
-import { choosePorts, type Ports, portOf } from "../../scripts/cluster/ports.ts";
-import { findProgram } from "../../scripts/cluster/programs.ts";
-import { haproxy, home } from "../../scripts/cluster/services.ts";
+import {
+  Child,
+  choosePorts,
+  findProgram,
+  haproxy,
+  haproxySays,
+  home,
+  type Ports,
+  pause,
+  portOf,
+  statusOf,
+} from "../../scripts/cluster/index.ts";
 import { temporaryFolder } from "../journeys/larder.ts";
 import { startLoad } from "./load.ts";
 
@@ -71,18 +78,8 @@ class Front {
     return front;
   }
 
-  /** Waits until HAProxy's page says this of a server: `UP`, `DOWN`. */
-  async becomes(name: string, state: string): Promise<void> {
-    const end = performance.now() + 15_000;
-    for (;;) {
-      const answer = await fetch(`http://127.0.0.1:${portOf(this.#ports, "stats")}/;csv`);
-      const [head = "", ...rows] = (await answer.text()).trim().split("\n");
-      const found = rows.find((row) => /^(gateways|servers),/.test(row) && row.split(",")[1] === name) ?? "";
-      const seen = found.split(",")[head.split(",").indexOf("status")];
-      if (seen === state) return;
-      if (performance.now() > end) throw new Error(`${name} is ${seen}, not ${state}`);
-      await pause(50);
-    }
+  becomes(name: string, state: "UP" | "DOWN"): Promise<void> {
+    return haproxySays(portOf(this.#ports, "stats"), name, state);
   }
 
   async stop(): Promise<void> {

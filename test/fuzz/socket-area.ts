@@ -33,7 +33,7 @@ export const socketArea: Area = {
     requests ??= new Requests(house.gateway.openapi());
     requests.beginCase(index);
     await house.gateway.listen("127.0.0.1", 0);
-    return new SocketCase(house, requests, counts);
+    return new SocketCase(house, requests, counts, await house.inventory.position());
   },
   missing(counts) {
     const wanted = [
@@ -58,12 +58,12 @@ class SocketCase implements Case {
   readonly #told = nothingTold();
   #state: string | undefined;
 
-  constructor(house: House, requests: Requests, counts: Counts) {
+  constructor(house: House, requests: Requests, counts: Counts, position: string) {
     this.#house = house;
     this.#requests = requests;
     this.#counts = counts;
     this.#port = (house.gateway.server.server.address() as AddressInfo).port;
-    this.#told.positions.push(house.inventory.position());
+    this.#told.positions.push(position);
   }
 
   next(random: Random): Step {

@@ -38,8 +38,8 @@ export async function recordScenario(): Promise<readonly string[]> {
   await tell(inventory, pass);
   await keys(storage, clock);
   await capture(new CaptureJobs(storage, () => clock.now, randomId));
-  await appendOneByOne(storage, clock, "webhook-w1", webhook(inventory.position()));
-  await appendOneByOne(storage, clock, "webhook-w2", webhook(inventory.position()).slice(0, 4));
+  await appendOneByOne(storage, clock, "webhook-w1", webhook(await inventory.position()));
+  await appendOneByOne(storage, clock, "webhook-w2", webhook(await inventory.position()).slice(0, 4));
   await appendOneByOne(storage, clock, "reconciliation-c1", reconciliation(clock.now));
   await pass(minute);
   await inventory.stop();

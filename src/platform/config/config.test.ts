@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { flagOf, loadSettings, settingNames, shownValue, variableOf } from "./index.ts";
+import { flagOf, loadSettings, parsePeers, settingNames, shownValue, variableOf } from "./index.ts";
 
 const settingsOf = (sources: Partial<Parameters<typeof loadSettings>[0]>) => {
   const loaded = loadSettings({ env: {}, flags: {}, ...sources });
@@ -45,6 +45,11 @@ describe("settings", () => {
       ["logLevel", "LARDER_LOG_LEVEL", "--log-level"],
       ["logFormat", "LARDER_LOG_FORMAT", "--log-format"],
       ["target", "LARDER_TARGET", "--target"],
+      ["peers", "LARDER_PEERS", "--peers"],
+      ["clusterPort", "LARDER_CLUSTER_PORT", "--cluster-port"],
+      ["clusterSecret", "LARDER_CLUSTER_SECRET", "--cluster-secret"],
+      ["clusterTls", "LARDER_CLUSTER_TLS", "--cluster-tls"],
+      ["serverKey", "LARDER_SERVER_KEY", "--server-key"],
       ["intakeFolder", "LARDER_INTAKE_FOLDER", "--intake-folder"],
       ["archiveAfter", "LARDER_ARCHIVE_AFTER", "--archive-after"],
       ["archiveAt", "LARDER_ARCHIVE_AT", "--archive-at"],
@@ -56,7 +61,33 @@ describe("settings", () => {
       ["deliveryBackoff", "LARDER_DELIVERY_BACKOFF", "--delivery-backoff"],
       ["reconcileEvery", "LARDER_RECONCILE_EVERY", "--reconcile-every"],
       ["reconcileMode", "LARDER_RECONCILE_MODE", "--reconcile-mode"],
+      ["nats", "LARDER_NATS", "--nats"],
+      ["natsCredentials", "LARDER_NATS_CREDENTIALS", "--nats-credentials"],
+      ["natsKeep", "LARDER_NATS_KEEP", "--nats-keep"],
+      ["natsReplicas", "LARDER_NATS_REPLICAS", "--nats-replicas"],
+      ["redis", "LARDER_REDIS", "--redis"],
+      ["redisPrefix", "LARDER_REDIS_PREFIX", "--redis-prefix"],
     ]);
+  });
+
+  it("of sinks are addresses, of which no password is shown", () => {
+    const nats = "nats://ann:secret@a:4222,tls://b";
+    const { settings } = settingsOf({ env: { LARDER_NATS: nats, LARDER_REDIS: "rediss://:secret@c/2" } });
+    expect(settings).toMatchObject({ nats, redis: "rediss://:secret@c/2", natsKeep: "7d", redisPrefix: "larder:" });
+    expect(shownValue("nats", settings) + shownValue("redis", settings)).not.toContain("secret");
+    for (const [variable, value] of [
+      ["LARDER_NATS", "http://ann:secret@a"],
+      ["LARDER_NATS", "nats://a,b"],
+      ["LARDER_NATS", "nats://a:x"],
+      ["LARDER_NATS_KEEP", "7"],
+      ["LARDER_NATS_REPLICAS", "6"],
+      ["LARDER_REDIS", "c:6379"],
+      ["LARDER_REDIS_PREFIX", "a*"],
+    ] as const) {
+      const [problem] = problemsOf({ env: { [variable]: value } });
+      expect(problem).toMatch(new RegExp(`^${variable} is `));
+      expect(problem).not.toContain("secret");
+    }
   });
 
   it("refuse what is not allowed, with name, value and what is allowed", () => {
@@ -77,6 +108,22 @@ describe("settings", () => {
     for (const wrong of ["500", "0ms", "2h", "soon", "-1s"])
       expect(problemsOf({ env: { LARDER_DELIVERY_BACKOFF: wrong } })[0], wrong).toContain("a time such as");
     expect(settingsOf({ env: { LARDER_DELIVERY_BACKOFF: "10ms" } }).settings.deliveryBackoff).toBe("10ms");
+  });
+
+  it("read where other modules run, and refuse what can't be an address", () => {
+    expect(parsePeers("inventory=10.0.0.1:9090, [fd00::1]:9090;sync = sync.internal:80")).toEqual(
+      new Map([
+        ["inventory", ["10.0.0.1:9090", "[fd00::1]:9090"]],
+        ["sync", ["sync.internal:80"]],
+      ]),
+    );
+    for (const wrong of ["inventory", "inventory=host", "=host:1", "inventory=a:1;;", "inventory=http://a:1"])
+      expect(problemsOf({ env: { LARDER_PEERS: wrong } })[0], wrong).toContain("modules and addresses");
+    expect(settingsOf({ env: { LARDER_CLUSTER_PORT: "9090" } }).settings.clusterPort).toBe(9090);
+    expect(problemsOf({ env: { LARDER_CLUSTER_PORT: "99999" } })).toHaveLength(1);
+    const [short = ""] = problemsOf({ env: { LARDER_CLUSTER_SECRET: "short" } });
+    expect(short).toContain("at least 20 characters");
+    expect(short).not.toContain("short,");
   });
 
   it("show as much of a wrong value as it takes to find it", () => {

@@ -8,6 +8,7 @@ export {
   logFormats,
   logLevels,
   otherVariables,
+  parsePeers,
   type SettingName,
   type Settings,
   settingNames,

@@ -75,6 +75,47 @@ export const schema = {
     default: "all",
     description: "Modules to run, by comma; `all` is every one. `larder serve --list-targets` lists them.",
   },
+  peers: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Where modules run that this process uses and does not run itself (docs/concepts/split.md). A name stands for all of its addresses, which are looked up again and again.",
+    allowed: "modules and addresses, as `inventory=10.0.0.1:9090,10.0.0.2:9090;sync=sync.internal:9090`",
+    check: peersProblem,
+  },
+  clusterPort: {
+    type: Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 65_535 })]),
+    default: null,
+    description:
+      "TCP port on which this process offers its modules to other processes of the same cluster, beside `grpc.health.v1`. Never to be reached by clients.",
+    allowed: "a port",
+  },
+  clusterSecret: {
+    type: Type.Union([
+      Type.Null(),
+      Type.String({ minLength: limits.adminKeyLengthMin, maxLength: limits.tokenLengthMax }),
+    ]),
+    default: null,
+    description:
+      "Known to all processes of a cluster and to nobody else: who knows it may do everything. Needed with `LARDER_CLUSTER_PORT` and `LARDER_PEERS`.",
+    secret: true,
+    allowed: `a text of at least ${limits.adminKeyLengthMin} characters`,
+  },
+  clusterTls: {
+    type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
+    default: null,
+    description:
+      "Folder with `cert.pem`, `key.pem` and `ca.pem`: processes of the cluster talk to each other by TLS, and each shows a certificate that the authority has signed, for the name or address that `LARDER_PEERS` calls it by. Without it, anyone on the way between them can read along.",
+    allowed: "the path of a folder",
+  },
+  serverKey: {
+    type: Type.Union([Type.Null(), Type.String({ pattern: "^[0-9a-f]{64}$" })]),
+    default: null,
+    description:
+      "What secrets of webhooks are made from, and those of locations sealed with: the same for all processes of a cluster. Without it, `secret.key` in the data folder.",
+    secret: true,
+    allowed: "64 hexadecimal digits",
+  },
   intakeFolder: {
     type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
     default: null,
@@ -154,6 +195,45 @@ export const schema = {
       "What these comparisons do about what differs: `report` it, or `correct` it by sending ours again, or counting theirs where a location's `authority` is `theirs`.",
     allowed: "`report` or `correct`",
   },
+  nats: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "NATS servers of one system to whose JetStream every recorded change is published (docs/guides/nats.md); `tls:` with TLS.",
+    allowed: "addresses by comma, as `nats://user:password@host:4222`",
+    check: (list) => (list === null ? undefined : natsProblem(String(list))),
+  },
+  natsCredentials: {
+    type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
+    default: null,
+    description: "File of NATS credentials (`.creds`), read at each connection.",
+    allowed: "the path of a file",
+  },
+  natsKeep: {
+    type: Type.String({ pattern: "^(?:[1-9]\\d{0,3}d|all)$" }),
+    default: "7d",
+    description: "For how long the stream in NATS keeps changes; an empty one is filled with those of that time.",
+    allowed: "a number of days, as `7d`, or `all`",
+  },
+  natsReplicas: {
+    type: Type.Integer({ minimum: 1, maximum: 5 }),
+    default: 1,
+    description: "Copies of the stream in a cluster of NATS servers, when Larder makes it.",
+  },
+  redis: {
+    type: Type.Union([Type.Null(), Type.String({ maxLength: 10_000 })]),
+    default: null,
+    description:
+      "Redis server that gets the availability of every stock, for readers in other languages (docs/guides/redis.md); `rediss:` with TLS.",
+    allowed: "an address, as `redis://user:password@host:6379/0`",
+    check: (url) => (url === null ? undefined : redisProblem(String(url))),
+  },
+  redisPrefix: {
+    type: Type.String({ pattern: "^[\\w.:-]{1,64}$" }),
+    default: "larder:",
+    description: "What the names of all keys in Redis begin with: another one for each Larder that shares a Redis.",
+    allowed: "up to 64 letters, digits and `_.:-`",
+  },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof schema;
@@ -185,6 +265,23 @@ export function flagOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+function peersProblem(text: unknown): string | undefined {
+  return text === null || parsePeers(String(text)) !== undefined ? undefined : schema.peers.allowed;
+}
+
+/** The addresses of each module that `LARDER_PEERS` names; undefined when it can't be read. */
+export function parsePeers(text: string): ReadonlyMap<string, readonly string[]> | undefined {
+  const peers = new Map<string, readonly string[]>();
+  for (const part of text.split(";")) {
+    const match = /^\s*([a-z]+)\s*=\s*(\S.*?)\s*$/.exec(part);
+    if (match === null) return undefined;
+    const addresses = (match[2] ?? "").split(",").map((address) => address.trim());
+    if (!addresses.every((address) => /^(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/.test(address))) return undefined;
+    peers.set(match[1] ?? "", addresses);
+  }
+  return peers;
+}
+
 function storeProblem(store: unknown): string | undefined {
   if (store === "sqlite:" || store === "memory:") return undefined;
   if (isPostgresUrl(String(store))) return undefined;
@@ -210,4 +307,18 @@ function reconcileEveryProblem(text: unknown): string | undefined {
   const ms = text === "off" ? limits.reconcileEveryMsMin : (parseDuration(String(text)) ?? 0);
   const isWithin = ms >= limits.reconcileEveryMsMin && ms <= limits.reconcileEveryMsMax;
   return isWithin ? undefined : schema.reconcileEvery.allowed;
+}
+
+function natsProblem(list: string): string | undefined {
+  const isFine = list.split(",").every((url) => isAddress(url.trim(), ["nats:", "tls:"]));
+  return isFine ? undefined : schema.nats.allowed;
+}
+
+function redisProblem(url: string): string | undefined {
+  return isAddress(url, ["redis:", "rediss:"]) ? undefined : schema.redis.allowed;
+}
+
+function isAddress(text: string, protocols: readonly string[]): boolean {
+  const url = URL.parse(text);
+  return url !== null && protocols.includes(url.protocol) && url.hostname !== "";
 }

@@ -55,5 +55,6 @@ function fromText(type: TSchema, text: string): unknown {
 }
 
 function isInteger(type: TSchema): boolean {
+  if ("anyOf" in type) return (type.anyOf as readonly TSchema[]).some(isInteger);
   return "type" in type && type.type === "integer";
 }

@@ -2,10 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
 import { archivePreparation, coldColumns, inventoryTagging as tagging } from "../../services/inventory/index.ts";
-import { isPostgresUrl } from "../config/index.ts";
+import { isPostgresUrl, type Settings } from "../config/index.ts";
 import type { Messaging } from "../messaging/index.ts";
 import { MemoryMessaging } from "../messaging/memory/index.ts";
+import { openPostgresMessaging } from "../messaging/postgres/index.ts";
 import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sqlite/index.ts";
+import type { Sink } from "../sink/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
 import { openPostgresStorage } from "../storage/postgres/index.ts";
@@ -60,7 +62,27 @@ export async function openStorage(store: string, folder: string): Promise<Storag
 
 /** Opens the queues that belong to a store. */
 export async function openMessaging(store: string, folder: string, clock: () => number): Promise<Messaging> {
-  return store === "memory:" ? new MemoryMessaging({ clock }) : await openSqliteMessaging({ folder, clock });
+  if (store === "memory:") return new MemoryMessaging({ clock });
+  // By the server's hour: processes whose clocks differ agree on leases.
+  if (/^postgres(ql)?:/.test(store)) return await openPostgresMessaging({ url: store });
+  return await openSqliteMessaging({ folder, clock });
+}
+
+/** The sinks that are configured; none is reached for yet. Their libraries are loaded only where they are used. */
+export async function openSinks(settings: Settings, randomId: () => string): Promise<readonly Sink[]> {
+  const { nats, natsCredentials, natsKeep, natsReplicas, redis, redisPrefix } = settings;
+  const sinks: Sink[] = [];
+  if (nats !== null) {
+    const { NatsSink } = await import("../sink/nats/index.ts");
+    const keepMs = natsKeep === "all" ? undefined : Number.parseInt(natsKeep, 10) * 86_400_000;
+    const credentials = natsCredentials === null ? {} : { credentials: natsCredentials };
+    sinks.push(new NatsSink({ url: nats, ...credentials, keepMs, replicas: natsReplicas }));
+  }
+  if (redis !== null) {
+    const { RedisSink } = await import("../sink/redis/index.ts");
+    sinks.push(new RedisSink({ url: redis, prefix: redisPrefix, randomId }));
+  }
+  return sinks;
 }
 
 /** Opens the log of a data folder or a backup for reading, also beside a running server. */

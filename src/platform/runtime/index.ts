@@ -14,4 +14,11 @@ export {
   resumeOutgoing,
 } from "./engines.ts";
 export { runUntilSignal } from "./process.ts";
-export { listTargets, type RunningServer, type ServerOptions, startServer, TargetError } from "./server.ts";
+export {
+  listTargets,
+  type RunningServer,
+  type ServerOptions,
+  startServer,
+  type Target,
+  TargetError,
+} from "./server.ts";

@@ -8,9 +8,11 @@ interface Offers {
   identity: string;
 }
 
+type Interfaces = Omit<Offers, "gateway">;
+
 /** A table that keeps a diary; `broken` names modules that fail, as "start gateway" or "stop gateway". */
-function tableOf(diary: string[], broken: readonly string[] = []): ModuleTable<object, Offers> {
-  const row = (name: keyof Offers, uses: readonly (keyof Offers)[]) => {
+function tableOf(diary: string[], broken: readonly string[] = []): ModuleTable<object, Offers, Interfaces> {
+  const row = (name: keyof Offers, uses: readonly (keyof Interfaces)[]) => {
     const step = (what: string) => {
       diary.push(`${what} ${name}`);
       if (broken.includes(`${what} ${name}`)) throw new Error(`${what} ${name}`);
@@ -19,9 +21,9 @@ function tableOf(diary: string[], broken: readonly string[] = []): ModuleTable<o
       about: name,
       needs: [],
       uses,
-      start: async (_: object, offers: Offers) => {
+      start: async (_: object, interfaces: Interfaces) => {
         step("start");
-        for (const used of uses) expect(offers[used]).toBe(used);
+        for (const used of uses) expect(interfaces[used]).toBe(used);
         return { offer: name as string, stop: async () => step("stop") };
       },
     };
@@ -37,11 +39,10 @@ describe("targets", () => {
   const table = tableOf([]);
 
   it("are all rows, each after those that it uses", () => {
-    expect(chooseModules("all", table)).toEqual({ names: ["inventory", "identity", "gateway"] });
-    expect(chooseModules("gateway, identity ,inventory", table)).toEqual({
-      names: ["inventory", "identity", "gateway"],
-    });
-    expect(chooseModules("identity", table)).toEqual({ names: ["identity"] });
+    const all = { names: ["inventory", "identity", "gateway"], remote: [] };
+    expect(chooseModules("all", table)).toEqual(all);
+    expect(chooseModules("gateway, identity ,inventory", table)).toEqual(all);
+    expect(chooseModules("identity", table)).toEqual({ names: ["identity"], remote: [] });
   });
 
   it("that do not exist are named, with what was meant", () => {
@@ -53,8 +54,33 @@ describe("targets", () => {
   it("that lack what they use are refused with the list that works", () => {
     expect(chooseModules("gateway", table)).toEqual({
       problem:
-        "The target gateway uses inventory and identity, which must run in the same process: --target=gateway,inventory,identity.",
+        "The target gateway uses inventory and identity. Run that in the same process, by --target=gateway,inventory,identity, or say by LARDER_PEERS where it runs.",
     });
+  });
+
+  it("may use what runs elsewhere, when it does not run here", () => {
+    const elsewhere = new Set(["inventory"]);
+    expect(chooseModules("gateway,identity", table, elsewhere)).toEqual({
+      names: ["identity", "gateway"],
+      remote: ["inventory"],
+    });
+    expect(chooseModules("all", table, elsewhere)).toMatchObject({ remote: [] });
+    expect(chooseModules("identity", table, new Set(["inventroy"]))).toMatchObject({
+      problem: expect.stringContaining("Did you mean inventory?"),
+    });
+  });
+
+  it("are not run apart from those that must be in the same process, or without those that they only may use", () => {
+    const rows = {
+      sync: { uses: [] },
+      archive: { uses: [] },
+      gateway: { uses: [], mayUse: ["archive"], beside: ["sync"] },
+    };
+    expect(chooseModules("gateway", rows, new Set(["sync"]))).toEqual({
+      problem: "The target gateway needs sync in the same process: --target=gateway,sync.",
+    });
+    expect(chooseModules("sync,gateway", rows)).toEqual({ names: ["sync", "gateway"], remote: [] });
+    expect(chooseModules("sync,gateway", rows, new Set(["archive"]))).toMatchObject({ remote: ["archive"] });
   });
 });
 

@@ -3,6 +3,7 @@
  * nothing is known of any service.
  */
 import { didYouMean } from "../config/index.ts";
+import type { Methods, Peers } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/index.ts";
 
 /** Something that has to hold before a server takes work; what is `ok` may still have something to say. */
@@ -24,52 +25,80 @@ export interface Running<Offer> {
   stop(): Promise<void>;
 }
 
-/**
- * A row of the table. `needs` are parts of the platform that have to be opened for it, in this process; `uses` are the
- * modules whose interface it is given.
- */
-export interface Module<Resources, Offers, Name extends keyof Offers> {
-  readonly about: string;
-  readonly needs: readonly (keyof Resources & string)[];
-  readonly uses: readonly (keyof Offers & string)[];
-  start(resources: Resources, offers: Offers): Promise<Running<Offers[Name]>>;
+/** How the interface of a module is offered to other processes, and what stands for it there. */
+export interface Publication<Resources, Interface> {
+  /** Its methods (`platform/grpc`). */
+  readonly methods: Methods<Interface>;
+  /** The interface of one that runs elsewhere; every method called as the table says unless given. */
+  readonly connect?: (peers: Peers, resources: Resources) => Interface;
+  /** Without it no process can do its work. */
+  readonly isVital?: true;
 }
 
-export type ModuleTable<Resources, Offers> = {
-  readonly [Name in keyof Offers]: Module<Resources, Offers, Name>;
+/**
+ * A row of the table. `needs` are parts of the platform that have to be opened for it, in this process. `uses` are the
+ * modules whose published interface it is given: they run in this process, or in others that `LARDER_PEERS` names, and it
+ * can't tell. What it `mayUse` is undefined where it runs nowhere. `beside` are modules that must run in this process.
+ */
+export interface Module<Resources, Offers, Interfaces, Name extends keyof Offers> {
+  readonly about: string;
+  readonly needs: readonly (keyof Resources & string)[];
+  readonly uses: readonly (keyof Interfaces & string)[];
+  readonly mayUse?: readonly (keyof Interfaces & string)[];
+  readonly beside?: readonly (keyof Offers & string)[];
+  /** Absent for one that nobody in another process may use. */
+  readonly published?: Name extends keyof Interfaces ? Publication<Resources, Interfaces[Name]> : never;
+  start(resources: Resources, uses: Interfaces, beside: Offers): Promise<Running<Offers[Name]>>;
+}
+
+export type ModuleTable<Resources, Offers, Interfaces> = {
+  readonly [Name in keyof Offers]: Module<Resources, Offers, Interfaces, Name>;
 };
 
-/** The rows that a target names; the problem is a sentence for the operator. */
+/** What choosing looks at in a row. */
+interface Dependencies {
+  readonly uses: readonly string[];
+  readonly mayUse?: readonly string[];
+  readonly beside?: readonly string[];
+}
+
+/** The rows that a target names, and those that they use and that run `elsewhere`; the problem is a sentence for the operator. */
 export function chooseModules(
   target: string,
-  table: Readonly<Record<string, { readonly uses: readonly string[] }>>,
-): { readonly names: readonly string[] } | { readonly problem: string } {
+  table: Readonly<Record<string, Dependencies>>,
+  elsewhere: ReadonlySet<string> = new Set(),
+): { readonly names: readonly string[]; readonly remote: readonly string[] } | { readonly problem: string } {
   const known = Object.keys(table);
   const chosen = new Set(target === "all" ? known : target.split(",").map((name) => name.trim()));
-  for (const name of chosen) {
+  for (const name of [...chosen, ...elsewhere]) {
     if (known.includes(name)) continue;
     return {
       problem: `There is no target ${JSON.stringify(name)}.${didYouMean(name, known)} There are: all, ${known.join(", ")}.`,
     };
   }
+  const remote = new Set<string>();
   for (const name of chosen) {
-    const missing = (table[name]?.uses ?? []).filter((used) => !chosen.has(used));
-    if (missing.length === 0) continue;
-    return {
-      problem: `The target ${name} uses ${missing.join(" and ")}, which must run in the same process: --target=${[...chosen, ...missing].join(",")}.`,
-    };
+    const { uses = [], mayUse = [], beside = [] } = table[name] ?? {};
+    const apart = beside.filter((used) => !chosen.has(used));
+    const missing = uses.filter((used) => !chosen.has(used) && !elsewhere.has(used));
+    const wanted = `--target=${[...chosen, ...apart, ...missing].join(",")}`;
+    if (apart.length > 0)
+      return { problem: `The target ${name} needs ${apart.join(" and ")} in the same process: ${wanted}.` };
+    if (missing.length > 0)
+      return {
+        problem: `The target ${name} uses ${missing.join(" and ")}. Run that in the same process, by ${wanted}, or say by LARDER_PEERS where it runs.`,
+      };
+    for (const used of [...uses, ...mayUse]) if (!chosen.has(used) && elsewhere.has(used)) remote.add(used);
   }
-  return { names: startOrder(chosen, table) };
+  return { names: startOrder(chosen, table), remote: [...remote] };
 }
 
 /** Each module after those that it uses, else in the order of the table. */
-function startOrder(
-  chosen: ReadonlySet<string>,
-  table: Readonly<Record<string, { readonly uses: readonly string[] }>>,
-): readonly string[] {
+function startOrder(chosen: ReadonlySet<string>, table: Readonly<Record<string, Dependencies>>): readonly string[] {
   const ordered = new Set<string>();
   const add = (name: string) => {
-    for (const used of table[name]?.uses ?? []) add(used);
+    const { uses = [], mayUse = [], beside = [] } = table[name] ?? {};
+    for (const used of [...uses, ...mayUse, ...beside]) if (chosen.has(used)) add(used);
     ordered.add(name);
   };
   for (const name of Object.keys(table)) if (chosen.has(name)) add(name);
@@ -83,14 +112,19 @@ export interface RunningModules<Offers> {
   stop(): Promise<void>;
 }
 
-/** Starts modules one after the other. When one fails, those already started are stopped again. */
-export async function startModules<Resources, Offers extends object>(
+/**
+ * Starts modules one after the other; `remote` is what they use of other processes. When one fails, those already
+ * started are stopped again.
+ */
+export async function startModules<Resources, Offers extends object, Interfaces extends object>(
   names: readonly string[],
-  table: ModuleTable<Resources, Offers>,
+  table: ModuleTable<Resources, Offers, Interfaces>,
   resources: Resources,
   logger: Logger,
+  remote: Partial<Interfaces> = {},
 ): Promise<RunningModules<Offers>> {
   const offers: Partial<Offers> = {};
+  const interfaces: Record<string, unknown> = { ...remote };
   const running: { readonly name: string; readonly module: Running<unknown> }[] = [];
 
   async function stop(): Promise<void> {
@@ -109,8 +143,9 @@ export async function startModules<Resources, Offers extends object>(
 
   try {
     for (const name of names as readonly (keyof Offers & string)[]) {
-      const module = await table[name].start(resources, offers as Offers);
+      const module = await table[name].start(resources, interfaces as Interfaces, offers as Offers);
       offers[name] = module.offer;
+      interfaces[name] = module.offer;
       running.push({ name, module });
       logger.debug({ module: name }, "started");
     }

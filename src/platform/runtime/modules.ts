@@ -1,22 +1,42 @@
 import { limits, parseDuration } from "../../kernel/index.ts";
-import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
+import { type Archive, archiveMethods, type RunningArchive, startArchive } from "../../services/archive/index.ts";
 import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import {
   captureQueue,
   type Epcis,
   EpcisEvents,
+  type IntakeInterface,
+  intakeMethods,
   type RunningIntake,
   startCapture,
   startIntake,
 } from "../../services/intake/index.ts";
-import { factSchemas, type RunningInventory, startInventory } from "../../services/inventory/index.ts";
-import { type RunningRelay, startRelay } from "../../services/relay/index.ts";
 import {
+  factSchemas,
+  type Inventory,
+  inventoryMethods,
+  type RunningInventory,
+  remoteInventory,
+  startInventory,
+} from "../../services/inventory/index.ts";
+import {
+  type Relay,
+  type RunningRelay,
+  type RunningSinks,
+  relayMethods,
+  startRelay,
+  startSinks,
+} from "../../services/relay/index.ts";
+import {
+  type Reconciliations,
   type RunningReconciliations,
   type RunningSync,
+  reconciliationMethods,
+  type Sync,
   startReconciliation,
   startSync,
+  syncMethods,
 } from "../../services/sync/index.ts";
 import type { Settings } from "../config/index.ts";
 import { ConsumerHost } from "../consumer/index.ts";
@@ -26,12 +46,14 @@ import { addressesIn, deliveryPolicy, type OutboundClient, openSecret, sealSecre
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
+import { openSinks } from "./engines.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { archiveObserver, watchArchive } from "./observe-archive.ts";
 import { intakeObserver } from "./observe-intake.ts";
 import { inventoryObserver, watchInventory } from "./observe-inventory.ts";
 import { reconciliationObserver, watchReconciliation } from "./observe-reconciliation.ts";
 import { relayObserver, watchRelay } from "./observe-relay.ts";
+import { sinkChecks, sinksObserver, watchSinks } from "./observe-sinks.ts";
 import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
 
@@ -56,12 +78,23 @@ export interface Resources {
   readonly readiness: () => Promise<Checks>;
 }
 
-/** What each module offers to the others, by its name. */
+/** What modules may use of each other, wherever they run. */
+export interface Interfaces {
+  readonly inventory: Inventory;
+  readonly intake: IntakeInterface;
+  readonly relay: Relay;
+  readonly sync: Sync;
+  readonly reconciliation: Reconciliations;
+  readonly archive: Archive;
+}
+
+/** What each module is to those beside it in the same process, by its name. */
 export interface Offers {
   readonly inventory: RunningInventory;
   readonly identity: Identity;
   readonly intake: { readonly queue: RunningIntake; readonly epcis: Epcis };
   readonly relay: RunningRelay;
+  readonly sinks: RunningSinks;
   readonly sync: RunningSync;
   readonly reconciliation: RunningReconciliations;
   readonly archive: RunningArchive;
@@ -72,11 +105,16 @@ export interface Offers {
  * Every module there is; `all` is every row, `--target` picks some. A module is given what it uses as an interface and
  * can't tell where it runs.
  */
-export const modules: ModuleTable<Resources, Offers> = {
+export const modules: ModuleTable<Resources, Offers, Interfaces> = {
   inventory: {
     about: "records facts, decides reservations, and answers what is there",
     needs: ["storage"],
     uses: [],
+    published: {
+      methods: inventoryMethods(),
+      connect: (peers, { random }) => remoteInventory(peers, randomIds(random)),
+      isVital: true,
+    },
     async start({ storage, settings, logger, registry, clock, random, serverKey, outbound, isMemoryShort }) {
       const inventory = await startInventory({
         outgoing: {
@@ -125,6 +163,7 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "takes in what others tell: facts by a queue, files by a folder, EPCIS documents; keeps the dead letters",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
+    published: { methods: intakeMethods },
     async start({ storage, messaging, settings, logger, registry, clock, random }, { inventory }) {
       const observer = intakeObserver(registry.metrics, logger);
       const shared = { messaging, inventory, clock, random: Math.random };
@@ -152,6 +191,7 @@ export const modules: ModuleTable<Resources, Offers> = {
     about: "sends recorded events to webhooks",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
+    published: { methods: relayMethods },
     async start({ storage, messaging, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }) {
       const relay = await startRelay({
         storage,
@@ -175,10 +215,31 @@ export const modules: ModuleTable<Resources, Offers> = {
     },
   },
 
+  sinks: {
+    about: "carries recorded changes to NATS and Redis, where they are configured",
+    needs: ["storage"],
+    uses: ["inventory"],
+    async start({ storage, settings, logger, registry, clock, random }, { inventory }) {
+      const sinks = startSinks({
+        sinks: await openSinks(settings, randomIds(random)),
+        storage,
+        inventory,
+        isPaused: storage.outgoingPaused,
+        clock,
+        random: Math.random,
+        timers: systemTimers,
+        observer: sinksObserver(registry.metrics, logger),
+      });
+      watchSinks(() => sinks.figures(), registry);
+      return { offer: sinks, checks: () => sinkChecks(sinks.figures(), clock()), stop: () => sinks.stop() };
+    },
+  },
+
   sync: {
     about: "pushes changes to the locations that ask for them",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
+    published: { methods: syncMethods },
     async start({ storage, messaging, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }) {
       const sync = await startSync({
         storage,
@@ -206,8 +267,10 @@ export const modules: ModuleTable<Resources, Offers> = {
   reconciliation: {
     about: "compares with the locations that get changes pushed, and puts right what differs",
     needs: ["storage"],
-    uses: ["inventory", "sync"],
-    async start({ storage, settings, logger, registry, clock, random, serverKey, outbound }, { inventory, sync }) {
+    uses: ["inventory"],
+    beside: ["sync"],
+    published: { methods: reconciliationMethods },
+    async start({ storage, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }, { sync }) {
       const everyMs = settings.reconcileEvery === "off" ? undefined : parseDuration(settings.reconcileEvery);
       const reconciliations = await startReconciliation({
         storage,
@@ -234,8 +297,10 @@ export const modules: ModuleTable<Resources, Offers> = {
   archive: {
     about: "moves old days of the log into cold files",
     needs: ["storage"],
-    uses: ["inventory"],
-    async start({ storage, settings, logger, registry, clock }, { inventory }) {
+    uses: [],
+    beside: ["inventory"],
+    published: { methods: archiveMethods },
+    async start({ storage, settings, logger, registry, clock }, _uses, { inventory }) {
       const archive = startArchive({
         log: storage.archive,
         preparation: inventory.archiving,
@@ -252,11 +317,15 @@ export const modules: ModuleTable<Resources, Offers> = {
 
   gateway: {
     about: "answers HTTP and WebSocket",
-    needs: ["storage"],
-    uses: ["inventory", "identity", "intake", "relay", "sync", "reconciliation", "archive"],
+    needs: [],
+    uses: ["inventory", "intake", "relay", "sync", "reconciliation"],
+    mayUse: ["archive"],
+    // Each gateway follows the log for its keys, so that it knows whoever calls without asking anyone.
+    beside: ["identity"],
     async start(
       { settings, logger, registry, readiness },
-      { inventory, identity, intake, relay, sync, reconciliation, archive },
+      { inventory, intake, relay, sync, reconciliation, archive },
+      { identity },
     ) {
       const { metrics, contentType, scrape } = registry;
       const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);

@@ -1,20 +1,24 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { PlatformError } from "../../kernel/index.ts";
+import type { Settings } from "../config/index.ts";
 import { syncFolder } from "../sqlite/index.ts";
 
 const keyBytes = 32;
 
 /**
- * The server's own key, which others are made from: in `secret.key` of the data folder, made there when it is first asked
- * for and readable by its owner alone. A store that forgets everything forgets it too.
+ * The server's own key, which others are made from: the one that is set, else in `secret.key` of the data folder, made
+ * there when it is first asked for and readable by its owner alone. A store that forgets everything forgets it too.
  *
  * Asking throws `PlatformError("storage-unavailable")` when the file can't be read or written, or holds no key.
  */
-export function secretKey(store: string, folder: string, random: (bytes: number) => Uint8Array): () => Uint8Array {
-  let key: Uint8Array | undefined;
+export function secretKey(
+  { serverKey, store, data }: Pick<Settings, "serverKey" | "store" | "data">,
+  random: (bytes: number) => Uint8Array,
+): () => Uint8Array {
+  let key = serverKey === null ? undefined : Buffer.from(serverKey, "hex");
   return () => {
-    key ??= store === "memory:" ? random(keyBytes) : keyIn(join(folder, "secret.key"), folder, random);
+    key ??= Buffer.from(store === "memory:" ? random(keyBytes) : keyIn(join(data, "secret.key"), data, random));
     return key;
   };
 }

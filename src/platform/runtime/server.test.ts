@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { inventoryTagging } from "../../services/inventory/index.ts";
 import { loadSettings, type Settings } from "../config/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
@@ -65,10 +65,12 @@ describe("a server", () => {
   it("runs the modules of its target, and no others", async () => {
     const server = await started({ target: "inventory,identity" });
     expect(server.modules).toEqual(["inventory", "identity"]);
-    expect(server.url).toBe("");
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain("larder_inventory_queue_length 0");
+    expect((await fetch(`${server.url}/v1/locations`)).status).toBe(404);
     const alone = startServer({ settings: settingsOf({ target: "gateway" }), logger: silentLogger(), version: "1" });
     await expect(alone).rejects.toThrow(TargetError);
-    await expect(alone).rejects.toThrow("--target=gateway,inventory,identity");
+    await expect(alone).rejects.toThrow("--target=gateway,identity,inventory,intake,relay,sync,reconciliation");
   });
 
   it("has a history of its own each time that it starts in memory", async () => {
@@ -89,6 +91,100 @@ describe("a server", () => {
       version: "1",
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+});
+
+describe("a server in several processes", () => {
+  const clusterSecret = "the secret of these tests";
+  const cluster = { clusterSecret, clusterPort: "0" };
+
+  /** One with the store, one that takes in, and a gateway; the keys of the gateway are in a store of its own. */
+  async function startCluster() {
+    const core = await started({ ...cluster, target: "inventory,relay,sync,reconciliation,archive" });
+    const intake = await started({ ...cluster, target: "intake", peers: `inventory=${core.clusterAddress}` });
+    const others = ["inventory", "relay", "sync", "reconciliation", "archive"];
+    const peers = [...others.map((name) => `${name}=${core.clusterAddress}`), `intake=${intake.clusterAddress}`];
+    const gateway = await started({ clusterSecret, target: "gateway,identity", peers: peers.join(";") });
+    const call = async (path: string, init: RequestInit = {}) => {
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", ...init.headers };
+      const answer = await fetch(`${gateway.url}${path}`, { ...init, headers });
+      return { status: answer.status, body: (await answer.json()) as Record<string, never> };
+    };
+    const send = (path: string, body: unknown, headers = {}) =>
+      call(path, { method: "POST", body: JSON.stringify(body), headers });
+    return { core, intake, gateway, call, send };
+  }
+
+  it("answers as one does", async () => {
+    const { call, send, gateway } = await startCluster();
+    const facts = [fact("1", "received", 5), fact("2", "eaten", 1)];
+    expect(await send("/v1/events", facts)).toMatchObject({
+      status: 202,
+      body: { accepted: 1, rejected: [{ index: 1, code: "invalid-fact" }] },
+    });
+    const order = { id: "cart", lines: [{ sku: "apple", quantity: 5 }] };
+    expect(await send("/v1/reservations", order)).toMatchObject({ status: 201, body: { status: "active" } });
+    expect(await send("/v1/reservations", order)).toMatchObject({ status: 200 });
+    expect(await send("/v1/reservations", { lines: order.lines })).toMatchObject({
+      status: 409,
+      body: { code: "insufficient-stock", lines: [{ requested: 5, available: 0 }] },
+    });
+    expect(await send("/v1/reservations/cart/confirm", {})).toMatchObject({ body: { status: "confirmed" } });
+    expect(await call("/v1/availability?sku=apple&sku=pear")).toMatchObject({
+      body: {
+        items: [
+          { sku: "apple", available: 0, committed: 5 },
+          { sku: "pear", known: false },
+        ],
+      },
+    });
+
+    expect(await send("/v1/events", fact("3", "sold", 1), { prefer: "respond-async" })).toMatchObject({
+      status: 202,
+      body: { queued: 1 },
+    });
+    await vi.waitFor(async () =>
+      expect(await call("/v1/stock/apple")).toMatchObject({ body: { totals: { onHand: 4 } } }),
+    );
+    const feed = await fetch(`${gateway.url}/v1/changes?follow=false`, {
+      headers: { authorization: `Bearer ${key}`, accept: "application/x-ndjson" },
+    });
+    expect((await feed.text()).match(/"type":"larder.stock.(received|sold).v1"/g)).toHaveLength(2);
+
+    expect(await call("/v1/webhooks")).toMatchObject({ status: 200, body: { items: [] } });
+    expect(await call("/v1/sync")).toMatchObject({ status: 200, body: { items: [] } });
+    expect(await call("/v1/reconciliations")).toMatchObject({ status: 200, body: { items: [] } });
+    expect(await call("/v1/dead-letters")).toMatchObject({ status: 200, body: { items: [] } });
+    expect(await call("/v1/archive")).toMatchObject({ status: 200, body: { isRunning: false } });
+    expect(await call("/v1/keys")).toMatchObject({ status: 200, body: { items: [{ id: "admin" }] } });
+    expect(await call("/readyz")).toMatchObject({
+      status: 200,
+      body: { checks: { "inventory-peers": { ok: true, detail: "1 of 1 take calls" } } },
+    });
+  });
+
+  it("does without the processes that not everything needs, and says so; without the inventory it is not ready", async () => {
+    const { core, intake, call, send } = await startCluster();
+    await send("/v1/events", [fact("1", "received", 5)]);
+    await intake.stop();
+    expect(await call("/v1/dead-letters")).toMatchObject({ status: 503, body: { code: "peer-unavailable" } });
+    expect(await send("/v1/events", [fact("2", "sold", 1)])).toMatchObject({ status: 202 });
+    expect(await call("/readyz")).toMatchObject({
+      status: 200,
+      body: { checks: { "intake-peers": { ok: true, needsSomeone: true } } },
+    });
+    await core.stop();
+    expect(await call("/readyz")).toMatchObject({
+      status: 503,
+      body: { checks: { "inventory-peers": { ok: false } } },
+    });
+    expect(await call("/v1/stock/apple")).toMatchObject({ status: 503, body: { code: "peer-unavailable" } });
+  });
+
+  it("does not start without a secret", async () => {
+    const settings = settingsOf({ target: "inventory", clusterPort: "0" });
+    const starting = startServer({ settings, logger: silentLogger(), version: "1" });
+    await expect(starting).rejects.toThrow("LARDER_CLUSTER_SECRET");
   });
 });
 

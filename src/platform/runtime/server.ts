@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { parseDuration } from "../../kernel/index.ts";
-import type { AdminKey } from "../../services/identity/index.ts";
+import { createOperationsServer, type OperationsServer } from "../../services/gateway/index.ts";
+import type { AdminKey, Identity } from "../../services/identity/index.ts";
 import type { Settings } from "../config/index.ts";
-import { OutboundClient } from "../outbound/index.ts";
+import { addressesIn, OutboundClient } from "../outbound/index.ts";
 import type { Storage } from "../storage/index.ts";
 import {
   createMetrics,
@@ -13,11 +14,10 @@ import {
   watchProcess,
 } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
-import { openMessaging, openStorage } from "./engines.ts";
+import { clusterProblem, modulesElsewhere, OfferedModules, RemoteModules } from "./cluster.ts";
+import { openEngines } from "./engine-parts.ts";
 import { type Checks, chooseModules, startModules } from "./module.ts";
-import { modules, type Offers, type Resources } from "./modules.ts";
-import { queueChecks, watchQueues } from "./observe-queues.ts";
-import { storeChecks } from "./readiness.ts";
+import { type Interfaces, modules, type Offers, type Resources } from "./modules.ts";
 import { secretKey } from "./secret-key.ts";
 
 export interface ServerOptions {
@@ -28,8 +28,10 @@ export interface ServerOptions {
 }
 
 export interface RunningServer {
-  /** Where it listens, as `http://127.0.0.1:8080`; undefined when the gateway is not among the targets. */
+  /** Where it listens, as `http://127.0.0.1:8080`: the API, or without a gateway what operators ask for. */
   readonly url: string | undefined;
+  /** Where it offers its modules to other processes; undefined when it does not. */
+  readonly clusterAddress: string | undefined;
   /** What the start did about the admin key; undefined when identity is not among the targets. */
   readonly adminKey: AdminKey | undefined;
   readonly modules: readonly string[];
@@ -42,82 +44,125 @@ export interface RunningServer {
 /** A target that can't be run; the message is for the operator. */
 export class TargetError extends Error {}
 
-/** The table of modules, for `--list-targets`. */
-export function listTargets(): readonly {
+/** A row of the table of modules, for `--list-targets`. */
+export interface Target {
   readonly name: string;
   readonly about: string;
+  /** Parts of the platform that are opened for it. */
+  readonly needs: readonly string[];
+  /** Modules that may run in other processes. */
   readonly uses: readonly string[];
-}[] {
-  return Object.entries(modules).map(([name, { about, uses }]) => ({ name, about, uses }));
+  /** Modules that must run in the same process. */
+  readonly beside: readonly string[];
 }
 
-/** Opens the store, starts the chosen modules, and listens. What was started is stopped again when a later step fails. */
-export async function startServer({ settings, logger, version }: ServerOptions): Promise<RunningServer> {
-  const chosen = chooseModules(settings.target, modules);
-  if ("problem" in chosen) throw new TargetError(chosen.problem);
+export function listTargets(): readonly Target[] {
+  return Object.entries(modules).map(([name, { about, needs, uses, mayUse = [], beside = [] }]) => ({
+    name,
+    about,
+    needs,
+    uses: [...uses, ...mayUse],
+    beside,
+  }));
+}
 
-  const storage = await openStorage(settings.store, settings.data);
-  const messaging = await openMessaging(settings.store, settings.data, Date.now).catch(async (error) => {
-    await storage.close();
-    throw error;
-  });
-  const outbound = new OutboundClient({ allow: settings.outboundAllow });
+/**
+ * Opens what the chosen modules need, starts them, and listens. What was started is stopped again when a later step
+ * fails.
+ */
+export async function startServer({ settings, logger, version }: ServerOptions): Promise<RunningServer> {
+  const chosen = chooseModules(settings.target, modules, new Set(modulesElsewhere(settings).keys()));
+  if ("problem" in chosen) throw new TargetError(chosen.problem);
+  const problem = clusterProblem(settings);
+  if (problem !== undefined) throw new TargetError(problem);
+
   const registry = createMetrics();
-  const unwatch = watchStore(storage, registry, version);
-  watchQueues(messaging, registry, logger);
+  const needs = new Set(chosen.names.flatMap((name) => modules[name as keyof typeof modules].needs));
+  const engines = await openEngines(needs, settings, registry, logger);
+  const outbound = new OutboundClient({ allow: settings.outboundAllow });
+  const unwatch = watchServer(engines.opened, registry, version);
   const memory = watchMemory();
-  const store = storeChecks(storage, logger);
   let moduleChecks = (): Checks => ({ modules: { ok: false, detail: "still starting" } });
 
-  const readiness = async (): Promise<Checks> => {
-    const [stored, queued] = await Promise.all([store(), queueChecks(messaging)]);
-    const checks = { ...stored, ...queued, memory: memoryCheck(memory), ...moduleChecks() };
-    registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
-    return checks;
-  };
   const resources: Resources = {
-    storage,
-    messaging,
+    get storage() {
+      return engines.storage;
+    },
+    get messaging() {
+      return engines.messaging;
+    },
     outbound,
     settings,
     logger,
     registry,
     // Where several processes share a log, all decide by its store's clock.
-    clock: () => Date.now() + (storage.shared?.clockOffsetMs() ?? 0),
+    clock: () => Date.now() + (engines.opened?.shared?.clockOffsetMs() ?? 0),
     random: randomBytes,
-    serverKey: secretKey(settings.store, settings.data, randomBytes),
-    readiness,
+    serverKey: secretKey(settings, randomBytes),
     isMemoryShort: () => memory.isShort(),
+    async readiness() {
+      const checks = { ...(await engines.checks()), memory: memoryCheck(memory), ...moduleChecks() };
+      registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
+      return checks;
+    },
   };
+  let remote: RemoteModules | undefined;
   const close = async () => {
+    remote?.close();
     unwatch();
     outbound.close();
     memory.stop();
-    await messaging.close().finally(() => storage.close());
+    await engines.close();
   };
 
   try {
-    const running = await startModules<Resources, Offers>(chosen.names, modules, resources, logger);
-    const stop = () => running.stop().finally(close);
+    const elsewhere = new RemoteModules(chosen.remote, resources);
+    remote = elsewhere;
+    const running = await startModules<Resources, Offers, Interfaces>(
+      ...([chosen.names, modules, resources, logger, elsewhere.interfaces] as const),
+    );
+    const { identity, gateway } = running.offers;
+    let offered: OfferedModules | undefined;
+    let operations: OperationsServer | undefined;
+    const stop = async () => {
+      await offered?.leave();
+      await running.stop().finally(() => Promise.all([offered?.close(), operations?.close()]));
+    };
     try {
-      moduleChecks = running.checks;
-      const adminKey = await running.offers.identity?.ensureAdminKey(settings.adminKey ?? undefined);
-      const url = await running.offers.gateway?.listen(settings.host, settings.port);
+      moduleChecks = () => ({ ...running.checks(), ...elsewhere.checks() });
+      const adminKey = await identity?.ensureAdminKey(settings.adminKey ?? undefined);
+      if (settings.clusterPort !== null) offered = new OfferedModules(running.offers, settings, logger);
+      const clusterAddress = await offered?.listen();
+      if (gateway === undefined) operations = await operationsOf(resources, identity);
+      const url = await (gateway ?? operations)?.listen(settings.host, settings.port);
       const drain = async () => {
         const ms = parseDuration(settings.drainDelay) ?? 0;
-        if (ms === 0 || running.offers.gateway === undefined) return;
-        running.offers.gateway.drain();
+        if (ms === 0 || gateway === undefined) return;
+        gateway.drain();
         await new Promise<void>((resolve) => void systemTimers.after(ms, resolve));
       };
-      return { url, adminKey, modules: chosen.names, drain, stop };
+      return { url, clusterAddress, adminKey, modules: chosen.names, drain, stop: () => stop().finally(close) };
     } catch (error) {
-      await running.stop();
+      await stop();
       throw error;
     }
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function operationsOf(
+  { settings, logger, registry, readiness }: Resources,
+  identity?: Identity,
+): Promise<OperationsServer> {
+  const { contentType, scrape } = registry;
+  const metrics = async () => ({ contentType, body: await scrape() });
+  const isOperator = addressesIn(settings.operatorsFrom);
+  return createOperationsServer({
+    ...{ logger, readiness, metrics, isOperator },
+    ...(identity && { authenticator: identity }),
+  });
 }
 
 function memoryCheck(memory: MemoryWatch): { readonly ok: boolean; readonly detail?: string } {
@@ -130,16 +175,20 @@ function memoryCheck(memory: MemoryWatch): { readonly ok: boolean; readonly deta
   };
 }
 
-function watchStore(storage: Storage, registry: MetricsRegistry, version: string): () => void {
+function watchServer(storage: Storage | undefined, registry: MetricsRegistry, version: string): () => void {
   const { metrics } = registry;
-  const { engine } = storage.stats();
+  const engine = storage?.stats().engine ?? "none";
   metrics.build.set(1, { version, node: process.versions.node, sqlite: process.versions.sqlite ?? "none", engine });
-  registry.beforeScrape(() => {
+  if (storage !== undefined) watchStore(storage, registry);
+  return watchProcess(registry);
+}
+
+function watchStore(storage: Storage, { metrics, beforeScrape }: MetricsRegistry): void {
+  beforeScrape(() => {
     const { logBytes, derivedBytes, events } = storage.stats();
     metrics.storageBytes.set(logBytes, { part: "log" });
     metrics.storageBytes.set(derivedBytes, { part: "derived" });
     metrics.storageEvents.set(events);
     metrics.outgoingPaused.set(storage.outgoingPaused ? 1 : 0);
   });
-  return watchProcess(registry);
 }

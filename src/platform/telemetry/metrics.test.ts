@@ -26,7 +26,7 @@ describe("metrics", () => {
       labels: readonly string[];
     }>(metricList)) {
       expect(name).toMatch(
-        /^(larder_(gateway|inventory|intake|relay|sync|reconciliation|archive|queue|storage|runtime|build)|process)_[a-z_]+$/,
+        /^(larder_(gateway|inventory|intake|relay|sinks|sync|reconciliation|archive|queue|storage|runtime|build)|process)_[a-z_]+$/,
       );
       expect(name.endsWith("_total"), name).toBe(kind === "counter");
       expect(help, name).toMatch(/^[A-Z0-9].*\.$/);

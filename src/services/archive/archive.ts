@@ -15,7 +15,7 @@ import type { ArchivePlan, ArchiveRequest, ArchiveRun, ArchiveStatus } from "./w
 
 /** Moves old days of the log into cold files: when asked, and by itself once a day. */
 export interface Archive {
-  status(): ArchiveStatus;
+  status(): Promise<ArchiveStatus>;
   /** Tells what a request would move, or begins to move it; a run that is under way goes on, and is answered. */
   start(request: ArchiveRequest): Promise<Outcome<ArchivePlan | ArchiveStatus>>;
 }
@@ -66,12 +66,24 @@ class LocalArchive implements RunningArchive {
     if (afterDays === null || this.#options.log === undefined) return;
     const untilMs = (dailyAtMs - (clock() % dayMs) + dayMs) % dayMs;
     this.#callOff = timers.after(untilMs === 0 ? dayMs : untilMs, () => {
-      void this.start({});
+      void this.#startByItself();
       this.schedule();
     });
   }
 
-  status(): ArchiveStatus {
+  /** Nobody waits for the answer: a run that can't even be planned is told as one that failed, and the next day has its own. */
+  async #startByItself(): Promise<void> {
+    const startedAt = this.#options.clock();
+    try {
+      await this.start({});
+    } catch (error) {
+      const before = dateOf(startedAt - (startedAt % dayMs) - (this.#options.afterDays ?? 0) * dayMs);
+      const run = { startedAt: formatInstant(startedAt), before, days: 0, files: 0, events: 0, bytes: 0 };
+      this.#end(run, error);
+    }
+  }
+
+  async status(): Promise<ArchiveStatus> {
     const { log, afterDays } = this.#options;
     const { seam = 0, files = 0, coldBytes = 0, freeBytes = 0, hotSince } = log?.figures() ?? {};
     return {
@@ -91,7 +103,7 @@ class LocalArchive implements RunningArchive {
     if (log === undefined) return reject({ code: "not-found", detail: "This server's store has no cold files." });
     const bound = this.#bound(before);
     if (!bound.ok) return bound;
-    if (!dryRun && this.#running !== undefined) return accept(this.status());
+    if (!dryRun && this.#running !== undefined) return accept(await this.status());
     const bounds = { before: bound.value, upTo: await preparation.passed() };
     const days = log.plan(bounds).map(({ day, firstSequence, lastSequence }) => ({
       day,
@@ -101,7 +113,7 @@ class LocalArchive implements RunningArchive {
     this.#running ??= this.#run(log, bounds, days.length).finally(() => {
       this.#running = undefined;
     });
-    return accept(this.status());
+    return accept(await this.status());
   }
 
   async idle(): Promise<void> {
@@ -138,7 +150,7 @@ class LocalArchive implements RunningArchive {
     bounds: { readonly before: Instant; readonly upTo: number },
     days: number,
   ): Promise<void> {
-    const { clock, preparation, ended } = this.#options;
+    const { clock, preparation } = this.#options;
     let run: ArchiveRun = {
       startedAt: formatInstant(clock()),
       before: dateOf(bounds.before),
@@ -160,12 +172,16 @@ class LocalArchive implements RunningArchive {
       });
     } catch (error) {
       failure = error;
-      const isKnown = error instanceof PlatformError;
-      run = { ...run, problem: isKnown ? "The disk or a cold file failed; the server's log says how." : "It broke." };
     }
-    run = { ...run, endedAt: formatInstant(clock()) };
-    this.#lastRun = run;
-    ended?.(run, failure);
+    this.#end(run, failure);
+  }
+
+  #end(run: ArchiveRun, failure: unknown): void {
+    const { clock, ended } = this.#options;
+    const isKnown = failure instanceof PlatformError;
+    const problem = isKnown ? "The disk or a cold file failed; the server's log says how." : "It broke.";
+    this.#lastRun = { ...run, ...(failure !== undefined && { problem }), endedAt: formatInstant(clock()) };
+    ended?.(this.#lastRun, failure);
   }
 }
 

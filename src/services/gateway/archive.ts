@@ -9,7 +9,7 @@ const tag = "Archive";
 /** `/v1/archive`: old days of the log in cold files. */
 export function archiveRoutes(server: HttpServer, archive: Archive): void {
   server.get("/v1/archive", { ...admin, schema: docs.status }, async (_request, reply) =>
-    sendJson(reply, archive.status()),
+    sendJson(reply, await archive.status()),
   );
 
   server.post(

@@ -43,7 +43,7 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     { ...feed, exposeHeadRoute: false, schema: { ...documentation, querystring: changesQuery } },
     async (request, reply) => {
       const left = new AbortController();
-      const opened = open(request.query, positionOf(request), request.credential, left.signal);
+      const opened = await open(request.query, positionOf(request), request.credential, left.signal);
       if (!opened.ok) return sendProblem(reply, opened.rejection);
       reply.hijack();
       const { raw } = reply;
@@ -114,7 +114,7 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     socket.on("close", () => left.abort());
     const { credential } = request;
     const asked = request.query as Static<typeof socketQuery>;
-    const opened = open(asked, asked.after, credential, left.signal);
+    const opened = await open(asked, asked.after, credential, left.signal);
     if (!opened.ok) {
       hangUp(socket, closeCodes.refused, opened.rejection.code);
       return;
@@ -148,7 +148,7 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     after: string | undefined,
     credential: Credential,
     left: AbortSignal,
-  ): Outcome<AsyncIterable<ChangesStep>> {
+  ): Promise<Outcome<AsyncIterable<ChangesStep>>> {
     const { sku, location, type } = asked;
     const filter = {
       ...(sku && { skus: new Set(sku) }),

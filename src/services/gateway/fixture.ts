@@ -99,8 +99,8 @@ export class FakeInventory {
 
   /** So does sync. */
   readonly sync: Sync = {
-    status: () => (this.rejection === undefined ? accept({ items: [] }) : reject(this.rejection)),
-    resend: (location) => {
+    status: async () => (this.rejection === undefined ? accept({ items: [] }) : reject(this.rejection)),
+    resend: async (location) => {
       this.calls.push({ method: "resend", args: [location] });
       const answer = this.answers["resend"] as SyncStatus;
       return this.rejection === undefined ? accept(answer) : reject(this.rejection);
@@ -136,7 +136,7 @@ export class FakeInventory {
 
   #answer(method: string, args: readonly unknown[]): unknown {
     this.calls.push({ method, args });
-    if (method === "position") return "9";
+    if (method === "position") return Promise.resolve("9");
     if (method === "changes") return this.#changes(args);
     const answer = this.answers[method] ?? {};
     if (answer instanceof Error) return Promise.reject(answer);
@@ -145,7 +145,7 @@ export class FakeInventory {
     return Promise.resolve(this.rejection === undefined ? accept(answer) : reject(this.rejection));
   }
 
-  #changes([after, , , options]: readonly unknown[]): Outcome<AsyncIterable<ChangesStep>> {
+  async #changes([after, , , options]: readonly unknown[]): Promise<Outcome<AsyncIterable<ChangesStep>>> {
     if (this.rejection !== undefined) return reject(this.rejection);
     return accept(this.steps(after as string | undefined, (options as { signal: AbortSignal }).signal));
   }

@@ -16,13 +16,13 @@ export function syncRoutes(server: HttpServer, sync: Sync): void {
     { ...admin, schema: { ...docs.list, querystring: query(pageQuery) } },
     async (request, reply) => {
       const { limit = limits.pageRowsDefault, ...rest } = request.query;
-      return answer(reply, sync.status({ ...rest, limit }, request.credential));
+      return answer(reply, await sync.status({ ...rest, limit }, request.credential));
     },
   );
 
   const params = Type.Object({ location: wire.LocationId });
   server.post("/v1/sync/:location/resend", { ...admin, schema: { ...docs.resend, params } }, async (request, reply) =>
-    answer(reply.code(202), sync.resend(request.params.location, request.credential)),
+    answer(reply.code(202), await sync.resend(request.params.location, request.credential)),
   );
 }
 

@@ -114,25 +114,33 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
     },
 
     async ensureAdminKey(given) {
-      invariant(
-        given === undefined || given.length >= limits.adminKeyLengthMin,
-        "the configuration refuses an admin key that is too short",
-      );
-      const history = await storage.readStream(keyStream(adminKeyId));
-      if (given === undefined && history.length > 0) return { state: "kept" };
-      // No header can carry outer white space, such as the line end of a file that a secret was read from.
-      const secret = given?.trim() ?? newSecret(random);
-      const current = keys.get(adminKeyId);
-      if (current?.hash === hashOf(secret)) return { state: "kept" };
-      if (revokedHashes(history).has(hashOf(secret))) return { state: "revoked" };
-
-      const created = keyCreated({ name: "admin", scopes: ["admin"] }, undefined, hashOf(secret));
-      const events = [{ type: "KeyCreated", data: created }];
-      if (!(await append(adminKeyId, history.length, events, "system:identity")))
-        throw new PlatformError("version-conflict", "another process set the admin key at the same time");
-      return given === undefined ? { state: "made", secret } : { state: "set" };
+      for (let attempt = 0; attempt <= limits.conflictRetriesMax; attempt += 1) {
+        const done = await setAdminKey(given);
+        if (done !== undefined) return done;
+      }
+      throw new PlatformError("version-conflict", "others go on setting the admin key at the same time");
     },
   };
+
+  /** Undefined when another process was faster: it may have set the same one. */
+  async function setAdminKey(given: string | undefined): Promise<AdminKey | undefined> {
+    invariant(
+      given === undefined || given.length >= limits.adminKeyLengthMin,
+      "the configuration refuses an admin key that is too short",
+    );
+    const history = await storage.readStream(keyStream(adminKeyId));
+    if (given === undefined && history.length > 0) return { state: "kept" };
+    // No header can carry outer white space, such as the line end of a file that a secret was read from.
+    const secret = given?.trim() ?? newSecret(random);
+    const current = keys.get(adminKeyId);
+    if (current?.hash === hashOf(secret)) return { state: "kept" };
+    if (revokedHashes(history).has(hashOf(secret))) return { state: "revoked" };
+
+    const created = keyCreated({ name: "admin", scopes: ["admin"] }, undefined, hashOf(secret));
+    const events = [{ type: "KeyCreated", data: created }];
+    if (!(await append(adminKeyId, history.length, events, "system:identity"))) return undefined;
+    return given === undefined ? { state: "made", secret } : { state: "set" };
+  }
 }
 
 const mayNotManage = {

@@ -32,6 +32,7 @@ export {
   readMapping,
 } from "./mapping.ts";
 export { RejectsFile, type RejectsWriter } from "./rejects.ts";
+export { type IntakeInterface, intakeMethods } from "./remote.ts";
 export type { ImportProgress } from "./run.ts";
 export type { FactSink, FactSinkReceipt, ItemSink, ItemSinkReceipt, ItemUnits, Refusal } from "./sinks.ts";
 export type { ImportSummary, Reject, Tally } from "./summary.ts";

@@ -1,6 +1,6 @@
 /**
- * The inventory's published interface: what gateways and other services may ask of it, in this process or, later, over
- * gRPC. Every method may throw `PlatformError` (storage unavailable, overloaded); what a caller did wrong or asks too
+ * The inventory's published interface: what gateways and other services may ask of it, in this process or over
+ * gRPC (`remote.ts`). Every method may throw `PlatformError` (storage unavailable, overloaded); what a caller did wrong or asks too
  * much comes back as a rejection.
  */
 import type { Instant, Outcome } from "../../kernel/index.ts";
@@ -106,11 +106,15 @@ export interface Inventory {
    */
   checkFacts(items: readonly unknown[], caller: Caller): Promise<FactsReceipt["rejected"]>;
 
-  /** `created` is false when the request was answered before. */
+  /**
+   * `created` is false when the request was answered before. One with neither an id nor a key gets a new id: `unusedId`
+   * when it is given, which nobody may have used.
+   */
   reserve(
     request: ReserveRequest,
     caller: Caller,
     idempotencyKey?: string,
+    unusedId?: string,
   ): Promise<Outcome<{ readonly created: boolean; readonly reservation: Reservation }>>;
   plan(request: ReserveRequest, caller: Caller): Promise<Outcome<SourcingPlan>>;
   extend(id: string, ttlSeconds: number, caller: Caller): Promise<Outcome<Reservation>>;
@@ -166,7 +170,7 @@ export interface Inventory {
     filter: ChangesFilter,
     caller: Caller,
     options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
-  ): Outcome<AsyncIterable<ChangesStep>>;
+  ): Promise<Outcome<AsyncIterable<ChangesStep>>>;
 
   /**
    * One step of what `changes` would give: what the caller may see of the next events after a position, of which so many
@@ -201,5 +205,5 @@ export interface Inventory {
   locationsByGln(gln: string, caller: Caller): Promise<Outcome<Page<LocationView>>>;
 
   /** How far the log has come. */
-  position(): string;
+  position(): Promise<string>;
 }

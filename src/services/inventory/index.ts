@@ -27,6 +27,7 @@ export { type InventoryFigures, type InventoryOptions, type RunningInventory, st
 export { type InventoryObserver, silentObserver } from "./observer.ts";
 export { publicVersion } from "./positions.ts";
 export { errorsReference, eventsReference } from "./reference.ts";
+export { inventoryMethods, remoteInventory } from "./remote.ts";
 export { captureTags, inventoryTagging } from "./reservations/lists.ts";
 export { lastSealIn } from "./seals/index.ts";
 export {

@@ -251,7 +251,11 @@ class LocalInventory implements RunningInventory {
     };
   }
 
-  position(): string {
+  async position(): Promise<string> {
+    return this.#head();
+  }
+
+  #head(): string {
     return this.#token(this.#storage.head());
   }
 
@@ -322,8 +326,10 @@ class LocalInventory implements RunningInventory {
     request: ReserveRequest,
     caller: Caller,
     idempotencyKey?: string,
+    unusedId?: string,
   ): Promise<Outcome<{ created: boolean; reservation: Reservation }>> {
-    const place = placeRequest(request, caller, idempotencyKey, this.#options.randomId);
+    const newId = unusedId === undefined ? this.#options.randomId : () => unusedId;
+    const place = placeRequest(request, caller, idempotencyKey, newId);
     if (!place.ok) return place;
     const { value, seq } = await this.#ledger.submit(placeCommand(place.value, caller));
     this.#observer.reservationAnswered("reserve", value.ok ? "ok" : value.rejection.code);
@@ -384,7 +390,7 @@ class LocalInventory implements RunningInventory {
   async reservations(query: ReservationQuery, caller: Caller): Promise<Outcome<Page<Reservation>>> {
     if (query.cursor !== undefined && !/^\d{16}$/.test(query.cursor)) return unreadableCursor();
     const now = this.#options.clock();
-    const position = this.position();
+    const position = this.#head();
     const { found, next } = await this.#reservationLists.list(
       query,
       (state) => maySee(state, caller),
@@ -472,7 +478,7 @@ class LocalInventory implements RunningInventory {
   async stock(sku: string, options: StockOptions, caller: Caller) {
     const name = normalise(sku);
     const locations = this.#locationsOf(name, caller);
-    const position = this.position();
+    const position = this.#head();
     if (options.at !== undefined || options.knownAt !== undefined) {
       if (locations.length === 0 && this.#catalog.items.get(name) === undefined) return unknownSku(name);
       const past = await pastView(this.#storage, name, locations, options);
@@ -507,10 +513,10 @@ class LocalInventory implements RunningInventory {
     const wanted =
       query.location === undefined ? all : all.filter((location) => location === normalise(query.location ?? ""));
     const found = await trail(this.#storage, name, wanted, query.cursor, query.limit);
-    return found.ok ? accept({ ...found.value, position: this.position() }) : found;
+    return found.ok ? accept({ ...found.value, position: this.#head() }) : found;
   }
 
-  changes(
+  async changes(
     after: string | undefined,
     filter: ChangesFilter,
     caller: Caller,
@@ -550,7 +556,7 @@ class LocalInventory implements RunningInventory {
   putItem: Inventory["putItem"] = (sku, body, caller) => this.#catalog.putItem(sku, body, caller);
   putItems: Inventory["putItems"] = async (items, caller) => ({
     ...(await this.#catalog.putItems(items, caller)),
-    position: this.position(),
+    position: this.#head(),
   });
   item: Inventory["item"] = async (sku) => this.#catalog.item(sku);
   itemsByGtin: Inventory["itemsByGtin"] = async (gtin) => this.#paged(this.#catalog.itemsByGtin(gtin));
@@ -571,7 +577,7 @@ class LocalInventory implements RunningInventory {
   }
 
   #withPosition<T extends object>(outcome: Outcome<T>): Outcome<T & { position: string }> {
-    return outcome.ok ? accept({ ...outcome.value, position: this.position() }) : outcome;
+    return outcome.ok ? accept({ ...outcome.value, position: this.#head() }) : outcome;
   }
 
   // Upkeep

@@ -28,6 +28,21 @@ export function parsePosition(token: string, epochs: readonly Epoch[], head: Seq
   });
 }
 
+/** The one of two positions of one history that has seen more. */
+export function laterPosition(one: string, other: string): string {
+  return sequenceIn(one) >= sequenceIn(other) ? one : other;
+}
+
+/** The one of two positions of one history that has seen less. */
+export function earlierPosition(one: string, other: string): string {
+  return sequenceIn(one) <= sequenceIn(other) ? one : other;
+}
+
+/** The sequence of a token that Larder has given, in whatever epoch. */
+function sequenceIn(token: string): Sequence {
+  return Number(/\d+$/.exec(Buffer.from(token, "base64url").toString("latin1"))?.[0] ?? -1);
+}
+
 function unreadable(): Outcome<never> {
   return reject({
     code: "invalid-position",

@@ -44,7 +44,7 @@ async function dispatching(
   const moved: [string, number][] = [];
   const failures: unknown[] = [];
   const ended = dispatch({
-    inventory: { changes },
+    inventory: { changes: async (after) => changes(after) },
     messaging,
     timers: { ...systemTimers, after: (_ms, run) => systemTimers.after(1, run) },
     queue: "q",

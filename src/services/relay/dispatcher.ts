@@ -33,9 +33,9 @@ export async function dispatch(options: DispatcherOptions): Promise<void> {
   const follow = (after: string) => inventory.changes(after, filterOf(webhook), caller, following);
   let after = options.after;
   while (!signal.aborted) {
-    const found = follow(after);
-    const steps = found.ok ? found : follow(options.historyStart());
     try {
+      const found = await follow(after);
+      const steps = found.ok ? found : await follow(options.historyStart());
       if (!steps.ok) throw new Error(`the log can't be followed: ${steps.rejection.detail}`);
       for await (const { events, position } of steps.value) {
         await sendAll(events, options);

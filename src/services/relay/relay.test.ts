@@ -38,7 +38,7 @@ describe("a webhook", () => {
     });
     expect(call?.headers?.["webhook-id"]).toBe(event.id);
     const feed = accepted(
-      house.inventory.changes(undefined, { skus: new Set(["milk"]) }, caller, {
+      await house.inventory.changes(undefined, { skus: new Set(["milk"]) }, caller, {
         signal: new AbortController().signal,
         heartbeatMs: 1000,
       }),
@@ -369,7 +369,7 @@ describe("a replay", () => {
   it("sends again what came after a position, with the ids it had", async () => {
     const { id } = await createWebhook(house);
     await receive(house, "a");
-    const position = house.inventory.position();
+    const position = await house.inventory.position();
     for (const sku of ["b", "c"]) {
       await receive(house, sku);
       await eventually(() => skusAt(one)).toContain(sku);
@@ -461,7 +461,7 @@ describe("a credential that is limited to locations", () => {
     expect(await known(limitedTo("s1", "s2"))).toEqual([own.id]);
     expect(await known(limitedTo("s2"))).toEqual([]);
     expect(await known(admin)).toEqual([own.id, unlimited.id]);
-    const position = house.inventory.position();
+    const position = await house.inventory.position();
     for (const by of [limitedTo("s2")]) {
       const { relay } = house;
       const answers = await Promise.all([

@@ -165,7 +165,7 @@ class LocalRelay implements RunningRelay {
       ...choice.value,
       ...(by.locations && { limitedTo: [...by.locations] }),
       secret,
-      after: this.#options.inventory.position(),
+      after: await this.#options.inventory.position(),
     };
     const isRecorded = await this.#append(id, 0, { type: "WebhookCreated", data }, by.id);
     invariant(isRecorded, "a random id is free");

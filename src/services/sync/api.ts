@@ -8,7 +8,7 @@ export interface Sync {
   status(
     query: { readonly cursor?: string; readonly limit: number },
     caller: Caller,
-  ): Outcome<{ readonly items: readonly SyncStatus[]; readonly next?: string }>;
+  ): Promise<Outcome<{ readonly items: readonly SyncStatus[]; readonly next?: string }>>;
   /** Pushes everything that a location asks for again, whatever it has been told. */
-  resend(location: string, caller: Caller): Outcome<SyncStatus>;
+  resend(location: string, caller: Caller): Promise<Outcome<SyncStatus>>;
 }

@@ -13,5 +13,6 @@ export {
   reconciliationWire,
   startReconciliation,
 } from "./reconciliation/index.ts";
+export { reconciliationMethods, syncMethods } from "./remote.ts";
 export { type RunningSync, type SyncOptions, startSync } from "./sync.ts";
 export { SyncStatus } from "./wire.ts";

@@ -195,9 +195,9 @@ describe("a receiver", () => {
     await world.move(["york", "milk", 1], ["york", "rice", 1]);
     await world.time.pass(second);
     leeds.stock.clear();
-    expect(world.sync.resend("leeds", caller).ok).toBe(true);
-    expect(world.sync.resend("york", caller).ok).toBe(false);
-    expect(world.sync.resend("leeds", { ...caller, locations: new Set(["york"]) }).ok).toBe(false);
+    expect((await world.sync.resend("leeds", caller)).ok).toBe(true);
+    expect((await world.sync.resend("york", caller)).ok).toBe(false);
+    expect((await world.sync.resend("leeds", { ...caller, locations: new Set(["york"]) })).ok).toBe(false);
     await world.time.pass(second);
     expect(await world.lacking("leeds")).toEqual([]);
     await world.stop();

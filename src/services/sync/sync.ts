@@ -135,7 +135,7 @@ class LocalSync implements RunningSync {
     return [...this.#receivers.all()].map((receiver) => this.#statusOf(receiver));
   }
 
-  status({ cursor, limit }: { readonly cursor?: string; readonly limit: number }, caller: Caller) {
+  async status({ cursor, limit }: { readonly cursor?: string; readonly limit: number }, caller: Caller) {
     const after = cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
     if (after !== undefined && Buffer.from(after).toString("base64url") !== cursor) return unreadableCursor();
     const visible = [...this.#receivers.all()]
@@ -150,7 +150,7 @@ class LocalSync implements RunningSync {
     });
   }
 
-  resend(location: string, caller: Caller): Outcome<SyncStatus> {
+  async resend(location: string, caller: Caller): Promise<Outcome<SyncStatus>> {
     const receiver = this.#find(location, caller);
     if (receiver === undefined) return unknownReceiver();
     receiver.backlog.sweepSince(0);

@@ -214,24 +214,27 @@ describe("a reconciliation", () => {
     const world = await openStocked({ timers, schedule });
     world.clock.now += 109 * minute;
     look();
-    expect(accepted(world.reconciliations.reconciliations({ limit: 9 }, caller)).items).toEqual([]);
+    expect(accepted(await world.reconciliations.reconciliations({ limit: 9 }, caller)).items).toEqual([]);
     world.clock.now += minute;
     await world.storage.setOutgoingPaused(true);
     look();
     await world.storage.setOutgoingPaused(false);
-    expect(accepted(world.reconciliations.reconciliations({ limit: 9 }, caller)).items).toEqual([]);
+    expect(accepted(await world.reconciliations.reconciliations({ limit: 9 }, caller)).items).toEqual([]);
     look();
-    const runs = (from: World) => accepted(from.reconciliations.reconciliations({ limit: 9 }, caller)).items;
-    await vi.waitFor(() => expect(runs(world)).toMatchObject([{ scheduled: true, mode: "correct", status: "done" }]));
+    const runs = async (from: World) =>
+      accepted(await from.reconciliations.reconciliations({ limit: 9 }, caller)).items;
+    await vi.waitFor(async () =>
+      expect(await runs(world)).toMatchObject([{ scheduled: true, mode: "correct", status: "done" }]),
+    );
     await world.stop();
 
     world.clock.now += 119 * minute;
     const again = await openWorld({ storage: world.storage, clock: world.clock, stock: world.stock, timers, schedule });
     look();
-    expect(runs(again)).toHaveLength(1);
+    expect(await runs(again)).toHaveLength(1);
     again.clock.now += minute;
     look();
-    await vi.waitFor(() => expect(runs(again).filter(({ status }) => status === "done")).toHaveLength(2));
+    await vi.waitFor(async () => expect((await runs(again)).filter(({ status }) => status === "done")).toHaveLength(2));
     await again.stop();
   });
 });
@@ -285,7 +288,7 @@ describe("a snapshot that can't be compared", () => {
     const world = await openWorld({ timers: soon });
     world.answer = () => ({ status, body });
     expect(await world.run("correct")).toMatchObject({ status: "failed", locations: [{ cause, findings: 0 }] });
-    expect(accepted(world.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual([]);
+    expect(accepted(await world.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual([]);
     await world.stop();
   });
 
@@ -332,12 +335,14 @@ describe("what reconciliations tell", () => {
       ids.unshift((await world.run("correct")).id);
       await world.deliver();
     }
-    const first = accepted(world.reconciliations.reconciliations({ limit: 2 }, caller));
+    const first = accepted(await world.reconciliations.reconciliations({ limit: 2 }, caller));
     expect(first.items.map(({ id }) => id)).toEqual(ids.slice(0, 2));
-    const rest = accepted(world.reconciliations.reconciliations({ limit: 2, cursor: first.next ?? "" }, caller));
+    const rest = accepted(await world.reconciliations.reconciliations({ limit: 2, cursor: first.next ?? "" }, caller));
     expect([rest.items.map(({ id }) => id), rest.next]).toEqual([ids.slice(2), undefined]);
-    expect(codeOf(world.reconciliations.reconciliations({ limit: 2, cursor: "?" }, caller))).toBe("invalid-request");
-    const { items } = accepted(world.reconciliations.accuracy({ limit: 9 }, caller));
+    expect(codeOf(await world.reconciliations.reconciliations({ limit: 2, cursor: "?" }, caller))).toBe(
+      "invalid-request",
+    );
+    const { items } = accepted(await world.reconciliations.accuracy({ limit: 9 }, caller));
     expect(items).toMatchObject([
       {
         location: "leeds",
@@ -348,8 +353,8 @@ describe("what reconciliations tell", () => {
     ]);
     await world.stop();
     const again = await openWorld({ storage: world.storage, clock: world.clock, stock: world.stock });
-    expect(accepted(again.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual(items);
-    expect(accepted(again.reconciliations.reconciliations({ limit: 2 }, caller))).toEqual(first);
+    expect(accepted(await again.reconciliations.accuracy({ limit: 9 }, caller)).items).toEqual(items);
+    expect(accepted(await again.reconciliations.reconciliations({ limit: 2 }, caller))).toEqual(first);
     await again.stop();
   });
 
@@ -358,8 +363,8 @@ describe("what reconciliations tell", () => {
     const { id } = await world.run("report");
     const other = { ...caller, locations: new Set(["york"]) };
     expect(codeOf(await world.reconciliations.reconciliation(id, other))).toBe("not-found");
-    expect(accepted(world.reconciliations.reconciliations({ limit: 9 }, other)).items).toEqual([]);
-    expect(accepted(world.reconciliations.accuracy({ limit: 9 }, other)).items).toEqual([]);
+    expect(accepted(await world.reconciliations.reconciliations({ limit: 9 }, other)).items).toEqual([]);
+    expect(accepted(await world.reconciliations.accuracy({ limit: 9 }, other)).items).toEqual([]);
     expect(codeOf(await world.reconciliations.request({ mode: "report", locations: ["leeds"] }, other))).toBe(
       "not-found",
     );

@@ -28,12 +28,12 @@ export interface Reconciliations {
   reconciliations(
     query: { readonly location?: string; readonly cursor?: string; readonly limit: number },
     caller: Caller,
-  ): Outcome<{ readonly items: readonly ReconciliationSummary[]; readonly next?: string }>;
+  ): Promise<Outcome<{ readonly items: readonly ReconciliationSummary[]; readonly next?: string }>>;
   /** How well each location agreed over time, by its id. */
   accuracy(
     query: { readonly location?: string; readonly cursor?: string; readonly limit: number },
     caller: Caller,
-  ): Outcome<{ readonly items: readonly LocationAccuracy[]; readonly next?: string }>;
+  ): Promise<Outcome<{ readonly items: readonly LocationAccuracy[]; readonly next?: string }>>;
 }
 
 export interface RunningReconciliations extends Reconciliations {
@@ -138,7 +138,7 @@ class LocalReconciliations implements RunningReconciliations {
       : accept(runView(run, caller));
   }
 
-  reconciliations: Reconciliations["reconciliations"] = ({ location, cursor, limit }, caller) => {
+  reconciliations: Reconciliations["reconciliations"] = async ({ location, cursor, limit }, caller) => {
     const name = location === undefined ? undefined : normalise(location);
     const runs = this.#history
       .runs()
@@ -152,7 +152,7 @@ class LocalReconciliations implements RunningReconciliations {
     );
   };
 
-  accuracy: Reconciliations["accuracy"] = ({ location, cursor, limit }, caller) => {
+  accuracy: Reconciliations["accuracy"] = async ({ location, cursor, limit }, caller) => {
     const name = location === undefined ? undefined : normalise(location);
     const locations = this.#history
       .locations()

@@ -1,0 +1,270 @@
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { accept, type Outcome, PlatformError, reject } from "../../kernel/index.ts";
+import { GrpcServer, type Methods, ModuleServer, ModuleService, Peers } from "./index.ts";
+
+/** What is offered in these tests: a few methods of each kind. */
+interface Shop {
+  price(item: string, caller: { readonly id: string; readonly locations?: ReadonlySet<string> }): Promise<unknown>;
+  buy(item: string, count?: number): Promise<string>;
+  who(key: string): Promise<string>;
+  list(items: readonly string[]): Promise<readonly (number | undefined)[]>;
+  readonly desk: { bell(): Promise<undefined> };
+  visitors(
+    after: number,
+    options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
+  ): Promise<Outcome<AsyncIterable<{ readonly at: number; readonly door: string }>>>;
+}
+
+const methods: Methods<Shop> = {
+  price: { isRepeatable: true },
+  buy: { isRepeatable: false, timeoutMs: 500 },
+  who: { isRepeatable: true, key: (key) => key },
+  list: { isRepeatable: true, hasGaps: true },
+  desk: { bell: { isRepeatable: true } },
+  visitors: {
+    isFeed: true,
+    resumed: ([, options], { at }: { readonly at: number }) => [at, options],
+  },
+};
+
+class House implements Shop {
+  readonly name: string;
+  asked: unknown[] = [];
+  /** What `buy` waits for. */
+  gate: Promise<void> = Promise.resolve();
+  readonly desk = { bell: async () => undefined };
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async price(...asked: unknown[]) {
+    this.asked.push(asked);
+    return reject({ code: "not-found", detail: "no such item" });
+  }
+
+  async buy(item: string, count?: number): Promise<string> {
+    this.asked.push([item, count]);
+    await this.gate;
+    if (item === "air") throw new PlatformError("overloaded", "too many want air");
+    if (item === "nothing") throw new TypeError("a defect that names /etc/passwd");
+    return `${item} from ${this.name}`;
+  }
+
+  async who() {
+    return this.name;
+  }
+
+  async list(items: readonly string[]) {
+    return items.map((item) => (item === "gap" ? undefined : item.length));
+  }
+
+  async visitors(after: number, { signal }: { readonly signal: AbortSignal }) {
+    if (after > 900) return reject({ code: "invalid-position" as const, detail: "nobody comes so late" });
+    const door = this.name;
+    async function* come() {
+      for (let at = after + 1; !signal.aborted; at += 1) {
+        yield { at, door };
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    }
+    return accept(come());
+  }
+}
+
+interface Standing {
+  readonly house: House;
+  readonly address: string;
+  readonly module: ModuleServer;
+  readonly defects: unknown[];
+  stop(): Promise<void>;
+}
+
+const secret = "a secret of this cluster";
+
+async function open(name: string, port = 0): Promise<Standing> {
+  const house = new House(name);
+  const defects: unknown[] = [];
+  const module = new ModuleServer({
+    isMember: (authorization) => authorization === secret,
+    onDefect: (_method, error) => defects.push(error),
+  });
+  module.offer("shop", { offer: house, methods });
+  const services = [{ description: ModuleService, implementation: module.implementation() }];
+  const server = new GrpcServer({ services, messageBytesMax: 1_000_000 });
+  const address = await server.listen("127.0.0.1", port);
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= module.leave(1000).then(() => server.close(100));
+    return stopped;
+  };
+  onTestFinished(stop);
+  return { house, address, module, defects, stop };
+}
+
+function connect(addresses: readonly string[], authorization = secret, lookup?: () => Promise<readonly string[]>) {
+  const peers = new Peers({ module: "shop", addresses, authorization, ...(lookup && { lookup }) });
+  onTestFinished(() => peers.close());
+  return { peers, shop: peers.interfaceOf(methods) };
+}
+
+/** Both of two take calls. */
+async function openTwo() {
+  const houses = [await open("one"), await open("two")] as const;
+  const { peers, shop } = connect(houses.map(({ address }) => address));
+  await vi.waitFor(() => expect(peers.standing()).toEqual({ known: 2, ready: 2, faults: [] }));
+  return { houses, peers, shop };
+}
+
+describe("a call to another process", () => {
+  it("takes sets, gaps and nothing across, and brings rejections back as values", async () => {
+    const { house, address } = await open("one");
+    const { shop } = connect([address]);
+    const caller = { id: "k1", locations: new Set(["leeds", "york"]) };
+    const refused = { ok: false, rejection: { code: "not-found", detail: "no such item" } };
+    expect(await shop.price("milk", caller)).toEqual(refused);
+    expect(await shop.price("bread", caller)).toEqual(refused);
+    expect(house.asked).toEqual([
+      ["milk", caller],
+      ["bread", caller],
+    ]);
+    expect(await shop.buy("milk")).toBe("milk from one");
+    expect(house.asked.at(-1)).toEqual(["milk", undefined]);
+    expect(await shop.list(["gap", "four"])).toEqual([undefined, 4]);
+    expect(await shop.desk.bell()).toBeUndefined();
+  });
+
+  it("fails as it failed there: with the code of a fault, and without the words of a defect", async () => {
+    const { address, defects } = await open("one");
+    const { shop } = connect([address]);
+    await expect(shop.buy("air")).rejects.toMatchObject({ name: "PlatformError", code: "overloaded" });
+    const failure = await shop.buy("nothing").catch((error: unknown) => error);
+    expect(failure).toMatchObject({ name: "PlatformError", code: "internal" });
+    expect(String(failure)).not.toContain("passwd");
+    expect(defects).toEqual([expect.any(TypeError)]);
+  });
+
+  it("is refused to whoever does not know the secret", async () => {
+    const { house, address } = await open("one");
+    const { peers, shop } = connect([address], "a guess");
+    await expect(shop.buy("milk")).rejects.toMatchObject({ code: "peer-unavailable" });
+    expect(peers.standing()).toMatchObject({ ready: 0, faults: [expect.stringContaining("secret")] });
+    expect(house.asked).toEqual([]);
+  });
+
+  it("says after a while that nobody is there", async () => {
+    const { shop } = connect(["127.0.0.1:1"]);
+    await expect(shop.price("milk", { id: "k" })).rejects.toThrow("no process that offers shop takes calls");
+  });
+
+  it("is made a thousand times at once", async () => {
+    const { address } = await open("one");
+    const { shop } = connect([address]);
+    const all = Array.from({ length: 1000 }, (_, index) => shop.list([`${index}`, "x".repeat(1000)]));
+    expect(await Promise.all(all)).toEqual(Array.from({ length: 1000 }, (_, index) => [`${index}`.length, 1000]));
+  });
+});
+
+describe("several processes that offer the same", () => {
+  const keys = Array.from({ length: 400 }, (_, index) => `sku-${index}`);
+  const askAll = (shop: Shop) => Promise.all(keys.map((key) => shop.who(key)));
+
+  it("share the keys, and each key stays with one of them", async () => {
+    const { peers, shop } = await openTwo();
+    const answers = await askAll(shop);
+    expect(await askAll(shop)).toEqual(answers);
+    const share = answers.filter((name) => name === "one").length / keys.length;
+    expect(share).toBeGreaterThan(0.4);
+    expect(share).toBeLessThan(0.6);
+    const places = keys.map((key) => peers.placeOf(key));
+    expect(new Set(places).size).toBe(2);
+    for (const [index, place] of places.entries()) expect(place === places[0]).toBe(answers[index] === answers[0]);
+  });
+
+  it("take over the keys of one that leaves, and give them back; nothing fails meanwhile", async () => {
+    const { houses, peers, shop } = await openTwo();
+    const before = await askAll(shop);
+    let isOver = false;
+    const asking = (async () => {
+      let count = 0;
+      for (; !isOver; count += keys.length) await askAll(shop);
+      return count;
+    })();
+    await houses[1].stop();
+    expect(new Set(await askAll(shop))).toEqual(new Set(["one"]));
+    await open("two", Number(houses[1].address.split(":")[1]));
+    await vi.waitFor(() => expect(peers.standing().ready).toBe(2), 5000);
+    expect(await askAll(shop)).toEqual(before);
+    isOver = true;
+    expect(await asking).toBeGreaterThan(0);
+  });
+
+  it("finish what they have before they go", async () => {
+    const { houses, shop } = await openTwo();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    for (const { house } of houses) house.gate = promise;
+    const buying = [shop.buy("milk"), shop.buy("milk")];
+    await vi.waitFor(() => expect(houses.map(({ house }) => house.asked.length)).toEqual([1, 1]));
+    const leaving = houses[1].stop();
+    await new Promise((wait) => setTimeout(wait, 50));
+    resolve();
+    expect(new Set(await Promise.all(buying))).toEqual(new Set(["milk from one", "milk from two"]));
+    await leaving;
+  });
+
+  it("are not asked twice for what may have been done, unless it bears repeats", async () => {
+    const { houses, shop } = await openTwo();
+    for (const { house } of houses) house.gate = new Promise(() => undefined);
+    await expect(shop.buy("milk")).rejects.toMatchObject({ code: "peer-unavailable" });
+    expect(houses.flatMap(({ house }) => house.asked)).toEqual([["milk", undefined]]);
+  });
+
+  it("are found by a name, also those that come later", async () => {
+    const [one, two] = [await open("one"), await open("two")];
+    const hosts = ["127.0.0.1"];
+    const port = one.address.split(":")[1];
+    const { peers, shop } = connect([`shops.local:${port}`], secret, async () => hosts);
+    await vi.waitFor(() => expect(peers.standing().ready).toBe(1));
+    expect(await shop.who("x")).toBe("one");
+    await two.stop();
+  });
+});
+
+describe("a feed from another process", () => {
+  it("goes on at another one when its process goes, without gaps", async () => {
+    const { houses, shop } = await openTwo();
+    const ending = new AbortController();
+    const opened = await shop.visitors(10, { signal: ending.signal, heartbeatMs: 1000 });
+    if (!opened.ok) throw new Error("refused");
+    const seen: { at: number; door: string }[] = [];
+    for await (const step of opened.value) {
+      seen.push(step);
+      if (seen.length === 20) void houses.find(({ house }) => house.name === step.door)?.stop();
+      if (new Set(seen.map(({ door }) => door)).size === 2) break;
+    }
+    ending.abort();
+    expect(seen.map(({ at }) => at)).toEqual(seen.map((_, index) => index + 11));
+    expect(seen.length).toBeGreaterThan(20);
+  });
+
+  it("is refused as it would be here", async () => {
+    const { address } = await open("one");
+    const { shop } = connect([address]);
+    const opened = await shop.visitors(901, { signal: new AbortController().signal, heartbeatMs: 1000 });
+    expect(opened).toEqual({ ok: false, rejection: { code: "invalid-position", detail: "nobody comes so late" } });
+  });
+
+  it("ends with the signal", async () => {
+    const { address } = await open("one");
+    const { shop } = connect([address]);
+    const ending = new AbortController();
+    const opened = await shop.visitors(0, { signal: ending.signal, heartbeatMs: 1000 });
+    if (!opened.ok) throw new Error("refused");
+    let count = 0;
+    for await (const _ of opened.value) {
+      count += 1;
+      if (count === 5) ending.abort();
+    }
+    expect(count).toBeGreaterThanOrEqual(5);
+  });
+});

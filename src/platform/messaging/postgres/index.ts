@@ -1,0 +1,1 @@
+export { openPostgresMessaging, type PostgresMessagingOptions } from "./postgres-messaging.ts";

@@ -1,0 +1,1 @@
+export { type Sink, type SinkEvent, type SinkFilling, SinkMoved, type SinkSession, type SinkStock } from "./port.ts";

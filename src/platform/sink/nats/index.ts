@@ -1,0 +1,1 @@
+export { NatsSink, type NatsSinkOptions, positionHeader, streamName } from "./nats-sink.ts";

@@ -1,0 +1,1 @@
+export { RedisSink, type RedisSinkOptions } from "./redis-sink.ts";
