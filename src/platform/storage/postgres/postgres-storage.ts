@@ -25,6 +25,7 @@ import { Leases } from "./leases.ts";
 import { checkNames, firstBeliefs, list, moved, type Proposal, printOf, propose, storedTag } from "./proposal.ts";
 import { type Appended, codes, type LogMeta, type News, newsMax, statements } from "./statements.ts";
 import { type HeldTurn, TurnSession } from "./turn.ts";
+import { unitsAfter } from "./units.ts";
 import { Watch } from "./watch.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
@@ -385,16 +386,8 @@ export class PostgresStorage implements Storage, SharedLog {
   }
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
-    const units = await this.#units(statements.logAfter, [after, Math.min(Math.max(limit, 1), unitsPerRead)]);
-    const found: StoredUnit[] = [];
-    let events = 0;
-    for (const unit of units) {
-      const rest = unit.after(after);
-      events += rest.events.length;
-      if (found.length > 0 && events > limit) break;
-      found.push(rest);
-    }
-    return found;
+    if (this.#isClosed) throw closed();
+    return await this.#reading(() => unitsAfter(this.#postgres, after, limit));
   }
 
   async sequenceAt(instant: Instant): Promise<Sequence> {
@@ -411,7 +404,7 @@ export class PostgresStorage implements Storage, SharedLog {
 
   async findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]> {
     if (limit <= 0) return [];
-    const values = [storedTag(tag), before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, unitsPerRead)];
+    const values = [storedTag(tag), before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, versionMax)];
     const rows = await this.#read<{ seq: number }>(statements.tagged, values);
     return rows.map(({ seq }) => seq);
   }
@@ -452,11 +445,6 @@ export class PostgresStorage implements Storage, SharedLog {
     return this.#reading(() => this.#postgres.query<R>(statement, values));
   }
 
-  async #units(statement: Parameters<Postgres["query"]>[0], values: readonly unknown[]): Promise<StoredUnit[]> {
-    const rows = await this.#read<{ seq: number; body: string }>(statement, values);
-    return rows.map(({ seq, body }) => readUnit(seq, body));
-  }
-
   subscribe(listener: Listener): () => void {
     // A wrapper of its own, so that one function subscribed twice is stopped once for each.
     const own: Listener = (units) => listener(units);
@@ -486,7 +474,6 @@ export class PostgresStorage implements Storage, SharedLog {
   }
 }
 
-const unitsPerRead = 1_000_000;
 const readAttempts = 3;
 const versionMax = 2 ** 31 - 1;
 /** Sequences that the parts of the log are made ahead of its end. */

@@ -45,8 +45,9 @@ export const statements = {
   logAfter: named(
     "log-after",
     `select seq, body from larder.log
-     where seq >= coalesce((select seq from larder.log where seq <= $1 + 1 order by seq desc limit 1), 1) and last > $1
-     order by seq limit $2`,
+     where seq >= coalesce((select seq from larder.log where seq <= $1 + 1 order by seq desc limit 1), 1)
+       and last > $1 and seq <= $2
+     order by seq limit $3`,
   ),
   /** For each of some streams the units with versions above one and up to another. */
   streamUnits: named(
@@ -105,6 +106,14 @@ export const statements = {
 
 /** Units of others that come along with an answer; what is more is read page by page. */
 export const newsMax = 1000;
+
+/** How the log stands, whole. */
+export const metaStatement = `
+  select (select value from larder.settings where key = 'store') as "storeId",
+    (select json_agg(json_build_object('number', number, 'id', id, 'startsAfter', starts_after) order by number)::text
+     from larder.epochs) as epochs,
+    seq, at, paused, tagging
+  from larder.head`;
 
 /** As `statements.news`, as part of a query of several statements, which takes no values. */
 export function newsAfter(known: Sequence): string {
