@@ -7,6 +7,8 @@ export class CuttingProxy {
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
   #losesAnswerTo: string | undefined;
   #isSilent = false;
+  #processId: number | undefined;
+  #delayMs = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -30,6 +32,11 @@ export class CuttingProxy {
     this.#losesAnswerTo = to;
   }
 
+  /** As a pooler does, gives connections the number of another process of the server than the one that serves them. */
+  rename(processId: number): void {
+    this.#processId = processId;
+  }
+
   /** Cuts all connections that stand. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
@@ -41,26 +48,45 @@ export class CuttingProxy {
     for (const pair of this.#pairs) for (const socket of pair) isSilent ? socket.pause() : socket.resume();
   }
 
+  /** From now on everything comes so much later, in both directions and in order. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
   async stop(): Promise<void> {
     this.cut();
     this.#server.close();
     await once(this.#server, "close");
   }
 
+  /** A way for bytes in one direction, which keeps them in order whatever the delay becomes. */
+  #way(to: Socket): (bytes: string | Uint8Array) => void {
+    const waiting: (string | Uint8Array)[] = [];
+    return (bytes) => {
+      if (this.#delayMs === 0 && waiting.length === 0) {
+        to.write(bytes);
+        return;
+      }
+      waiting.push(bytes);
+      setTimeout(() => to.write(waiting.shift() ?? ""), this.#delayMs);
+    };
+  }
+
   #join(client: Socket, server: Socket): void {
     const pair = [client, server] as const;
     this.#pairs.add(pair);
+    const [toClient, toServer] = [this.#way(client), this.#way(server)];
     let losesAnswer = false;
     client.on("data", (bytes) => {
       if (this.#losesAnswerTo !== undefined && bytes.includes(this.#losesAnswerTo)) {
         this.#losesAnswerTo = undefined;
         losesAnswer = true;
       }
-      server.write(bytes);
+      toServer(bytes);
     });
-    server.on("data", (bytes) => {
+    server.on("data", (bytes: Buffer) => {
       if (losesAnswer) client.destroy();
-      else client.write(bytes);
+      else toClient(this.#processId === undefined ? bytes : renamed(bytes, this.#processId));
     });
     const end = () => {
       client.destroy();
@@ -70,4 +96,11 @@ export class CuttingProxy {
     for (const socket of pair) socket.on("error", end).on("close", end);
     if (this.#isSilent) for (const socket of pair) socket.pause();
   }
+}
+
+/** Changes the process of a `BackendKeyData` message, if there is one. */
+function renamed(bytes: Buffer, processId: number): Buffer {
+  const at = bytes.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
+  if (at >= 0) bytes.writeInt32BE(processId, at + 5);
+  return bytes;
 }
