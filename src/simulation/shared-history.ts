@@ -83,7 +83,7 @@ class SharedWorld {
   readonly #scheduler = new Scheduler(start);
   readonly #disk = new Disk();
   readonly #requests = new Requests({ readsMayLag: true });
-  readonly #oracle = new LogOracle(this.#requests);
+  readonly #oracle = new LogOracle(this.#requests, { lateMsMax: 21 * minute });
   readonly #workload: Workload;
   readonly #mixture: Mixture;
   readonly #network: Network;
@@ -241,7 +241,8 @@ class SharedWorld {
       observer: {
         ...silentObserver,
         consumerFailed: (consumer, error) => {
-          if (consumer !== "seals")
+          // What could not be done while the store was out of reach is tried again.
+          if (consumer !== "seals" && consumer !== "housekeeping")
             this.#failure ??= new Violation(`the consumer ${consumer} failed: ${String(error)}`);
         },
       },

@@ -11,6 +11,7 @@ import type {
   ClaimRecord,
   DerivedStore,
   Epoch,
+  LeaseHolder,
   RecordedEvent,
   RecordedUnit,
   Sequence,
@@ -27,6 +28,18 @@ import type { Random } from "./random.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 import type { AppendFate, Fates } from "./storage.ts";
 
+interface LeaseRequest {
+  readonly view: SharedView;
+  readonly holder: LeaseHolder;
+}
+
+interface Lease {
+  token: number;
+  word: string | undefined;
+  readonly asking: LeaseRequest[];
+  holder?: LeaseRequest;
+}
+
 type Listener = (units: readonly RecordedUnit[]) => void;
 
 /** Milliseconds after which a turn that was not used is taken away. */
@@ -41,6 +54,7 @@ export class SharedStore {
   readonly random: Random;
   log: MemoryLog;
   readonly #views = new Set<SharedView>();
+  readonly #leases = new Map<string, Lease>();
   /** Whoever appends or has a turn, one after another. */
   #last: Promise<unknown> = Promise.resolve();
   /** Grows with each loss of power: what was under way then is cut off. */
@@ -71,8 +85,47 @@ export class SharedStore {
     this.#views.add(view);
   }
 
+  /** Its leases are free once the store has noticed. */
   leave(view: SharedView): void {
     this.#views.delete(view);
+    this.timers.after(this.random.between(0, 3000), () => {
+      for (const [name, { asking }] of this.#leases)
+        for (const request of asking.filter((one) => one.view === view)) this.giveUp(name, request);
+    });
+  }
+
+  ask(name: string, request: LeaseRequest): void {
+    const lease = this.#leases.get(name) ?? { token: 0, word: undefined, asking: [] };
+    this.#leases.set(name, lease);
+    lease.asking.push(request);
+    if (lease.asking.length === 1) this.#grantSoon(lease);
+  }
+
+  giveUp(name: string, request: LeaseRequest): void {
+    const lease = this.#leases.get(name);
+    const place = lease?.asking.indexOf(request) ?? -1;
+    if (lease === undefined || place < 0) return;
+    lease.asking.splice(place, 1);
+    if (place > 0) return;
+    if (!request.view.isGone) request.holder.lost();
+    this.#grantSoon(lease);
+  }
+
+  #grantSoon(lease: Lease): void {
+    this.timers.after(this.random.between(1, 50), () => {
+      const [next] = lease.asking;
+      if (next === undefined || next.view.isGone || next === lease.holder) return;
+      lease.holder = next;
+      lease.token += 1;
+      next.holder.acquired(lease.token, lease.word);
+    });
+  }
+
+  leaveWord(name: string, token: number, word: string): boolean {
+    const lease = this.#leases.get(name);
+    if (lease?.token !== token) return false;
+    lease.word = word;
+    return true;
   }
 
   /** Runs what nothing else may run beside. Throws, with an unknown outcome, when the store loses power meanwhile. */
@@ -239,8 +292,19 @@ export class SharedView implements Storage, SharedLog {
     return { end: async () => turn.end() };
   }
 
-  lease(): () => Promise<void> {
-    throw new Error("the inventory by itself asks for no lease");
+  lease(name: string, holder: LeaseHolder): () => Promise<void> {
+    const request = { view: this, holder };
+    this.#store.ask(name, request);
+    return async () => this.#store.giveUp(name, request);
+  }
+
+  async leaveWord(name: string, token: number, word: string): Promise<boolean> {
+    await this.#reading();
+    return this.#store.leaveWord(name, token, word);
+  }
+
+  get isGone(): boolean {
+    return this.#life.dead;
   }
 
   head(): Sequence {
@@ -281,21 +345,18 @@ export class SharedView implements Storage, SharedLog {
     return this.#store.log.findTagged(tag, before, limit);
   }
 
+  /** What nobody knew of comes to the store before this is answered, or never. */
   async findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]> {
-    try {
-      await this.#reading();
-      return this.#store.log.findCommands(commands, after);
-    } finally {
-      this.#land();
-    }
-  }
-
-  /** What nobody knew of comes to the store after all. */
-  #land(): void {
+    await this.#reading();
     const late = this.#late;
     this.#late = [];
-    if (late.length === 0 || this.#life.dead) return;
-    this.#follow(this.#store.exclusively((mustLive) => this.#store.write(late, 0, mustLive)));
+    if (late.length > 0 && this.#store.random.chance(0.5)) {
+      const landing = this.#store.exclusively((mustLive) => this.#store.write(late, 0, mustLive));
+      this.#follow(landing);
+      await landing;
+      this.#hear();
+    }
+    return this.#store.log.findCommands(commands, after);
   }
 
   /** Whether something of this process may still come to be in the log. */

@@ -169,7 +169,10 @@ export interface Storage {
    */
   findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]>;
 
-  /** For each command id whether its unit is in the log, looking at units after `after`. */
+  /**
+   * For each command id whether its unit is in the log, looking at units after `after`. In a shared log no append of this
+   * process whose outcome was unknown before can land any more once it has answered.
+   */
   findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]>;
 
   /**

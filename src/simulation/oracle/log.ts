@@ -77,14 +77,21 @@ export class LogOracle {
   lastSealTo = 0;
   lastUnsealed = 0;
   readonly #asked: Asked;
+  /** Milliseconds by which a recording time may have been raised, because another process had recorded later. */
+  readonly #lateMsMax: number;
   readonly #versions = new Map<string, number>();
   readonly #claims = new Set<string>();
   readonly #transfers = new Map<string, Consignment>();
   /** What a unit's transfers say is on its way to stocks; the unit's `IncomingChanged` must say so too. */
   readonly #underWay = new Map<StockOracle, { readonly transfer: string; readonly units: number }>();
 
-  constructor(asked: Asked) {
+  constructor(asked: Asked, { lateMsMax = 0 } = {}) {
     this.#asked = asked;
+    this.#lateMsMax = lateMsMax;
+  }
+
+  #isOf(told: unknown, at: number): boolean {
+    return typeof told === "number" && told <= at && told >= at - this.#lateMsMax;
   }
 
   /** Takes in the next unit, as it is stored. */
@@ -254,6 +261,7 @@ export class LogOracle {
       skuOf: (gtin) => this.gtins.get(gtin.padStart(14, "0")),
       zoneOf: ({ location }) => this.zones.get(location) ?? "UTC",
       underWayTo: (stock) => this.#underWay.get(stock),
+      isOf: (told, at): told is number => this.#isOf(told, at),
     };
   }
 
@@ -266,7 +274,7 @@ export class LogOracle {
       const { reference, allocations = [], expiresAt = 0 } = event.data;
       const isAsked = (request: OpenRequest) =>
         request.body?.reference === reference &&
-        (request.body?.ttlSeconds ?? 900) * 1000 === expiresAt - unit.at &&
+        this.#isOf((expiresAt ?? 0) - (request.body?.ttlSeconds ?? 900) * 1000, unit.at) &&
         isAllocated(request.body?.lines ?? [], allocations, request.body?.allowPartial === true);
       this.#mustBeAsked(unit, "reserve", isAsked);
       const placed = new ReservationOracle(id, unit.by, event.data, unit.at);
@@ -289,7 +297,7 @@ export class LogOracle {
     const request = this.#mustBeAsked(unit, kinds[event.type] ?? event.type, (request) => {
       if (request.id !== id) return false;
       if (event.type === "ReservationExtended")
-        return event.data.expiresAt === unit.at + (request.ttlSeconds ?? 0) * 1000;
+        return this.#isOf((event.data.expiresAt ?? 0) - (request.ttlSeconds ?? 0) * 1000, unit.at);
       if (event.type === "ReservationAmended")
         return isAllocated(request.lines ?? [], event.data.allocations ?? [], false);
       return event.type !== "ReservationFulfilled" || event.data.key === undefined || event.data.key === request.key;

@@ -12,6 +12,8 @@ export interface Known {
   skuOf(gtin: string): string | undefined;
   /** The time zone of a stock's location. */
   zoneOf(stock: StockOracle): string;
+  /** Whether a decision that was recorded at `at` may have taken `told` for the present. */
+  isOf(told: unknown, at: number): told is number;
   /** What the unit's transfer says is on its way to a stock. */
   underWayTo(stock: StockOracle): { readonly transfer: string; readonly units: number } | undefined;
 }
@@ -131,7 +133,7 @@ function takeFact(
   const told = sent.data;
   const time = told.asOf ?? sent.time;
   const at = effectiveAt(time === undefined ? undefined : toMs(time), unit.at);
-  must(data.at === at, () => `${sent.id} takes effect at ${String(data.at)} instead of ${at}`);
+  must(known.isOf(data.at, at), () => `${sent.id} takes effect at ${String(data.at)} instead of ${at}`);
   const sku = told.gtin === undefined ? told.sku : known.skuOf(told.gtin);
   const isHere = told.lines !== undefined || (sku === stock.sku && told.location === stock.location);
   must(isHere, () => `${sent.id} is told of ${sku} at ${told.location}, and recorded for ${stock.name}`);
@@ -206,9 +208,9 @@ function fulfil(
   stock.hold(id, left, null);
   const time = sent?.time;
   const at = sent === undefined ? unit.at : effectiveAt(time === undefined ? undefined : Date.parse(time), unit.at);
-  must(data.at === at, () => `${id} is handed over as of ${String(data.at)} instead of ${at}`);
+  must(known.isOf(data.at, at), () => `${id} is handed over as of ${String(data.at)} instead of ${at}`);
   const key = sent === undefined ? `fulfilled\u0000${known.seq}` : factKey(sent);
-  stock.add({ key, at, units: -(data.quantity ?? 0), heldBack: 0, expected: 0, received: 0 });
+  stock.add({ key, at: data.at as number, units: -(data.quantity ?? 0), heldBack: 0, expected: 0, received: 0 });
 }
 
 /** A unit whose facts leave less than was promised, or less than nothing, says so. `before` is how its stocks were. */
