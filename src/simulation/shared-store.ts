@@ -417,6 +417,7 @@ export class SharedView implements Storage, SharedLog {
 class HeldTurn {
   readonly ended: Promise<void>;
   isHeld = true;
+  #isUsed = false;
   readonly #mustLive: () => void;
   readonly #keep: () => void;
   readonly #end: () => void;
@@ -433,12 +434,16 @@ class HeldTurn {
   async use<T>(work: (mustLive: () => void) => Promise<T>): Promise<T> {
     this.#keep();
     this.#mustLive();
-    return await work(this.#mustLive).finally(() => this.end());
+    this.#isUsed = true;
+    return await work(this.#mustLive).finally(() => {
+      this.#isUsed = false;
+      this.end();
+    });
   }
 
   end(): void {
     this.isHeld = false;
-    this.#end();
+    if (!this.#isUsed) this.#end();
   }
 }
 

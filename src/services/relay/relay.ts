@@ -243,7 +243,7 @@ class LocalRelay implements RunningRelay {
 
   async replay(id: string, after: string, by: Credential): Promise<Outcome<WebhookView>> {
     const { storage } = this.#options;
-    const place = sequenceOfPosition(after, { epochs: storage.epochs, head: () => storage.head() });
+    const place = sequenceOfPosition(after, storage);
     if (!place.ok) return place;
     return await this.#change(id, by, () => ({ type: "WebhookReplayed", data: { after } }));
   }

@@ -210,6 +210,11 @@ export class Step implements Transaction {
     this.#claims.push(claim);
   }
 
+  /** The version of a stream that it has appended to, as it was before. */
+  expects(stream: string): number | undefined {
+    return this.#expected.find((guard) => guard.stream === stream)?.version;
+  }
+
   /** Notes that what was looked at will not be so any more from an instant on. */
   #lapses(at: Instant | null): void {
     if (at === null || at <= this.now || !this.#round.isShared) return;
