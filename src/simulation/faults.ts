@@ -2,6 +2,7 @@
 import type { AppendUnit } from "../platform/storage/index.ts";
 import { coldFaultKinds } from "./cold-faults.ts";
 import type { Random } from "./random.ts";
+import { reconciliationFaultKinds } from "./reconciling-part.ts";
 import { type AppendFate, appendFaults, crashPoints, type Fates, type ReadFate } from "./storage.ts";
 
 /** Every kind of fault: `npm test` sees to it that each was reached. */
@@ -41,6 +42,7 @@ export const faultKinds = [
   "push-unanswered",
   "push-late",
   ...coldFaultKinds,
+  ...reconciliationFaultKinds,
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];

@@ -15,10 +15,12 @@ import { type Answer, factsIn, type Operation } from "./operations.ts";
 import { LogOracle } from "./oracle/log.ts";
 import { type LoggedUnit, must, Violation } from "./oracle/shapes.ts";
 import { type Random, seededRandom } from "./random.ts";
+import { ReconcilingPart } from "./reconciling-part.ts";
 import { Requests } from "./requests.ts";
 import { Scheduler } from "./scheduler.ts";
 import { drawSetup, isStorageFault, Server, type ServerEnvironment } from "./server.ts";
 import { admin, drawScale } from "./shop.ts";
+import { Stockroom } from "./stockroom.ts";
 import { Warehouse, warehouseName, warehouseRoutes } from "./warehouse.ts";
 import { Workload } from "./workload.ts";
 
@@ -42,9 +44,9 @@ const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
 /** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
-export const parts = ["cold"] as const;
+export const parts = ["cold", "reconciliation"] as const;
 export type Part = (typeof parts)[number];
-const share: Readonly<Record<Part, number>> = { cold: 0.07 };
+const share: Readonly<Record<Part, number>> = { cold: 0.07, reconciliation: 0.15 };
 
 export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
   const world = new World(seed, wanted);
@@ -74,6 +76,7 @@ class World {
   readonly #follower: ChangeFollower | undefined;
   readonly #warehouse: Warehouse | undefined;
   readonly #cold: ColdPart | undefined;
+  readonly #reconciling: ReconcilingPart | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -97,17 +100,6 @@ class World {
     const note = (kind: FaultKind) => this.#note(kind);
     const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };
     const others = random.fork();
-    this.#warehouse = others.chance(0.4)
-      ? new Warehouse({
-          scheduler,
-          random: others.fork(),
-          oracle: this.#oracle,
-          look: () => this.#look(),
-          isCalm: weather.calm,
-          note,
-          fail: (error) => this.#fail(error),
-        })
-      : undefined;
     const glance = () => scheduler.now + this.#clockOffset;
     const has = (part: Part) => others.chance(share[part]) || wanted.includes(part);
     this.#cold = has("cold")
@@ -123,9 +115,40 @@ class World {
           fail: (error) => this.#fail(error),
         })
       : undefined;
+    const isWarehouse = others.chance(0.4);
+    this.#reconciling = has("reconciliation")
+      ? new ReconcilingPart({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#oracle,
+          look: () => this.#look(),
+          isCalm: weather.calm,
+          glance,
+          note,
+          remember: (fact) => this.#requests.remember(fact),
+          fail: (error) => this.#fail(error),
+        })
+      : undefined;
+    this.#warehouse =
+      isWarehouse || this.#reconciling !== undefined
+        ? new Warehouse({
+            scheduler,
+            random: others.fork(),
+            oracle: this.#oracle,
+            look: () => this.#look(),
+            isCalm: weather.calm,
+            note,
+            fail: (error) => this.#fail(error),
+            stockroom:
+              this.#reconciling?.stockroom ??
+              new Stockroom({ location: warehouseName, isAuthority: false, tells: "version" }),
+            loses: () => this.#reconciling?.loses() ?? false,
+          })
+        : undefined;
     this.#environment = {
       warehouse: this.#warehouse,
       cold: this.#cold,
+      reconciling: this.#reconciling,
       random: others,
       glance,
       scheduler,
@@ -167,7 +190,7 @@ class World {
     this.#startServer();
     for (this.step = 1; this.step <= steps; this.step += 1) {
       if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
-      else this.#ask(this.#route() ?? this.#cold?.step(this.#server) ?? this.#workload.next(this.#scheduler.now));
+      else this.#ask(this.#route() ?? this.#beside() ?? this.#workload.next(this.#scheduler.now));
       await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
       await this.#cold?.mustHoldAll();
       if (this.step % stepsBetweenFolds === 0) await mustFold(this.#disk, this.#oracle);
@@ -175,6 +198,7 @@ class World {
     this.step = steps;
     await this.#comeToRest();
     await mustFold(this.#disk, this.#oracle);
+    await this.#reconciling?.mustHeal(this.#server, (ms) => this.#pass(ms));
     const { state, inventory } = this.#server;
     must(state === "up" && inventory !== undefined, () => `the server is ${state}, though nothing goes wrong any more`);
     await mustHaveConverged(this.#oracle, inventory, this.#scheduler.now);
@@ -203,7 +227,9 @@ class World {
       this.#tell(body);
       this.#try(() => {
         this.#cold?.coming(body, JSON.parse(body) as LoggedUnit);
-        const { at } = this.#oracle.unit(body);
+        const unit = this.#oracle.unit(body);
+        const { at } = unit;
+        this.#reconciling?.follow(unit);
         this.#requests.weigh(this.#oracle, at);
       });
     }
@@ -243,7 +269,13 @@ class World {
     if (this.#warehouse === undefined || (this.step > 3 && !this.#random.chance(0.01))) return undefined;
     const pushed = this.step > 3 && this.#random.chance(0.2) ? undefined : this.#random.pick(warehouseRoutes);
     const location = { kind: "location", id: warehouseName, priority: 9, timeZone: "UTC" } as const;
-    return { ...location, ...(pushed && { pushed }), caller: admin };
+    const operation: Operation = { ...location, ...(pushed && { pushed }), caller: admin };
+    return this.#reconciling?.describe(operation) ?? operation;
+  }
+
+  /** What the parts of a history have to ask instead of its workload. */
+  #beside(): Operation | undefined {
+    return this.#cold?.step(this.#server) ?? this.#reconciling?.step(this.#server);
   }
 
   #handle(operation: Operation, answered: (answer: Answer) => void): void {
@@ -350,10 +382,12 @@ class World {
         this.#scheduler.now += random.between(longest / 60, longest);
         return;
       }
-      case "clock":
-        this.#clockOffset = random.between(-10 * minute, 10 * minute);
+      case "clock": {
+        const most = (this.#reconciling?.clockMinutesMax ?? 10) * minute;
+        this.#clockOffset = random.between(-most, most);
         this.#note(this.#clockOffset < 0 ? "clock-back" : "clock-ahead");
         return;
+      }
       case "partition":
         this.#note("partition");
         this.#network.partitionedUntil = now + random.between(100, 20_000);
