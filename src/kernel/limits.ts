@@ -260,6 +260,8 @@ export const limits = {
   sinkDownMsMax: 60_000,
   /** Milliseconds that a stop waits for a sink that does not answer. */
   sinkStopMs: 2000,
+  /** Milliseconds of a shared log that are carried again after a sink was filled: more than any read side is behind. */
+  sinkFillMarginMs: 60_000,
   /** Stocks read in one step while a sink is filled: about a millisecond. */
   sinkFillStocks: 500,
   /** Stocks written by one script, while which Redis does nothing else: about a millisecond. */

@@ -1,6 +1,8 @@
 /** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
 
 import type { RunningArchive } from "../services/archive/index.ts";
+import type { Messaging } from "../platform/messaging/index.ts";
+import type { Timers } from "../platform/timers/index.ts";
 import {
   inventoryTagging,
   type RunningInventory,
@@ -17,6 +19,9 @@ import type { ColdPart } from "./cold-part.ts";
 import type { Disk } from "./disk.ts";
 import { type Answer, type Operation, perform } from "./operations.ts";
 import { Violation } from "./oracle/shapes.ts";
+import { isFault, type Part } from "./parts.ts";
+import type { QueuedFacts } from "./queued-facts.ts";
+import type { QueueFates, QueuesDisk } from "./queues.ts";
 import type { Random } from "./random.ts";
 import type { ReconcilingPart } from "./reconciling-part.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
@@ -57,6 +62,12 @@ export interface ServerEnvironment {
   readonly cold: ColdPart | undefined;
   /** Has both sides compared; nothing does in most histories. */
   readonly reconciling: ReconcilingPart | undefined;
+  readonly queues: QueuesDisk;
+  readonly queueFates: QueueFates;
+  /** Where facts go that are to be judged later; nowhere in most histories. */
+  readonly queuedFacts: QueuedFacts | undefined;
+  /** What else runs beside the inventory. */
+  readonly parts: readonly Part[];
   readonly random: Random;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
@@ -71,7 +82,9 @@ export class Server {
   storage: SimulatedStorage | undefined;
   archive: RunningArchive | undefined;
   reconciliations: RunningReconciliations | undefined;
+  messaging: Messaging | undefined;
   #sync: RunningSync | undefined;
+  readonly #running: { stop(): Promise<void> }[] = [];
   readonly #environment: ServerEnvironment;
   readonly #name: string;
   #ids = 0;
@@ -104,14 +117,28 @@ export class Server {
       });
       if (this.life.dead) return;
       await this.#startSync(inventory);
+      await this.#startParts(inventory, timers);
       if (this.life.dead) return;
       this.archive = this.#environment.cold?.startArchive(this, this.storage, inventory);
       this.inventory = inventory;
       this.state = "up";
     } catch (error) {
       if (this.life.dead) return;
-      if (!isStorageFault(error)) fail(new Violation(`the server does not start: ${String(error)}`));
+      if (!isFault(error)) fail(new Violation(`the server does not start: ${String(error)}`));
       this.end();
+    }
+  }
+
+  async #startParts(inventory: RunningInventory, timers: Timers): Promise<void> {
+    const { parts, queues, queueFates, glance, setup } = this.#environment;
+    if (parts.length === 0 || this.storage === undefined) return;
+    this.messaging = queues.openFor(this.life, timers, queueFates);
+    const { life, storage, messaging } = this;
+    const { commitEveryMs } = setup;
+    for (const part of parts) {
+      if (life.dead) return;
+      const running = await part.start({ life, storage, messaging, inventory, timers, clock: glance, commitEveryMs });
+      this.#running.push(running);
     }
   }
 
@@ -144,7 +171,9 @@ export class Server {
   };
 
   async handle(operation: Operation): Promise<Answer> {
-    return this.inventory === undefined ? { code: "storage-unavailable" } : perform(this.inventory, operation);
+    if (this.inventory === undefined) return { code: "storage-unavailable" };
+    if (operation.kind !== "facts" || operation.isQueued !== true) return perform(this.inventory, operation);
+    return this.#environment.queuedFacts?.take(operation) ?? { code: "storage-unavailable" };
   }
 
   /** Finishes what it has. */
@@ -152,6 +181,7 @@ export class Server {
     this.state = "stopping";
     await this.archive?.stop();
     await this.reconciliations?.stop();
+    await Promise.all(this.#running.map((running) => running.stop()));
     await this.#sync?.stop();
     await this.inventory?.stop();
     await this.storage?.close();

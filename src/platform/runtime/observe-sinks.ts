@@ -29,7 +29,11 @@ export function sinksObserver(metrics: Metrics, logger: Logger): SinksObserver {
 /** Reads at each scrape how it stands with each sink. */
 export function watchSinks(all: () => readonly SinkFigures[], { metrics, beforeScrape }: MetricsRegistry): void {
   beforeScrape(() => {
+    // One that another process carries to is told of there.
+    metrics.sinkUp.clear();
+    metrics.sinkLagEvents.clear();
     for (const { name, status, lagEvents } of all()) {
+      if (status === "elsewhere") continue;
       metrics.sinkUp.set(status === "down" ? 0 : 1, { sink: name });
       metrics.sinkLagEvents.set(lagEvents, { sink: name });
     }
@@ -42,6 +46,7 @@ export function sinkChecks(all: readonly SinkFigures[], now: Instant): Checks {
 }
 
 function sinkCheck({ status, lagEvents, down }: SinkFigures, now: Instant): Check {
+  if (status === "elsewhere") return { ok: true, detail: "another process carries to it" };
   const behind = `${lagEvents} events behind`;
   if (down === undefined) return { ok: true, detail: status === "following" ? behind : `${status}, ${behind}` };
   const detail = `down since ${formatInstant(down.since)}: ${down.reason}; ${behind}, which wait in the log`;

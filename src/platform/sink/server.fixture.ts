@@ -35,6 +35,8 @@ export function findServer(name: string): string | undefined {
 
 export class TestServer {
   readonly port: number;
+  /** Where it keeps what it has. */
+  readonly data: string;
   readonly #program: string;
   readonly #args: Arguments;
   readonly #folder: string;
@@ -44,6 +46,7 @@ export class TestServer {
     this.#program = program;
     this.#args = args;
     this.#folder = folder;
+    this.data = join(folder, "data");
     this.port = port;
   }
 
@@ -54,9 +57,8 @@ export class TestServer {
   }
 
   async start(): Promise<void> {
-    const data = join(this.#folder, "data");
-    mkdirSync(data, { recursive: true });
-    const child = spawn(this.#program, this.#args(data, this.port), { stdio: "ignore" });
+    mkdirSync(this.data, { recursive: true });
+    const child = spawn(this.#program, this.#args(this.data, this.port), { stdio: "ignore" });
     this.#process = child;
     const end = performance.now() + startMsMax;
     while (!(await accepts(this.port))) {
@@ -76,7 +78,7 @@ export class TestServer {
 
   /** Removes what it kept; it must not be running. */
   wipe(): void {
-    rmSync(join(this.#folder, "data"), { recursive: true, force: true });
+    rmSync(this.data, { recursive: true, force: true });
   }
 
   async remove(): Promise<void> {

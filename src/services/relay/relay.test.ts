@@ -366,6 +366,17 @@ describe("what is not sent now", () => {
 });
 
 describe("a replay", () => {
+  it("passes over nothing that the webhook has not had yet", async () => {
+    const { id } = await createWebhook(house);
+    accepted(await house.relay.pause(id, admin));
+    await receive(house, "a");
+    const position = house.inventory.position();
+    await receive(house, "b");
+    accepted(await house.relay.replay(id, position, admin));
+    accepted(await house.relay.enable(id, admin));
+    await eventually(() => skusAt(one)).toEqual(["a", "b"]);
+  });
+
   it("sends again what came after a position, with the ids it had", async () => {
     const { id } = await createWebhook(house);
     await receive(house, "a");
@@ -383,6 +394,25 @@ describe("a replay", () => {
     await eventually(() => skusAt(one).slice(5)).toEqual(["d"]);
     expect(codeOf(await house.relay.replay(id, "no position", admin))).toBe("invalid-position");
   });
+});
+
+it("goes by what was recorded, also when nobody could be told", async () => {
+  const { id } = await createWebhook(house);
+  await receive(house, "a");
+  await eventually(() => skusAt(one)).toEqual(["a"]);
+  const { append } = house.storage;
+  house.storage.append = async (units) => {
+    house.storage.append = append;
+    await append.call(house.storage, units);
+    throw new Error("the answer was lost");
+  };
+  await expect(house.relay.pause(id, admin)).rejects.toThrow("the answer was lost");
+  expect((await read(id)).status).toBe("paused");
+  await receive(house, "b");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(skusAt(one)).toEqual(["a"]);
+  accepted(await house.relay.enable(id, admin));
+  await eventually(() => skusAt(one)).toEqual(["a", "b"]);
 });
 
 describe("the secret", () => {

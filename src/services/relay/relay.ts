@@ -40,6 +40,8 @@ export interface RelayOptions {
   readonly observer?: RelayObserver;
   /** The system's unless given. */
   readonly timers?: Timers;
+  /** Milliseconds between commits of what is derived; the usual ones unless given. */
+  readonly commitEveryMs?: number;
 }
 
 export interface RelayFigures {
@@ -74,7 +76,7 @@ class LocalRelay implements RunningRelay {
   readonly #options: RelayOptions;
   readonly #observer: RelayObserver;
   readonly #timers: Timers;
-  readonly #webhooks = new Webhooks();
+  readonly #webhooks = new Webhooks((id) => this.#recorded(id));
   readonly #secrets: Secrets;
   readonly #journal: Journal;
   readonly #host: ConsumerHost;
@@ -82,6 +84,7 @@ class LocalRelay implements RunningRelay {
   readonly #endpointOptions: EndpointOptions;
   /** What is being recorded, of which webhook, that nobody awaits. */
   readonly #busy = new Set<string>();
+  #hasStarted = false;
   #isStopped = false;
 
   constructor(options: RelayOptions) {
@@ -95,6 +98,7 @@ class LocalRelay implements RunningRelay {
       timers,
       onFailure: (name, error) => this.#observer.failed(name, error),
       onCommitFailure: (error) => this.#observer.failed("what is derived", error),
+      ...(options.commitEveryMs !== undefined && { commitEveryMs: options.commitEveryMs }),
     });
     this.#endpointOptions = {
       inventory,
@@ -116,8 +120,9 @@ class LocalRelay implements RunningRelay {
 
   async start(): Promise<void> {
     await this.#host.start([this.#webhooks]);
-    this.#journal.start(this.#timers);
+    this.#journal.start(this.#timers, this.#options.commitEveryMs);
     await this.#sweep();
+    this.#hasStarted = true;
     await Promise.all(this.#webhooks.all().map(({ id }) => this.#align(id)));
   }
 
@@ -234,10 +239,15 @@ class LocalRelay implements RunningRelay {
   }
 
   async replay(id: string, after: string, by: Credential): Promise<Outcome<WebhookView>> {
-    const { storage } = this.#options;
-    const place = sequenceOfPosition(after, { epochs: storage.epochs, head: () => storage.head() });
-    if (!place.ok) return place;
-    return await this.#change(id, by, () => ({ type: "WebhookReplayed", data: { after } }));
+    const asked = this.#sequenceOf(after);
+    if (!asked.ok) return asked;
+    return await this.#change(id, by, (webhook) => {
+      // One that has not come that far goes on from where it is: a replay passes over nothing.
+      const place = this.#placeOf(webhook);
+      const reached = this.#sequenceOf(place);
+      const isAhead = reached.ok && reached.value < asked.value;
+      return { type: "WebhookReplayed", data: { after: isAhead ? place : after } };
+    });
   }
 
   async test(id: string, by: Credential): Promise<Outcome<WebhookAttempt>> {
@@ -263,6 +273,17 @@ class LocalRelay implements RunningRelay {
   }
 
   // How it works
+
+  #sequenceOf(position: string): Outcome<number> {
+    const { storage } = this.#options;
+    return sequenceOfPosition(position, { epochs: storage.epochs, head: () => storage.head() });
+  }
+
+  /** All events of a webhook up to here are in its queue, as far as is known. */
+  #placeOf({ id, replays, after }: Webhook): string {
+    const { place } = this.#journal.progress(id);
+    return place?.replays === replays ? place.after : after;
+  }
 
   #choiceOf(request: WebhookRequest, by: Credential): Outcome<Choice> {
     const problem = this.#options.outbound.problemOf(request.url);
@@ -327,6 +348,11 @@ class LocalRelay implements RunningRelay {
   #newId(): string {
     const { clock, random } = this.#options;
     return `w${clock().toString(36).padStart(9, "0")}${Buffer.from(random(6)).toString("hex")}`;
+  }
+
+  /** Also what nobody could be told of, for the answer of the append was lost, is at work from now on. */
+  #recorded(id: string): void {
+    if (this.#hasStarted && !this.#isStopped) void this.#align(id);
   }
 
   /** Lets an endpoint run as its webhook stands; later, when the queues can't be written now. */

@@ -13,6 +13,12 @@ export class Webhooks implements Consumer {
   readonly name = "relay";
   readonly #byId = new Map<string, Webhook>();
   readonly #changed = new Set<string>();
+  readonly #onRecorded: (id: string) => void;
+
+  /** Told of each webhook of which something was recorded, once it is known here. */
+  constructor(onRecorded: (id: string) => void) {
+    this.#onRecorded = onRecorded;
+  }
 
   load(documents: Iterable<DerivedDocument>): void {
     for (const { id, body } of documents) this.#byId.set(id, JSON.parse(body) as Webhook);
@@ -27,6 +33,7 @@ export class Webhooks implements Consumer {
       if (after === undefined) this.#byId.delete(id);
       else this.#byId.set(id, after);
       this.#changed.add(id);
+      this.#onRecorded(id);
     }
   }
 

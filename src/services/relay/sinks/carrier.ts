@@ -8,7 +8,7 @@ import type { SinksObserver } from "./observer.ts";
 import { sinkEventOf } from "./sink-events.ts";
 
 export interface CarrierOptions {
-  readonly storage: Pick<Storage, "epochs" | "head">;
+  readonly storage: Pick<Storage, "epochs" | "head" | "shared">;
   readonly inventory: Pick<Inventory, "availability" | "availabilityOf" | "changes" | "positionBefore" | "stocks">;
   readonly clock: () => Instant;
   /** From 0 up to, not including, 1. */
@@ -22,7 +22,7 @@ export interface CarrierOptions {
 /** How it stands with a sink. */
 export interface SinkFigures {
   readonly name: string;
-  readonly status: "opening" | "filling" | "following" | "down";
+  readonly status: "elsewhere" | "opening" | "filling" | "following" | "down";
   /** Events of the log that it has not got. */
   readonly lagEvents: number;
   /** While it is down: since when, and the newest failure. */
@@ -112,14 +112,17 @@ export class Carrier {
           events.map(({ data }) => Math.max(0, now - (parseInstant(String(data["recordedAt"])) ?? now)) / 1000),
         );
       }
-      this.#carried = this.#sequenceOf(position) ?? this.#carried;
+      // In a shared log another process may have told what this one has not heard of yet.
+      this.#carried = this.#sequenceOf(position, Number.MAX_SAFE_INTEGER) ?? this.#carried;
     }
   }
 
   /** Where to follow the log from: where the sink stands, or, when it holds nothing of this log, after it was filled. */
   async #begin({ position, filling }: SinkSession): Promise<string | undefined> {
     const { inventory, observer, storage, clock } = this.#options;
-    const stands = this.#sequenceOf(position);
+    // What another process has carried may be newer than what this one has heard of; it is of this log all the same.
+    await storage.shared?.catchUp();
+    const stands = this.#sequenceOf(position, storage.head());
     if (stands !== undefined) {
       this.#carried = stands;
       return position;
@@ -132,9 +135,19 @@ export class Carrier {
       if (position !== undefined) return positionAt(storage.epochs.at(-1)?.startsAfter ?? 0, storage);
       return filling.keepMs === undefined ? undefined : await inventory.positionBefore(clock() - filling.keepMs);
     }
+    const from = await this.#readSidePosition();
+    await filling.fill(this.#stocks(), from);
+    return from;
+  }
+
+  /** A position that whoever is asked for stocks has passed. */
+  async #readSidePosition(): Promise<string> {
+    const { inventory, storage, clock } = this.#options;
+    // Several processes answer there, each of them some moments behind.
+    if (storage.shared !== undefined)
+      return await inventory.positionBefore(clock() + storage.shared.clockOffsetMs() - limits.sinkFillMarginMs);
     const read = await inventory.availability([], undefined, caller);
     if (!read.ok) throw new Error(read.rejection.detail);
-    await filling.fill(this.#stocks(), read.value.position);
     return read.value.position;
   }
 
@@ -152,10 +165,10 @@ export class Carrier {
     signal.throwIfAborted();
   }
 
-  #sequenceOf(position: string | undefined): Sequence | undefined {
+  #sequenceOf(position: string | undefined, head: Sequence): Sequence | undefined {
     if (position === undefined) return undefined;
-    const { storage } = this.#options;
-    const found = sequenceOfPosition(position, { epochs: storage.epochs, head: () => storage.head() });
+    const { epochs } = this.#options.storage;
+    const found = sequenceOfPosition(position, { epochs, head: () => head });
     return found.ok ? found.value : undefined;
   }
 

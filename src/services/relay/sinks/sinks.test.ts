@@ -1,9 +1,15 @@
+import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MemorySink } from "../../../platform/sink/memory/index.ts";
-import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
+import { MemoryStorage, SharedMemoryLog } from "../../../platform/storage/memory/index.ts";
 import { systemTimers } from "../../../platform/timers/index.ts";
 import { accepted, caller, fact, openInventory } from "../../inventory/fixture.ts";
-import { inventoryTagging, type RecordedCloudEvent, type RunningInventory } from "../../inventory/index.ts";
+import {
+  inventoryTagging,
+  type RecordedCloudEvent,
+  type RunningInventory,
+  startInventory,
+} from "../../inventory/index.ts";
 import { type RunningSinks, type SinksOptions, startSinks } from "./index.ts";
 
 let storage: MemoryStorage;
@@ -209,6 +215,57 @@ describe("a sink of stocks", () => {
     start([sink]);
     await expectStocks(sink);
     expect([...sink.stocks.values()].map(({ sku }) => sku)).toEqual(["bread"]);
+  });
+});
+
+describe("processes on one log", () => {
+  it("take turns at a sink: one carries, and when it is gone another goes on where the sink stands", async () => {
+    const log = new SharedMemoryLog(inventoryTagging);
+    const telling = setInterval(() => log.deliver(), 5);
+    const sink = new MemorySink("events");
+    const stocks = new MemorySink("stocks", { name: "stocks" });
+    const places = [log.open(), log.open()];
+    const inventories = await Promise.all(
+      places.map((place) =>
+        startInventory({
+          storage: place,
+          clock: () => clock.now,
+          randomId: randomUUID,
+          sweepEveryMs: 1e6,
+          sealEveryMs: 1e6,
+        }),
+      ),
+    );
+    const [one, two] = inventories.map((own, index) =>
+      start([sink, stocks], { storage: places[index] ?? storage, inventory: own }),
+    );
+    await inventory.stop();
+    try {
+      for (const [turn, own] of [...inventories, ...inventories].entries()) {
+        inventory = own;
+        await receive(`sku-${turn}`, 20);
+        await expectFeed(sink);
+        await expectStocks(stocks);
+      }
+      expect(two?.figures()).toMatchObject([{ status: "elsewhere" }, { status: "elsewhere" }]);
+      // The second process has not heard of the newest when its turn comes.
+      clearInterval(telling);
+      [inventory] = inventories as [RunningInventory];
+      await receive("unheard of", 20);
+      await expectFeed(sink);
+      await one?.stop();
+      await eventually(() => two?.figures().map(({ status }) => status)).toEqual(["following", "following"]);
+      [, inventory] = inventories as [RunningInventory, RunningInventory];
+      await receive("milk", 20);
+      await expectFeed(sink);
+      await expectStocks(stocks);
+      expect(told).toEqual(["memory filling: it is empty", "stocks filling: it is empty"]);
+      expect([sink.opened, stocks.opened]).toEqual([2, 2]);
+    } finally {
+      await two?.stop();
+      for (const own of inventories) await own.stop();
+      clearInterval(telling);
+    }
   });
 });
 
