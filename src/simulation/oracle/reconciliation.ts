@@ -100,6 +100,11 @@ export class ReconciliationOracle {
     this.#settleMs = settleMs;
   }
 
+  /** Whether every run that was begun has ended. */
+  isAtRest(): boolean {
+    return [...this.runs.values()].every(({ isEnded }) => isEnded);
+  }
+
   /** The other side tells a fact of its own goods. */
   tells(id: string, now: number): void {
     this.#facts.set(id, { toldAt: now, arrivedAt: Number.POSITIVE_INFINITY });
