@@ -370,7 +370,7 @@ describe("a replay", () => {
     const { id } = await createWebhook(house);
     accepted(await house.relay.pause(id, admin));
     await receive(house, "a");
-    const position = house.inventory.position();
+    const position = await house.inventory.position();
     await receive(house, "b");
     accepted(await house.relay.replay(id, position, admin));
     accepted(await house.relay.enable(id, admin));
