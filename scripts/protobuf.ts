@@ -44,7 +44,7 @@ export function protobufErrors(home: string): readonly string[] {
   const errors: string[] = [];
   const lint = buf(home, "lint");
   if (!lint.ok) errors.push(lint.said);
-  for (const released of globSync("released/*.binpb", { cwd: join(home, "api") })) {
+  for (const released of globSync("larder/released/*.binpb", { cwd: join(home, "api") })) {
     const { ok, said } = buf(home, "breaking", "--against", released, "--path", "larder/v1");
     if (!ok) errors.push(`against ${released}:\n${said}`);
   }

@@ -118,7 +118,7 @@ export async function start({ settings }: Pick<Loaded, "settings">, logger: Logg
 
 /** Tells where the server is, once: for people on a terminal, else as one line of JSON. The key is told nowhere else. */
 function greet(server: RunningServer, { settings }: Loaded, flags: ServeFlags, io: Io): void {
-  const { url, clusterAddress, adminKey } = server;
+  const { url, grpcAddress, clusterAddress, adminKey } = server;
   const secret = adminKey?.state === "made" ? adminKey.secret : undefined;
   const hasApi = server.modules.includes("gateway");
   if (flags.json || !io.isTerminal.out) {
@@ -127,6 +127,7 @@ function greet(server: RunningServer, { settings }: Loaded, flags: ServeFlags, i
       JSON.stringify({
         event: "listening",
         ...urls,
+        ...(grpcAddress !== undefined && { grpc: grpcAddress }),
         ...(clusterAddress !== undefined && { cluster: clusterAddress }),
         ...(secret !== undefined && { adminKey: secret }),
         pid: process.pid,
@@ -139,6 +140,7 @@ function greet(server: RunningServer, { settings }: Loaded, flags: ServeFlags, i
     );
     if (url !== undefined && hasApi) for (const line of banner(url)) io.out(line);
     else io.out(`  metrics  ${url}/metrics`);
+    if (grpcAddress !== undefined) io.out(`  gRPC     ${grpcAddress}`);
     if (clusterAddress !== undefined) io.out(`  cluster  ${clusterAddress}`);
     if (secret !== undefined) for (const line of keyNotice(secret, io)) io.out(line);
   }

@@ -376,7 +376,10 @@ export const limits = {
   grpcPingMs: 20_000,
   grpcPingAnswerMs: 10_000,
   /** Calls of one conversation that are being decided; its next message is read when there are fewer. */
-  grpcConversationInFlightMax: 1000,
+  grpcConversationInFlightMax: 500,
+  grpcConversationCallsMax: 100,
+  /** Rejected facts of one stream that are listed; all are counted. */
+  grpcRejectedListedMax: 1000,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

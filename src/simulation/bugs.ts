@@ -1,3 +1,5 @@
+import type { Part } from "./history.ts";
+
 /**
  * Bugs to plant, so that it is known that the simulator would see them. Each is a change of one text in one file, made
  * while the module is loaded (plant.ts): the product has no switch for it. `find` must stand in its file exactly once;
@@ -11,12 +13,15 @@ export interface Bug {
   readonly replace: string;
   /** What goes wrong, and which promise that breaks. */
   readonly why: string;
+  /** What only some histories have, where it shows only in these: then all are run with it. */
+  readonly part?: Part;
   /** The test that catches it, where the simulator does not come to it. */
   readonly caughtBy?: string;
 }
 
 const inventory = "services/inventory";
 const stock = `${inventory}/domain/stock`;
+const cold = "platform/storage/cold";
 
 export const bugs: readonly Bug[] = [
   // Appending and answering
@@ -391,6 +396,176 @@ export const bugs: readonly Bug[] = [
     find: "if (this.#isUnsure) await this.#catchUp();",
     replace: "",
     why: "The chain goes on from a seal that is not in the log, and verification finds damage where there is none.",
+  },
+  // Cold files
+  {
+    name: "cold-file-not-read-back",
+    file: `${cold}/write-file.ts`,
+    find: 'await readBack(store, manifest, check, content.digest("hex"));',
+    replace: "",
+    why: "Days are removed from the log although the disk did not keep what was written of them.",
+    part: "cold",
+  },
+  {
+    name: "removed-before-the-seam",
+    file: `${cold}/cold-archive.ts`,
+    find: "await this.#log.putManifest(manifest, text);\n    whole.moved(manifest);",
+    replace: "whole.moved(manifest);\n    await this.#removeMoved();\n    await this.#log.putManifest(manifest, text);",
+    why: "Between two steps a day is neither in the log nor in a file that the log names.",
+    part: "cold",
+  },
+  {
+    name: "unsealed-days-moved",
+    file: `${cold}/cold-archive.ts`,
+    find: "ofDay >= head || ofDay > upTo",
+    replace: "ofDay >= head",
+    why: "What no seal covers, and no read model has seen, leaves the log.",
+    part: "cold",
+  },
+  {
+    name: "newest-unit-moved",
+    file: `${cold}/cold-archive.ts`,
+    find: "ofDay >= head || ofDay > upTo",
+    replace: "ofDay > upTo + 1",
+    why: "The unit that the log goes on from leaves it.",
+    part: "cold",
+  },
+  {
+    name: "unknown-move-forgotten",
+    file: `${cold}/cold-archive.ts`,
+    find: "if (manifest.firstSequence > whole.seam) whole.moved(manifest);",
+    replace: "",
+    why: "A day whose move was of unknown outcome is moved once more, and the chain of manifests breaks.",
+    part: "cold",
+  },
+  // Deliveries and the queue of facts
+  {
+    name: "place-before-its-events",
+    file: "services/relay/dispatcher.ts",
+    find: "        await sendAll(events, options);\n",
+    replace: "        onMoved(position, events.length);\n        await sendAll(events, options);\n",
+    why: "A webhook is said to have come to where its events are not in its queue yet: a stop or a crash in between loses them.",
+    part: "webhooks",
+  },
+  {
+    name: "given-up-without-a-word",
+    file: "platform/messaging/worker.ts",
+    find: 'return (await messaging.deadLetter(delivery, cause)) ? "dead" : "lost";',
+    replace: 'return (await messaging.acknowledge(delivery)) ? "done" : "lost";',
+    why: "What was tried often enough is gone, and no dead letter says so (I7).",
+    part: "webhooks",
+  },
+  {
+    name: "dead-letter-lets-others-pass",
+    file: "platform/messaging/worker.ts",
+    find: "await messaging.deadLetter(delivery, cause)) ?",
+    replace: "await messaging.deadLetter(delivery, cause, { freesKey: true })) ?",
+    why: "Behind an event that was given up, those of the same stock go on: their order is lost.",
+    part: "webhooks",
+  },
+  {
+    name: "webhook-without-order",
+    file: "services/relay/dispatcher.ts",
+    find: '    key: isLongerThan(key, limits.identifierLengthMax) ? hash("sha256", key) : key,\n',
+    replace: "",
+    why: "Events of one stock are delivered side by side.",
+    part: "webhooks",
+  },
+  {
+    name: "filter-ignored",
+    file: "services/relay/dispatcher.ts",
+    find: "    ...(skus && { skus: new Set(skus) }),\n",
+    replace: "",
+    why: "A webhook gets events of skus that it did not choose.",
+    part: "webhooks",
+  },
+  {
+    name: "limits-of-a-webhook-ignored",
+    file: "services/relay/dispatcher.ts",
+    find: "...(limitedTo && { locations: new Set(limitedTo) })",
+    replace: "",
+    why: "Someone limited to one place is told of the others.",
+    part: "webhooks",
+  },
+  {
+    name: "replay-taken-for-a-repeat",
+    file: "services/relay/dispatcher.ts",
+    find: "id: `${replays}:${event.id}`",
+    replace: "id: event.id",
+    why: "What is to be sent again is known to the queue, and left out.",
+    part: "webhooks",
+  },
+  {
+    name: "replay-from-where-it-is",
+    file: "services/relay/domain/webhook.ts",
+    find: "replays: before.replays + 1 }",
+    replace: "replays: before.replays }",
+    why: "A replay changes nothing, for the place from before it still counts.",
+    part: "webhooks",
+  },
+  {
+    name: "replay-passes-over",
+    file: "services/relay/relay.ts",
+    find: "isAhead ? place : after",
+    replace: "after",
+    why: "A replay from a position that a webhook has not come to yet leaves out what lies between.",
+    part: "webhooks",
+  },
+  {
+    name: "former-secret-forgotten",
+    file: "services/relay/deliverer.ts",
+    find: "? [secret, former.secret] : [secret]",
+    replace: "? [secret] : [secret]",
+    why: "While a secret is being replaced, receivers that still have the former one refuse everything.",
+    part: "webhooks",
+  },
+  {
+    name: "gone-and-not-believed",
+    file: "services/relay/relay.ts",
+    find: "if (isGone) this.#disable(",
+    replace: 'if (isGone && id === "") this.#disable(',
+    why: "A receiver that wants nothing any more is called for ever.",
+    part: "webhooks",
+  },
+  {
+    name: "queued-facts-not-waited-for",
+    file: "services/intake/queue/recorder.ts",
+    find: "const { rejected } = await untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold);",
+    replace: "untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold).catch(() => undefined);\n    const rejected = [];",
+    why: "Facts leave the queue before they are recorded: a crash loses them, and nobody hears of those that are rejected (I7).",
+    part: "queue",
+  },
+  {
+    name: "rejected-facts-vanish",
+    file: "services/intake/queue/recorder.ts",
+    find: "messaging.sendDead(delivery.queue, aloneOf(fact, delivery), { cause, attempts, firstAttemptAt }),",
+    replace: "Promise.resolve(fact),",
+    why: "Of facts that came together, those that are rejected are neither recorded nor dead letters (I7).",
+    part: "queue",
+  },
+  {
+    name: "rejected-fact-holds-up-others",
+    file: "services/intake/queue/recorder.ts",
+    find: 'return { outcome: "dead", cause, freesKey: true };',
+    replace: 'return { outcome: "dead", cause };',
+    why: "Behind a rejected fact, all that is told of the same stock waits until someone looks.",
+    part: "queue",
+  },
+  {
+    name: "receipt-forgotten",
+    file: "services/intake/queue/recorder.ts",
+    find: "const receivedAt = waiting.map((one) => one.receivedAt);",
+    replace: "const receivedAt = undefined;",
+    why: "A fact without a time counts as of when it was judged, and not as of its receipt.",
+    part: "queue",
+  },
+  {
+    name: "limits-left-behind",
+    file: "services/intake/queue/message.ts",
+    find: "    ...(isTexts(locations) && { locations: new Set(locations) }),\n",
+    replace: "",
+    why: "By way of the queue a key speaks for places that it may not.",
+    part: "queue",
   },
 ];
 

@@ -35,7 +35,7 @@ const codes = {
   "too-many-requests": atTheEdge,
   overloaded: "needs 50,000 commands that wait at once; tests of the ledger have them",
   "read-side-behind": "the read side is fed before anyone is answered; tests of the consumer hold it back",
-  "archive-unavailable": "given by engines that have cold files, which the simulator's store has not",
+  "archive-unavailable": true,
   "storage-unavailable": true,
   "peer-unavailable": "given by calls to other processes, of which the simulator has none",
   "shutting-down": true,

@@ -6,15 +6,24 @@
 import type { DerivedChanges, DerivedStore } from "../platform/storage/index.ts";
 import { MemoryDerivedStore } from "../platform/storage/memory/memory-derived.ts";
 import { readUnit, type StoredUnit } from "../platform/storage/unit.ts";
+import { ColdDisk } from "./cold-disk.ts";
 import type { Random } from "./random.ts";
 
 /** What became of the derived store at a crash. */
 export type DerivedFate = "kept" | "behind" | "lost";
 
 export class Disk {
-  /** The log as it survives a crash: a line for each unit, its checksum before it. */
+  /**
+   * The log as it survives a crash: a line for each unit, its checksum before it; empty once it was removed, because a cold
+   * file has the unit.
+   */
   readonly durable: string[] = [];
-  #written: string[] = [];
+  /** Cold files, and what the log says of them. */
+  readonly cold = new ColdDisk();
+  /** Lines that were removed from the beginning of the log. */
+  removed = 0;
+  /** Lines, and changes of what the log says of its cold files. */
+  #written: (string | (() => void))[] = [];
   /** What the lines say, read from them once; nobody changes it. */
   readonly #units: StoredUnit[] = [];
   outgoingPaused = false;
@@ -24,8 +33,32 @@ export class Disk {
     for (const unit of units) this.#written.push(lineOf(unit));
   }
 
+  /** Changes the log otherwise than by another line. */
+  change(make: () => void): void {
+    this.#written.push(make);
+  }
+
   sync(): void {
-    this.durable.push(...this.#written.splice(0));
+    this.#keep(this.#written.splice(0));
+  }
+
+  /** The place of the first unit that is still in the log itself. */
+  firstKept(): number | undefined {
+    return this.units()[this.removed]?.seq;
+  }
+
+  /** Removes the lines of the units that begin at or before an event. */
+  removeUpTo(seq: number): void {
+    const units = this.units();
+    for (; (units[this.removed]?.seq ?? Number.POSITIVE_INFINITY) <= seq; this.removed += 1)
+      this.durable[this.removed] = "";
+  }
+
+  #keep(written: readonly (string | (() => void))[]): void {
+    for (const one of written) {
+      if (typeof one === "string") this.durable.push(one);
+      else one();
+    }
   }
 
   /** Takes back what was written and not synced: the write failed in the open, as on a full disk. */
@@ -40,11 +73,11 @@ export class Disk {
   } {
     const written = this.#written.splice(0);
     const log = written.length === 0 ? undefined : random.pick(["none", "whole", "part", "torn"] as const);
-    if (log === "whole") this.durable.push(...written);
-    if (log === "part" || log === "torn")
-      this.durable.push(...written.splice(0, random.between(0, written.length - 1)));
+    if (log === "whole") this.#keep(written);
+    if (log === "part" || log === "torn") this.#keep(written.splice(0, random.between(0, written.length - 1)));
     const next = written[0];
-    if (log === "torn" && next !== undefined) this.durable.push(next.slice(0, random.between(1, next.length - 1)));
+    if (log === "torn" && typeof next === "string")
+      this.durable.push(next.slice(0, random.between(1, next.length - 1)));
     const derived = random.pick<DerivedFate>(["kept", "behind", "lost"]);
     this.derived = this.derived.after(derived, random);
     return { log, derived };
@@ -58,7 +91,7 @@ export class Disk {
     return units;
   }
 
-  /** The units before the first torn line. */
+  /** The units before the first torn line; those of removed lines too, as an index of the log knows of them. */
   units(): readonly StoredUnit[] {
     for (let index = this.#units.length; index < this.durable.length; index += 1) {
       const unit = unitIn(this.durable[index] ?? "");

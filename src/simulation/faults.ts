@@ -1,5 +1,6 @@
 /** What may go wrong in a history, and how often. Each history has its own mixture, some of it switched off. */
 import type { AppendUnit } from "../platform/storage/index.ts";
+import { coldFaultKinds } from "./cold-faults.ts";
 import type { QueueFate, QueueFates } from "./queues.ts";
 import type { Random } from "./random.ts";
 import { type AppendFate, appendFaults, crashPoints, type Fates, type ReadFate } from "./storage.ts";
@@ -51,6 +52,7 @@ export const faultKinds = [
   "delivery-unanswered",
   "delivery-late",
   "delivery-gone",
+  ...coldFaultKinds,
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];

@@ -4,6 +4,7 @@
  * (liveness).
  */
 import { createHash } from "node:crypto";
+import { ColdPart } from "./cold-part.ts";
 import { mustHaveConverged } from "./converged.ts";
 import { Disk, unitIn } from "./disk.ts";
 import { drawMixture, type FaultKind, fatesOf, type Mixture, queueFatesOf, type Upheaval } from "./faults.ts";
@@ -14,7 +15,7 @@ import { type Answer, factsIn, isFinal, type Operation } from "./operations.ts";
 import { DeliveryOracle } from "./oracle/deliveries.ts";
 import { LogOracle } from "./oracle/log.ts";
 import { factsOf, QueuedFactsOracle } from "./oracle/queued-facts.ts";
-import { must, Violation } from "./oracle/shapes.ts";
+import { type LoggedUnit, must, Violation } from "./oracle/shapes.ts";
 import { factsQueue, QueuedFacts } from "./queued-facts.ts";
 import { QueuesDisk } from "./queues.ts";
 import { type Random, seededRandom } from "./random.ts";
@@ -45,8 +46,13 @@ const hour = 60 * minute;
 const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
-export async function runHistory(seed: number, steps: number): Promise<HistoryResult> {
-  const world = new World(seed);
+/** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
+export const parts = ["cold", "webhooks", "queue"] as const;
+export type Part = (typeof parts)[number];
+const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2 };
+
+export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
+  const world = new World(seed, wanted);
   try {
     await world.run(steps);
   } catch (error) {
@@ -77,6 +83,7 @@ class World {
   readonly #queuedOracle: QueuedFactsOracle;
   readonly #queuedFacts: QueuedFacts | undefined;
   readonly #queues: QueuesDisk;
+  readonly #cold: ColdPart | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -89,7 +96,7 @@ class World {
   #outOfReachUntil = 0;
   #failure: unknown;
 
-  constructor(seed: number) {
+  constructor(seed: number, wanted: readonly Part[]) {
     const random = seededRandom(seed);
     this.#seed = seed;
     this.#random = random;
@@ -112,32 +119,61 @@ class World {
         })
       : undefined;
     const fail = (error: unknown) => this.#fail(error);
+    const look = () => this.#look();
     const glance = () => scheduler.now + this.#clockOffset;
+    const has = (part: Part) => others.chance(share[part]) || wanted.includes(part);
+    this.#cold = has("cold")
+      ? new ColdPart({
+          scheduler,
+          random: others.fork(),
+          disk,
+          oracle: this.#oracle,
+          look,
+          isCalm: weather.calm,
+          glance,
+          note,
+          fail,
+        })
+      : undefined;
+    const { shop } = this.#workload;
     this.#queues = new QueuesDisk(glance, (queue, { body, headers = {} }, now) => {
       if (queue === factsQueue) this.#receive(body, headers, now);
     });
-    const { scale, skus, locations } = this.#workload.shop;
     this.#deliveries = new DeliveryOracle(this.#oracle);
-    const delivering = { oracle: this.#deliveries, look: () => this.#look(), isCalm: weather.calm, note, fail };
-    this.#subscribers = others.chance(0.15)
-      ? new Subscribers({ scheduler, random: others.fork(), skus, locations, ...delivering })
+    this.#subscribers = has("webhooks")
+      ? new Subscribers({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#deliveries,
+          look,
+          isCalm: weather.calm,
+          note,
+          fail,
+          skus: shop.skus,
+          locations: shop.locations,
+        })
       : undefined;
     this.#queuedOracle = new QueuedFactsOracle(this.#oracle, (fact) => this.#workload.flawsOf(fact));
-    this.#queuedFacts =
-      scale.queued > 0 ? new QueuedFacts({ random: others.fork(), oracle: this.#queuedOracle, fail }) : undefined;
-    const parts = [this.#subscribers, this.#queuedFacts].filter((part) => part !== undefined);
+    shop.hasQueue = has("queue");
+    this.#queuedFacts = shop.hasQueue
+      ? new QueuedFacts({ random: others.fork(), oracle: this.#queuedOracle, fail })
+      : undefined;
     this.#environment = {
       warehouse: this.#warehouse,
+      cold: this.#cold,
       queues: this.#queues,
       queueFates: queueFatesOf(others.fork(), mixture, weather, note, () => this.#crashSoon()),
       queuedFacts: this.#queuedFacts,
-      parts,
+      parts: [this.#subscribers, this.#queuedFacts].filter((part) => part !== undefined),
       random: others,
       glance,
       scheduler,
       disk,
       setup: drawSetup(random),
-      fates: fatesOf(random.fork(), mixture, weather, note, () => this.#crash()),
+      fates: {
+        ...fatesOf(random.fork(), mixture, weather, note, () => this.#crash()),
+        ...(this.#cold && { cold: this.#cold.fates }),
+      },
       clock: (server) => this.#readClock(server),
       fail,
     };
@@ -170,10 +206,11 @@ class World {
     this.#startServer();
     for (this.step = 1; this.step <= steps; this.step += 1) {
       if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
-      else this.#ask(this.#route() ?? this.#workload.next(this.#scheduler.now));
+      else this.#ask(this.#route() ?? this.#cold?.step(this.#server) ?? this.#workload.next(this.#scheduler.now));
       this.#subscribers?.tend(this.step);
       this.#queuedFacts?.tend();
       await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
+      await this.#cold?.mustHoldAll();
       if (this.step % stepsBetweenFolds === 0) await mustFold(this.#disk, this.#oracle);
     }
     this.step = steps;
@@ -188,6 +225,7 @@ class World {
     this.#follower?.mustBeDone();
     await this.#mustStartTheSame();
     if (this.#server.messaging !== undefined) await this.#subscribers?.mustBeDone(this.#server.messaging);
+    await this.#cold?.mustBeWhole(this.#server, (ms) => this.#pass(ms));
   }
 
   /** Lets time pass, and all that is due happen. */
@@ -207,6 +245,7 @@ class World {
       this.#seen += 1;
       this.#tell(written.body);
       this.#try(() => {
+        this.#cold?.coming(written.body, JSON.parse(written.body) as LoggedUnit);
         const unit = this.#oracle.unit(written.body, written.decidedAt);
         if (this.#subscribers !== undefined) this.#deliveries.unit(unit, this.#oracle.head, this.#scheduler.now);
         this.#requests.weigh(this.#oracle, unit.at);

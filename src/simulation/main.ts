@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bugs } from "./bugs.ts";
 import { notReached } from "./coverage.ts";
-import { runHistory } from "./history.ts";
+import { parts, runHistory } from "./history.ts";
 import { nothing, type Totals, together, totalsOf } from "./totals.ts";
 
 const { values: flags } = parseArgs({
@@ -18,6 +18,8 @@ const { values: flags } = parseArgs({
     histories: { type: "string", default: "1" },
     /** A planted bug of bugs.ts, to be caught. */
     bug: { type: "string" },
+    /** Something that is else only in some histories (`parts` of history.ts), for each of these. */
+    with: { type: "string", multiple: true, default: [] },
     /** Processes that share the histories. */
     jobs: { type: "string" },
     /** Fails when a kind of fault or a refusal was not reached. */
@@ -48,6 +50,12 @@ if (flags.bug !== undefined && !bugs.some(({ name }) => name === flags.bug)) {
   process.exit(2);
 }
 
+const wanted = parts.filter((part) => flags.with.includes(part));
+if (wanted.length < flags.with.length) {
+  process.stderr.write(`--with takes, once each, ${parts.join(", ")}\n`);
+  process.exit(2);
+}
+
 const started = performance.now();
 const isHere = jobs <= 1 && flags.bug === undefined;
 const totals = isHere ? await runHere() : await runInProcesses();
@@ -60,7 +68,7 @@ process.exitCode = totals.failures.length > 0 || missing.length > 0 ? 1 : 0;
 async function runHere(): Promise<Totals> {
   let all = nothing;
   for (let seed = first; seed < first + histories; seed += 1) {
-    const result = await runHistory(seed, steps);
+    const result = await runHistory(seed, steps, wanted);
     all = together(all, totalsOf(result));
     if (histories === 1 && !flags.json) process.stdout.write(`Seed ${seed}: trace ${result.hash}\n`);
     if (result.failure !== undefined && !flags.all) break;
@@ -92,6 +100,7 @@ function runProcess(seed: number, count: number): Promise<Totals> {
     1,
     "--json",
     ...(flags.all ? ["--all"] : []),
+    ...wanted.flatMap((part) => ["--with", part]),
   ];
   const env = { ...process.env, ...(flags.bug !== undefined && { LARDER_PLANTED_BUG: flags.bug }) };
   const child = spawn(
@@ -126,10 +135,11 @@ function runProcess(seed: number, count: number): Promise<Totals> {
 function tell(all: Totals): void {
   const seconds = (performance.now() - started) / 1000;
   for (const { seed, step, problem } of all.failures) {
-    const bug = flags.bug === undefined ? "" : ` --bug ${flags.bug}`;
+    const options = wanted.map((part) => ` --with ${part}`);
+    if (flags.bug !== undefined) options.push(` --bug ${flags.bug}`);
     process.stdout.write(
       `Seed ${seed} fails at step ${step}, commit ${commit()}:\n  ${problem.replaceAll("\n", "\n  ")}\n` +
-        `Replay: npm run simulate -- --seed ${seed} --steps ${steps}${bug}\n`,
+        `Replay: npm run simulate -- --seed ${seed} --steps ${steps}${options.join("")}\n`,
     );
   }
   const faults = Object.values(all.faults).reduce((sum, count) => sum + count, 0);

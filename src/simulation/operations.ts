@@ -45,7 +45,8 @@ export type Request =
   | { readonly kind: "fulfil"; readonly id: string; readonly lines?: readonly FulfilLine[]; readonly key?: string }
   | { readonly kind: "release"; readonly id: string }
   | { readonly kind: "read"; readonly id: string }
-  | { readonly kind: "stock"; readonly sku: string }
+  /** Now, or as it was known at another time. */
+  | { readonly kind: "stock"; readonly sku: string; readonly knownAt?: number }
   | { readonly kind: "availability"; readonly skus: readonly string[]; readonly minPosition?: string }
   | { readonly kind: "list"; readonly reference: string }
   | { readonly kind: "item"; readonly sku: string; readonly body: ItemBody }
@@ -73,6 +74,7 @@ export interface Answer {
 /** Codes by which a server says that asking again may help. */
 const retryable = new Set([
   "storage-unavailable",
+  "archive-unavailable",
   "shutting-down",
   "overloaded",
   "version-conflict",
@@ -125,8 +127,10 @@ async function ask(inventory: RunningInventory, operation: Exclude<Operation, { 
       return inventory.release(operation.id, caller);
     case "read":
       return inventory.reservation(operation.id, caller);
-    case "stock":
-      return inventory.stock(operation.sku, {}, caller);
+    case "stock": {
+      const { sku, knownAt } = operation;
+      return inventory.stock(sku, knownAt === undefined ? {} : { knownAt: new Date(knownAt).toISOString() }, caller);
+    }
     case "availability":
       return inventory.availability(operation.skus, undefined, caller, operation.minPosition);
     case "list":

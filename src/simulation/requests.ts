@@ -116,6 +116,9 @@ export class Requests implements Asked {
         return;
       default: {
         const text = answerText(operation, answer);
+        // What was known at a past moment is the same whenever it is asked.
+        if (operation.kind === "stock" && operation.knownAt !== undefined)
+          right.add(rightAnswer(oracle, operation, 0) ?? "");
         const others = () => [...right].join("\n  ") || "to change something first";
         must(
           right.has(text),

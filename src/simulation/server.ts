@@ -1,6 +1,7 @@
 /** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
 import type { Messaging } from "../platform/messaging/index.ts";
 import type { Timers } from "../platform/timers/index.ts";
+import type { RunningArchive } from "../services/archive/index.ts";
 import {
   inventoryTagging,
   type RunningInventory,
@@ -8,6 +9,7 @@ import {
   startInventory,
 } from "../services/inventory/index.ts";
 import { type RunningSync, silentObserver as silentSync, startSync } from "../services/sync/index.ts";
+import type { ColdPart } from "./cold-part.ts";
 import type { Disk } from "./disk.ts";
 import { type Answer, type Operation, perform } from "./operations.ts";
 import { Violation } from "./oracle/shapes.ts";
@@ -55,6 +57,8 @@ export interface ServerEnvironment {
   readonly queuedFacts: QueuedFacts | undefined;
   /** What else runs beside the inventory. */
   readonly parts: readonly Part[];
+  /** Moves old days into cold files; nothing does in most histories. */
+  readonly cold: ColdPart | undefined;
   readonly random: Random;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
@@ -68,6 +72,7 @@ export class Server {
   inventory: RunningInventory | undefined;
   storage: SimulatedStorage | undefined;
   messaging: Messaging | undefined;
+  archive: RunningArchive | undefined;
   #sync: RunningSync | undefined;
   readonly #running: { stop(): Promise<void> }[] = [];
   readonly #environment: ServerEnvironment;
@@ -107,6 +112,7 @@ export class Server {
       await this.#startSync(inventory);
       await this.#startParts(inventory, timers);
       if (this.life.dead) return;
+      this.archive = this.#environment.cold?.startArchive(this, this.storage, inventory);
       this.inventory = inventory;
       this.state = "up";
     } catch (error) {
@@ -161,6 +167,7 @@ export class Server {
   async stop(): Promise<void> {
     this.state = "stopping";
     await Promise.all(this.#running.map((running) => running.stop()));
+    await this.archive?.stop();
     await this.#sync?.stop();
     await this.inventory?.stop();
     await this.storage?.close();
@@ -174,5 +181,6 @@ export class Server {
 }
 
 export function isStorageFault(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "storage-unavailable";
+  const { code } = error instanceof Error ? (error as { code?: unknown }) : {};
+  return code === "storage-unavailable" || code === "archive-unavailable";
 }

@@ -19,6 +19,8 @@ import type {
 import { noTags } from "../platform/storage/index.ts";
 import { MemoryLog } from "../platform/storage/memory/memory-log.ts";
 import type { Timers } from "../platform/timers/index.ts";
+import { type Archived, archivedLog } from "./archived-log.ts";
+import type { ColdFates } from "./cold-faults.ts";
 import type { Disk } from "./disk.ts";
 import type { Life } from "./scheduler.ts";
 
@@ -50,6 +52,8 @@ export interface Fates {
   read(): ReadFate;
   /** Ends the process that the storage belongs to, and crashes its disk. */
   crash(): void;
+  /** Of cold files; undefined in a store that has none. */
+  readonly cold?: ColdFates;
 }
 
 type Listener = (units: readonly RecordedUnit[]) => void;
@@ -62,6 +66,7 @@ export class SimulatedStorage implements Storage {
   readonly #life: Life;
   readonly tagging: Tagging;
   readonly #log: MemoryLog;
+  readonly #archived: Archived | undefined;
   readonly #listeners = new Set<Listener>();
   #lastAppend: Promise<unknown> = Promise.resolve();
   #isClosed = false;
@@ -76,6 +81,21 @@ export class SimulatedStorage implements Storage {
     this.#fates = fates;
     this.#life = life;
     for (const unit of disk.open()) this.#log.load(unit);
+    this.#archived =
+      fates.cold &&
+      archivedLog({
+        disk,
+        fates: fates.cold,
+        epochs: this.epochs,
+        log: this.#log,
+        wait: (ms) => this.#wait(ms),
+        die: () => this.#die(),
+        inTurn: (work) => this.#inTurn(work),
+      });
+  }
+
+  get archive() {
+    return this.#archived?.archive;
   }
 
   get derived() {
@@ -93,9 +113,14 @@ export class SimulatedStorage implements Storage {
   async append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]> {
     checkUnits(units);
     const fate = this.#fates.append(units);
-    const appended = this.#lastAppend.then(() => this.#append(units, fate));
-    this.#lastAppend = appended.catch(() => undefined);
-    return appended;
+    return this.#inTurn(() => this.#append(units, fate));
+  }
+
+  /** After all that was to be written before. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lastAppend.then(work);
+    this.#lastAppend = done.catch(() => undefined);
+    return done;
   }
 
   async #append(units: readonly AppendUnit[], fate: AppendFate): Promise<readonly AppendOutcome[]> {
@@ -149,7 +174,15 @@ export class SimulatedStorage implements Storage {
 
   async readStream(stream: string, after?: number, upTo?: number): Promise<readonly RecordedEvent[]> {
     await this.#reading();
-    return this.#log.readStream(stream, after, upTo);
+    if (this.#archived === undefined) return this.#log.readStream(stream, after, upTo);
+    const events: RecordedEvent[] = [];
+    for (const seq of this.#log.placesOf(stream, after, upTo)) {
+      const unit = await this.#archived.whole.unit(seq);
+      for (const event of unit?.events ?? [])
+        if (event.stream === stream && event.version > (after ?? 0) && event.version <= (upTo ?? event.version))
+          events.push(event);
+    }
+    return events;
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
@@ -159,12 +192,12 @@ export class SimulatedStorage implements Storage {
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
     await this.#reading();
-    return this.#log.readLog(after, limit);
+    return this.#archived?.whole.read(after, limit, this.#log.head()) ?? this.#log.readLog(after, limit);
   }
 
   async sequenceAt(instant: Instant): Promise<Sequence> {
     await this.#reading();
-    return this.#log.sequenceAt(instant);
+    return this.#archived?.whole.sequenceAt(instant, this.#log.head()) ?? this.#log.sequenceAt(instant);
   }
 
   async findClaims(keys: readonly string[]): Promise<readonly (ClaimRecord | undefined)[]> {
@@ -198,6 +231,7 @@ export class SimulatedStorage implements Storage {
   }
 
   async close(): Promise<void> {
+    await this.archive?.close();
     await this.#lastAppend;
     this.#isClosed = true;
   }
@@ -213,6 +247,12 @@ export class SimulatedStorage implements Storage {
     if (this.#life.dead) return new Promise(() => {});
     return ms === 0 ? Promise.resolve() : new Promise((resolve) => void this.#timers.after(ms, resolve));
   }
+
+  /** Whether an error is one that this store, or its disk, has thrown on purpose. */
+  readonly isFault = (error: unknown): boolean => {
+    const isOurs = error instanceof PlatformError || String(error).endsWith("a fault");
+    return isOurs || this.#life.dead || this.#isClosed;
+  };
 
   #die(): Promise<never> {
     this.#fates.crash();

@@ -49,6 +49,8 @@ describe("settings", () => {
       ["clusterPort", "LARDER_CLUSTER_PORT", "--cluster-port"],
       ["clusterSecret", "LARDER_CLUSTER_SECRET", "--cluster-secret"],
       ["clusterTls", "LARDER_CLUSTER_TLS", "--cluster-tls"],
+      ["grpcPort", "LARDER_GRPC_PORT", "--grpc-port"],
+      ["grpcTls", "LARDER_GRPC_TLS", "--grpc-tls"],
       ["serverKey", "LARDER_SERVER_KEY", "--server-key"],
       ["intakeFolder", "LARDER_INTAKE_FOLDER", "--intake-folder"],
       ["archiveAfter", "LARDER_ARCHIVE_AFTER", "--archive-after"],

@@ -105,7 +105,19 @@ export const schema = {
     type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
     default: null,
     description:
-      "Folder with `cert.pem`, `key.pem` and `ca.pem`: processes of the cluster talk to each other by TLS, and each shows a certificate that the authority has signed, for the name or address that `LARDER_PEERS` calls it by. Without it, anyone on the way between them can read along.",
+      "Folder with `cert.pem`, `key.pem` and `ca.pem`: processes of the cluster talk to each other by TLS, and each shows a certificate of the name `larder` that the authority has signed. Without it, anyone on the way between them can read along.",
+    allowed: "the path of a folder",
+  },
+  grpcPort: {
+    type: Type.Union([Type.Null(), Type.Integer({ minimum: 0, maximum: 65_535 })]),
+    default: null,
+    description: "TCP port of the API over gRPC (docs/guides/grpc.md). 0 takes a free one, which is printed.",
+    allowed: "a port",
+  },
+  grpcTls: {
+    type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
+    default: null,
+    description: "Folder with `cert.pem` and `key.pem`: gRPC is spoken by TLS only.",
     allowed: "the path of a folder",
   },
   serverKey: {

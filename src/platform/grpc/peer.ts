@@ -79,6 +79,8 @@ export class Peer {
       "grpc.max_reconnect_backoff_ms": limits.peerAgainMsMax,
       "grpc.max_receive_message_length": limits.peerMessageBytesMax,
       "grpc.max_send_message_length": -1,
+      // Processes come and go at addresses: what the certificate says is that they belong to the cluster.
+      "grpc.ssl_target_name_override": "larder",
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_http_proxy": 0,
     });

@@ -2,4 +2,5 @@ export { acceptJson, acceptText } from "./body.ts";
 export { countingStoredForm } from "./identifier-length.ts";
 export { InFlight } from "./in-flight.ts";
 export { endWithProblem, type Finding, problemType, RequestError, sendProblem } from "./problem.ts";
-export { createHttpServer, type HttpServer, type RequestObserver } from "./server.ts";
+export { createHttpServer, type HttpServer, type RequestObserver, rejectionOf } from "./server.ts";
+export { bodyCheck } from "./validation.ts";

@@ -179,7 +179,8 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   sendProblem(reply, rejection);
 }
 
-function rejectionOf(error: unknown): Rejection {
+/** What a client is told of something that was thrown. */
+export function rejectionOf(error: unknown): Rejection {
   if (error instanceof RequestError) return error.rejection;
   // The message is for the log: it may name files and hosts.
   if (error instanceof PlatformError) return { code: error.code, detail: `${catalogue[error.code].title}.` };

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FastifySchemaCompiler } from "fastify";
-import type { TSchema } from "typebox";
+import type { Static, TSchema } from "typebox";
 import { identifierProblem, limits, normalise } from "../../kernel/index.ts";
 import { countingStoredForm } from "./identifier-length.ts";
 import { type Finding, RequestError } from "./problem.ts";
@@ -29,6 +29,16 @@ export function requestValidation(named: Readonly<Record<string, TSchema>>): Fas
     if (httpPart === "body") return bodyValidator(first.compile(schema), () => all.compile(schema));
     const part = httpPart === "params" ? "path" : httpPart === "headers" ? "header" : "query";
     return textsValidator(texts.compile(schema), part);
+  };
+}
+
+/** Checks what came by another way than HTTP as a body is checked; throws `RequestError`. */
+export function bodyCheck<Schema extends TSchema>(schema: Schema): (value: unknown) => Static<Schema> {
+  const validate = requestValidation({})({ schema, httpPart: "body", method: "", url: "" });
+  return (value) => {
+    const result = validate(value) as { readonly value?: unknown; readonly error?: Error };
+    if (result.error !== undefined) throw result.error;
+    return value as Static<Schema>;
   };
 }
 

@@ -1,13 +1,12 @@
 /** What one process of a cluster has to do with the others: the modules it offers them, and those of theirs that it uses. */
 import { hash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { limits } from "../../kernel/index.ts";
 import { parsePeers, type Settings } from "../config/index.ts";
-import { GrpcServer, ModuleServer, ModuleService, Peers, type TlsFiles } from "../grpc/index.ts";
+import { GrpcServer, ModuleServer, ModuleService, Peers } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/index.ts";
 import type { Check, Checks } from "./module.ts";
 import { type Interfaces, modules, type Offers, type Resources } from "./modules.ts";
+import { tlsOf } from "./tls.ts";
 
 type Published = keyof Interfaces & string;
 
@@ -30,7 +29,7 @@ export class RemoteModules {
   constructor(names: readonly string[], resources: Resources) {
     const { settings, logger } = resources;
     const addresses = modulesElsewhere(settings);
-    const tls = tlsOf(settings.clusterTls, true);
+    const tls = tlsOf(settings.clusterTls, { isMutual: true });
     const interfaces: Record<string, unknown> = {};
     for (const name of names as readonly Published[]) {
       const peers = new Peers({
@@ -93,7 +92,7 @@ export class OfferedModules {
       const { published } = modules[name as keyof Offers];
       if (published !== undefined) this.#modules.offer(name, { offer, methods: published.methods });
     }
-    const tls = tlsOf(settings.clusterTls, true);
+    const tls = tlsOf(settings.clusterTls, { isMutual: true });
     this.#server = new GrpcServer({
       services: [{ description: ModuleService, implementation: this.#modules.implementation() }],
       messageBytesMax: limits.peerMessageBytesMax,
@@ -114,11 +113,4 @@ export class OfferedModules {
   async close(): Promise<void> {
     await this.#server.close(0);
   }
-}
-
-/** The files of a folder; undefined without one. Throws when they can't be read. */
-export function tlsOf(folder: string | null, isMutual: boolean): TlsFiles | undefined {
-  if (folder === null) return undefined;
-  const file = (name: string) => readFileSync(join(folder, name));
-  return { cert: file("cert.pem"), key: file("key.pem"), ...(isMutual && { ca: file("ca.pem") }) };
 }

@@ -1,6 +1,6 @@
 import { limits, parseDuration } from "../../kernel/index.ts";
 import { type Archive, archiveMethods, type RunningArchive, startArchive } from "../../services/archive/index.ts";
-import { createGateway, type Gateway } from "../../services/gateway/index.ts";
+import { createGateway, createGrpcGateway, type Gateway, type GrpcGateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import {
   captureQueue,
@@ -56,6 +56,7 @@ import { relayObserver, watchRelay } from "./observe-relay.ts";
 import { sinkChecks, sinksObserver, watchSinks } from "./observe-sinks.ts";
 import { syncObserver, watchSync } from "./observe-sync.ts";
 import { randomIds } from "./random-ids.ts";
+import { tlsOf } from "./tls.ts";
 
 /** Parts of the platform that modules stand on, opened once for a process. */
 export interface Resources {
@@ -98,7 +99,7 @@ export interface Offers {
   readonly sync: RunningSync;
   readonly reconciliation: RunningReconciliations;
   readonly archive: RunningArchive;
-  readonly gateway: Gateway;
+  readonly gateway: { readonly http: Gateway; readonly grpc: GrpcGateway | undefined };
 }
 
 /**
@@ -316,7 +317,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
   },
 
   gateway: {
-    about: "answers HTTP and WebSocket",
+    about: "answers HTTP, WebSocket and gRPC",
     needs: [],
     uses: ["inventory", "intake", "relay", "sync", "reconciliation"],
     mayUse: ["archive"],
@@ -328,7 +329,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
       { identity },
     ) {
       const { metrics, contentType, scrape } = registry;
-      const feeds = new InFlight(limits.credentialFeedsMax, limits.feedsMax);
+      const [requests, feeds] = [new InFlight(), new InFlight(limits.credentialFeedsMax, limits.feedsMax)];
       registry.beforeScrape(() => metrics.openFeeds.set(feeds.total));
       const routes = new Map<string, string>();
       const routeOf = (pattern: string): string => {
@@ -353,6 +354,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
         readiness,
         isOperator: addressesIn(settings.operatorsFrom),
         factSchemas,
+        requestsInFlight: requests,
         feedsInFlight: feeds,
         metrics: {
           observe(pattern, method, status, seconds) {
@@ -363,10 +365,31 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
           expose: async () => ({ contentType, body: await scrape() }),
         },
       });
-      return { offer: gateway, stop: () => gateway.close() };
+      if (settings.grpcPort === null) return { offer: { http: gateway, grpc: undefined }, stop: () => gateway.close() };
+      const tls = tlsOf(settings.grpcTls);
+      const grpc = createGrpcGateway({
+        ...{ inventory, authenticator: identity, logger },
+        ...{ requestsInFlight: requests, feedsInFlight: feeds },
+        observe(route, status, seconds) {
+          metrics.requests.inc(1, { route, method: "GRPC", status });
+          if (!streams.has(route)) metrics.requestSeconds.observe(seconds, { route, method: "GRPC" });
+        },
+        ...(tls && { tls }),
+      });
+      return {
+        offer: { http: gateway, grpc },
+        stop: async () => void (await Promise.all([gateway.close(), grpc.close()])),
+      };
     },
   },
 };
+
+/** Calls that last as long as their client wants. */
+const streams: ReadonlySet<string> = new Set([
+  "/larder.v1.ReservationService/Converse",
+  "/larder.v1.FactService/StreamFacts",
+  "/larder.v1.ChangeService/FollowChanges",
+]);
 
 /** Milliseconds after midnight of a time as `03:00`. */
 function timeOfDayMs(text: string): number {

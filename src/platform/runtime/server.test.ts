@@ -1,8 +1,18 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import { credentials, makeGenericClientConstructor, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { inventoryTagging } from "../../services/inventory/index.ts";
 import { loadSettings, type Settings } from "../config/index.ts";
+import * as member from "../grpc/certificate.fixture.ts";
+import { HealthCheckRequestSchema, Health as HealthService } from "../grpc/generated/grpc/health/v1/health_pb.js";
+import { definitionOf } from "../grpc/index.ts";
+import { certificate, key as certificateKey } from "../outbound/certificate.fixture.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
 import { silentLogger } from "../telemetry/index.ts";
+import type { Checks } from "./module.ts";
 import { storeChecks } from "./readiness.ts";
 import { startServer, TargetError } from "./server.ts";
 
@@ -94,6 +104,48 @@ describe("a server", () => {
   });
 });
 
+describe("gRPC", () => {
+  const Health = makeGenericClientConstructor(definitionOf(HealthService), "Health");
+  const healthOf = async (address: string, how = credentials.createInsecure(), options = {}) => {
+    const client = new Health(address, how, options);
+    onTestFinished(() => client.close());
+    const check = client["Check"] as (...args: unknown[]) => void;
+    return await new Promise((resolve, reject) =>
+      check.call(client, create(HealthCheckRequestSchema, {}), (error: Error | null, answer: unknown) =>
+        error === null ? resolve(answer) : reject(error),
+      ),
+    );
+  };
+
+  it("is spoken where a port is set for it, and counted", async () => {
+    const { url, grpcAddress = "" } = await started({ grpcPort: "0" });
+    expect(await healthOf(grpcAddress)).toMatchObject({ status: 1 });
+    const Reservations = makeGenericClientConstructor({}, "larder.v1.ReservationService");
+    const client = new Reservations(grpcAddress, credentials.createInsecure());
+    onTestFinished(() => client.close());
+    const refused = await new Promise<ServiceError | null>((resolve) =>
+      client.makeUnaryRequest("/larder.v1.ReservationService/Confirm", () => Buffer.alloc(0), String, {}, resolve),
+    );
+    expect(refused).toMatchObject({ code: status.UNAUTHENTICATED });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+      'larder_gateway_requests_total{route="/larder.v1.ReservationService/Confirm",method="GRPC",status="UNAUTHENTICATED"} 1',
+    );
+    expect((await started()).grpcAddress).toBeUndefined();
+  });
+
+  it("is spoken by TLS where there is a certificate, and by nothing else", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "larder-tls-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "cert.pem"), certificate);
+    writeFileSync(join(folder, "key.pem"), certificateKey);
+    const { grpcAddress = "" } = await started({ grpcPort: "0", grpcTls: folder });
+    const trusting = credentials.createSsl(Buffer.from(certificate));
+    const named = { "grpc.ssl_target_name_override": "shop.test" };
+    expect(await healthOf(grpcAddress, trusting, named)).toMatchObject({ status: 1 });
+    await expect(healthOf(grpcAddress)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  });
+});
+
 describe("a server in several processes", () => {
   const clusterSecret = "the secret of these tests";
   const cluster = { clusterSecret, clusterPort: "0" };
@@ -179,6 +231,30 @@ describe("a server in several processes", () => {
       body: { checks: { "inventory-peers": { ok: false } } },
     });
     expect(await call("/v1/stock/apple")).toMatchObject({ status: 503, body: { code: "peer-unavailable" } });
+  });
+
+  it("talks by TLS to those that show a certificate of the cluster's authority, and to no others", async () => {
+    const folderOf = (cert: string, key: string) => {
+      const folder = mkdtempSync(join(tmpdir(), "larder-tls-"));
+      onTestFinished(() => rmSync(folder, { recursive: true }));
+      for (const [name, text] of Object.entries({ "cert.pem": cert, "key.pem": key, "ca.pem": member.certificate }))
+        writeFileSync(join(folder, name), text);
+      return folder;
+    };
+    const ours = folderOf(member.certificate, member.key);
+    const core = await started({ ...cluster, clusterTls: ours, target: "inventory" });
+    const standing = async (flags: Parameters<typeof started>[0]) => {
+      const peers = `inventory=${core.clusterAddress}`;
+      const { url } = await started({ clusterSecret, target: "intake", peers, ...flags });
+      return await vi.waitFor(async () => {
+        const { checks } = (await (await fetch(`${url}/readyz`)).json()) as { checks: Checks };
+        expect(checks["inventory-peers"]?.detail).not.toContain("not connected yet");
+        return checks["inventory-peers"];
+      });
+    };
+    expect(await standing({ clusterTls: ours })).toEqual({ ok: true, detail: "1 of 1 take calls" });
+    expect(await standing({})).toMatchObject({ ok: false });
+    expect(await standing({ clusterTls: folderOf(certificate, certificateKey) })).toMatchObject({ ok: false });
   });
 
   it("does not start without a secret", async () => {

@@ -30,6 +30,8 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Where it listens, as `http://127.0.0.1:8080`: the API, or without a gateway what operators ask for. */
   readonly url: string | undefined;
+  /** Where it answers gRPC, as `127.0.0.1:9090`; undefined when it does not. */
+  readonly grpcAddress: string | undefined;
   /** Where it offers its modules to other processes; undefined when it does not. */
   readonly clusterAddress: string | undefined;
   /** What the start did about the admin key; undefined when identity is not among the targets. */
@@ -134,14 +136,24 @@ export async function startServer({ settings, logger, version }: ServerOptions):
       if (settings.clusterPort !== null) offered = new OfferedModules(running.offers, settings, logger);
       const clusterAddress = await offered?.listen();
       if (gateway === undefined) operations = await operationsOf(resources, identity);
-      const url = await (gateway ?? operations)?.listen(settings.host, settings.port);
+      const url = await (gateway?.http ?? operations)?.listen(settings.host, settings.port);
+      const grpcAddress = await gateway?.grpc?.listen(settings.host, settings.grpcPort ?? 0);
       const drain = async () => {
         const ms = parseDuration(settings.drainDelay) ?? 0;
         if (ms === 0 || gateway === undefined) return;
-        gateway.drain();
+        gateway.http.drain();
+        gateway.grpc?.drain();
         await new Promise<void>((resolve) => void systemTimers.after(ms, resolve));
       };
-      return { url, clusterAddress, adminKey, modules: chosen.names, drain, stop: () => stop().finally(close) };
+      return {
+        url,
+        grpcAddress,
+        clusterAddress,
+        adminKey,
+        modules: chosen.names,
+        drain,
+        stop: () => stop().finally(close),
+      };
     } catch (error) {
       await stop();
       throw error;

@@ -2,11 +2,12 @@ import { mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PlatformError } from "../../kernel/index.ts";
 import { openSqliteReader, openSqliteStorage, type SqliteStorage } from "../../platform/storage/sqlite/index.ts";
 import type { Timers } from "../../platform/timers/index.ts";
 import { accepted, caller, codeOf, fact } from "../inventory/fixture.ts";
 import { coldColumns, inventoryTagging, type RunningInventory, startInventory, verifyLog } from "../inventory/index.ts";
-import { type RunningArchive, startArchive } from "./index.ts";
+import { type ArchiveOptions, type RunningArchive, startArchive } from "./index.ts";
 
 const dayMs = 86_400_000;
 const start = Date.parse("2026-08-01T08:00:00Z");
@@ -82,7 +83,7 @@ const timers: Timers = {
   elapsedMs: () => 0,
 };
 
-function archiveOf(afterDays: number | null = null): RunningArchive {
+function archiveOf(afterDays: number | null = null, ended?: ArchiveOptions["ended"]): RunningArchive {
   return startArchive({
     log: storage.archive,
     preparation: inventory.archiving,
@@ -90,6 +91,7 @@ function archiveOf(afterDays: number | null = null): RunningArchive {
     timers,
     afterDays,
     dailyAtMs: 3 * 3_600_000,
+    ...(ended !== undefined && { ended }),
   });
 }
 
@@ -268,5 +270,27 @@ describe("the schedule", () => {
     expect(await archive.status()).toMatchObject({ files: 4 });
     await archive.stop();
     expect(waiting).toEqual([]);
+  });
+
+  it("tells of a run that the store's first read kept from beginning, and goes on the next day", async () => {
+    const { versions } = storage;
+    storage.versions = () => Promise.reject(new PlatformError("storage-unavailable", "the disk can't be read"));
+    const ends: unknown[] = [];
+    const archive = archiveOf(10, (_run, error) => ends.push(error));
+    now += 19 * 3_600_000;
+    waiting.shift()?.run();
+    await new Promise(setImmediate);
+    expect(await archive.status()).toMatchObject({
+      isRunning: false,
+      lastRun: { before: "2026-08-03", files: 0, problem: expect.any(String), endedAt: expect.any(String) },
+    });
+    expect(ends).toMatchObject([{ code: "storage-unavailable" }]);
+    storage.versions = versions;
+    now += dayMs;
+    waiting.shift()?.run();
+    await new Promise(setImmediate);
+    await archive.idle();
+    expect(await archive.status()).toMatchObject({ files: 3, lastRun: { before: "2026-08-04" } });
+    await archive.stop();
   });
 });

@@ -66,9 +66,21 @@ class LocalArchive implements RunningArchive {
     if (afterDays === null || this.#options.log === undefined) return;
     const untilMs = (dailyAtMs - (clock() % dayMs) + dayMs) % dayMs;
     this.#callOff = timers.after(untilMs === 0 ? dayMs : untilMs, () => {
-      void this.start({});
+      void this.#startByItself();
       this.schedule();
     });
+  }
+
+  /** Nobody waits for the answer: a run that can't even be planned is told as one that failed, and the next day has its own. */
+  async #startByItself(): Promise<void> {
+    const startedAt = this.#options.clock();
+    try {
+      await this.start({});
+    } catch (error) {
+      const before = dateOf(startedAt - (startedAt % dayMs) - (this.#options.afterDays ?? 0) * dayMs);
+      const run = { startedAt: formatInstant(startedAt), before, days: 0, files: 0, events: 0, bytes: 0 };
+      this.#end(run, error);
+    }
   }
 
   async status(): Promise<ArchiveStatus> {
@@ -138,7 +150,7 @@ class LocalArchive implements RunningArchive {
     bounds: { readonly before: Instant; readonly upTo: number },
     days: number,
   ): Promise<void> {
-    const { clock, preparation, ended } = this.#options;
+    const { clock, preparation } = this.#options;
     let run: ArchiveRun = {
       startedAt: formatInstant(clock()),
       before: dateOf(bounds.before),
@@ -160,12 +172,16 @@ class LocalArchive implements RunningArchive {
       });
     } catch (error) {
       failure = error;
-      const isKnown = error instanceof PlatformError;
-      run = { ...run, problem: isKnown ? "The disk or a cold file failed; the server's log says how." : "It broke." };
     }
-    run = { ...run, endedAt: formatInstant(clock()) };
-    this.#lastRun = run;
-    ended?.(run, failure);
+    this.#end(run, failure);
+  }
+
+  #end(run: ArchiveRun, failure: unknown): void {
+    const { clock, ended } = this.#options;
+    const isKnown = failure instanceof PlatformError;
+    const problem = isKnown ? "The disk or a cold file failed; the server's log says how." : "It broke.";
+    this.#lastRun = { ...run, ...(failure !== undefined && { problem }), endedAt: formatInstant(clock()) };
+    ended?.(this.#lastRun, failure);
   }
 }
 

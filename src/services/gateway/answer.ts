@@ -14,11 +14,14 @@ export function sendJson(reply: FastifyReply, value: object): FastifyReply {
 /** The `Idempotency-Key` of a request: any printable ASCII, as the client chose it. */
 export function idempotencyKey({ headers }: FastifyRequest): string | undefined {
   const key = headers["idempotency-key"];
-  if (key === undefined) return undefined;
-  if (typeof key === "string" && key.length <= limits.idempotencyKeyLengthMax && /^[!-~](?:[ -~]*[!-~])?$/.test(key))
-    return key;
-  const detail = `must be 1 to ${limits.idempotencyKeyLengthMax} printable ASCII characters`;
-  throw new RequestError("invalid-request", `Idempotency-Key ${detail}.`, [
-    { in: "header", pointer: "/idempotency-key", detail },
+  if (key === undefined || isIdempotencyKey(key)) return key;
+  throw new RequestError("invalid-request", `Idempotency-Key ${keyProblem}.`, [
+    { in: "header", pointer: "/idempotency-key", detail: keyProblem },
   ]);
+}
+
+export const keyProblem = `must be 1 to ${limits.idempotencyKeyLengthMax} printable ASCII characters`;
+
+export function isIdempotencyKey(key: unknown): key is string {
+  return typeof key === "string" && key.length <= limits.idempotencyKeyLengthMax && /^[!-~](?:[ -~]*[!-~])?$/.test(key);
 }

@@ -38,11 +38,17 @@ export function rightAnswer(oracle: LogOracle, operation: Operation, now: number
       if (known === undefined || !maySee(known, operation)) return "not-found";
       return stepAnswer(oracle, operation, known, now);
     }
-    case "stock":
-      return stockText(
-        operation.sku,
-        oracle.bySku.get(operation.sku)?.map((stock) => [stock.location, stock.version, stock.totalsAt(now)] as const),
-      );
+    case "stock": {
+      const { sku, knownAt } = operation;
+      const then = oracle.moments.find(({ at }) => at === knownAt);
+      const places = oracle.bySku.get(sku)?.flatMap((stock) => {
+        const { location, version } = stock;
+        if (knownAt === undefined) return [[location, version, stock.totalsAt(now)] as const];
+        const known = then?.stocks.get(stock.key);
+        return known === undefined ? [] : [[location, known.version, known.totals] as const];
+      });
+      return stockText(sku, places);
+    }
     default:
       return undefined;
   }

@@ -2,6 +2,8 @@
  * Follows the log as it becomes durable, unit by unit, and holds each against what was asked and what the contract says
  * of it. Keeps what is then known: stocks, reservations, transfers, who has which name.
  */
+
+import type { Moment } from "./moments.ts";
 import { add, factKey, isAllocated, isTold, nameOf, pairIn } from "./names.ts";
 import { ReservationOracle } from "./reservation.ts";
 import { type Ask, type LoggedEvent, type LoggedUnit, must, type SentFact } from "./shapes.ts";
@@ -68,6 +70,8 @@ export class LogOracle {
   readonly zones = new Map<string, string>();
   /** Events that clients may see, by their place. */
   readonly publicEvents: number[] = [];
+  /** Kept to be asked for again. */
+  readonly moments: Moment[] = [];
   /** Types of events seen, as `Type.schema`. */
   readonly types = new Set<string>();
   head = 0;

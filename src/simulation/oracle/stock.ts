@@ -90,19 +90,27 @@ export class StockOracle {
     this.#resum();
   }
 
-  #resum(): void {
+  /** The newest count by a time, and the movements between it and that time. */
+  #countUntil(time: number): number {
     let basis = Number.NEGATIVE_INFINITY;
     let onHand = 0;
-    let heldBack = 0;
-    const references = new Map<string, { expected: number; received: number }>();
     for (const { key, at, counted } of this.entries) {
-      if (counted === undefined || at < basis || this.voided.has(key)) continue;
+      if (counted === undefined || at < basis || at > time || this.voided.has(key)) continue;
       basis = at;
       onHand = counted;
     }
+    for (const { key, at, units } of this.entries) {
+      if (at > basis && at <= time && !this.voided.has(key)) onHand += units;
+    }
+    return onHand;
+  }
+
+  #resum(): void {
+    const onHand = this.#countUntil(Number.POSITIVE_INFINITY);
+    let heldBack = 0;
+    const references = new Map<string, { expected: number; received: number }>();
     for (const entry of this.entries) {
       if (this.voided.has(entry.key)) continue;
-      if (entry.at > basis) onHand += entry.units;
       heldBack += entry.heldBack;
       if (entry.reference === undefined) continue;
       const sums = references.get(entry.reference) ?? { expected: 0, received: 0 };
@@ -171,6 +179,15 @@ export class StockOracle {
 
   get name(): string {
     return `${this.sku} at ${this.location}`;
+  }
+
+  get key(): string {
+    return `${this.location}\u0000${this.sku}`;
+  }
+
+  /** What was on hand at a time, by all that is known now. */
+  onHandAt(time: number): number {
+    return this.#countUntil(time);
   }
 
   /** Adds up what an event says it changed. */

@@ -83,6 +83,7 @@ interface Answering {
   readonly cause: string | null;
 }
 
+const nothing: Received = { found: [], isUndeclared: false, dueInMs: undefined };
 /** Bytes that a request without a body holds while it waits. */
 const requestBytes = 256;
 /** Milliseconds between looks of a waiting receiver while notifications are heard, and while they are not. */
@@ -292,7 +293,7 @@ class PostgresMessaging implements Messaging {
     const rows = requests.flatMap(({ messages }, index) =>
       messages.map((message) => ({ request: index + 1, ...rowOf(message) })),
     );
-    return await this.#postgres.query<Sent & { request: number }>(statements.send, [
+    const told = await this.#postgres.query<Sent & { request: number }>(statements.send, [
       this.#time(),
       requests.map(({ queue }) => queue),
       requests.map(({ topic }) => topic),
@@ -303,28 +304,45 @@ class PostgresMessaging implements Messaging {
       rows.map(({ body }) => body),
       rows.map(({ delayMs }) => delayMs),
     ]);
+    const outcomes = new Map(told.map((outcome) => [outcome.request - 1, outcome]));
+    return requests.map(
+      ({ queue }, index): Sent =>
+        outcomes.get(index) ?? { outcome: "sent", queues: queue === null ? [] : [queue], room: null },
+    );
   }
 
   async #callReceive(requests: readonly Receiving[]): Promise<readonly Received[]> {
+    // Those who ask the same of a queue are asked for together, and share what comes.
+    const shared = new Map<string, Receiving[]>();
+    for (const request of requests) {
+      const name = `${request.leaseMs} ${request.queue}`;
+      shared.set(name, [...(shared.get(name) ?? []), request]);
+    }
+    const groups = [...shared.values()];
     const rows = await this.#postgres.query<ReceivedRow>(statements.receive, [
       this.#time(),
-      requests.map(({ queue }) => queue),
-      requests.map(({ max }) => max),
-      requests.map(({ leaseMs }) => leaseMs),
+      groups.map(([first]) => first?.queue),
+      groups.map((group) => group.reduce((sum, { max }) => sum + max, 0)),
+      groups.map(([first]) => first?.leaseMs),
       unanswered,
     ]);
-    const found = requests.map((): Delivery[] => []);
-    const empty = new Map<number, ReceivedRow>();
-    for (const row of rows) {
-      const index = row.request - 1;
-      const { queue = "" } = requests[index] ?? {};
-      if (row.id === null) empty.set(index, row);
-      else found[index]?.push(deliveryOf(queue, row.id, row));
+    const answers = new Map<Receiving, Received>();
+    const rowsOf = Map.groupBy(rows, ({ request }) => request - 1);
+    for (const [index, group] of groups.entries()) {
+      const own = rowsOf.get(index) ?? [];
+      const { undeclared = false, next_due = null, now = 0 } = own.find(({ id }) => id === null) ?? {};
+      let given = 0;
+      for (const request of group) {
+        const share = own.slice(given, given + request.max);
+        given += share.length;
+        answers.set(request, {
+          found: share.flatMap((row) => (row.id === null ? [] : [deliveryOf(request.queue, row.id, row)])),
+          isUndeclared: undeclared,
+          dueInMs: next_due === null ? undefined : next_due - now,
+        });
+      }
     }
-    return found.map((found, index) => {
-      const { undeclared = false, next_due = null, now = 0 } = empty.get(index) ?? {};
-      return { found, isUndeclared: undeclared, dueInMs: next_due === null ? undefined : next_due - now };
-    });
+    return requests.map((request) => answers.get(request) ?? nothing);
   }
 
   async #callSettle(requests: readonly Answering[]): Promise<readonly (boolean | null)[]> {
@@ -338,7 +356,11 @@ class PostgresMessaging implements Messaging {
       requests.map(({ ms }) => ms),
       requests.map(({ cause }) => cause),
     ]);
-    return rows.map(({ held }) => held);
+    const held = new Map(rows.map((row) => [row.answer, row.held]));
+    return requests.map((_, index) => {
+      const answer = held.get(index + 1);
+      return answer === undefined ? false : answer;
+    });
   }
 
   async #callDepth(queues: readonly string[]): Promise<readonly (QueueDepth | undefined)[]> {

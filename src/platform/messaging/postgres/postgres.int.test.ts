@@ -1,10 +1,43 @@
-import { afterAll, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { CuttingProxy } from "../../../../test/cutting-proxy.ts";
 import { execute, startPostgres } from "../../../../test/postgres.ts";
+import { Postgres } from "../../postgres/index.ts";
 import { type MessagingUnderTest, messagingContract } from "../messaging.contract.ts";
 import { expectReliable } from "../reliability.contract.ts";
 import { VirtualTime } from "../samples.ts";
 import { openPostgresMessaging } from "./index.ts";
+
+/** What its tables must always come to, whatever was asked. */
+async function expectSound(url: string): Promise<void> {
+  const postgres = new Postgres({ url, name: "a test" });
+  const unsound = await postgres.query(`
+    select 'a turn before the first' as what, t.queue, t.place from larder.queue_turn t
+      join larder.queue q on q.number = t.queue where t.due < q.first_due
+    union all
+    select 'a turn without its message', t.queue, t.place from larder.queue_turn t
+      where not exists (select 1 from larder.queue_message m where m.queue = t.queue and m.place = t.place)
+    union all
+    select 'neither a turn, nor dead, nor behind another', m.queue, m.place from larder.queue_message m
+      where not exists (select 1 from larder.queue_turn t where t.queue = m.queue and t.place = m.place)
+        and not exists (select 1 from larder.queue_dead d where d.queue = m.queue and d.place = m.place)
+        and not exists (select 1 from larder.queue_message x
+          where x.queue = m.queue and x.key = m.key and x.place < m.place)
+    union all
+    select 'a turn behind another', t.queue, t.place from larder.queue_turn t
+      join larder.queue_message m on m.queue = t.queue and m.place = t.place
+      where exists (select 1 from larder.queue_message x
+        where x.queue = m.queue and x.key = m.key and x.place < m.place)
+    union all
+    select 'unknown', m.queue, m.place from larder.queue_message m
+      where not exists (select 1 from larder.queue_known k
+        where k.queue = m.queue and k.id = m.id and k.place = m.place)
+    union all
+    select 'miscounted', q.number, q.waiting from larder.queue q
+      where q.waiting + q.dead <> (select count(*) from larder.queue_message m where m.queue = q.number)
+        or q.dead <> (select count(*) from larder.queue_dead d where d.queue = q.number)`);
+  await postgres.close();
+  expect(unsound).toEqual([]);
+}
 
 const server = await startPostgres();
 afterAll(() => server?.stop());
@@ -40,6 +73,7 @@ if (server !== undefined) {
       async remove() {
         await messaging.close();
         await proxy.stop();
+        await expectSound(url);
       },
     };
   });

@@ -1,13 +1,6 @@
 import type { Instant } from "../../../kernel/index.ts";
 import type { Admission, Books } from "../admission.ts";
-import {
-  type ClaimRecord,
-  noTags,
-  type RecordedEvent,
-  type RecordedUnit,
-  type Sequence,
-  type Tagging,
-} from "../port.ts";
+import { type ClaimRecord, noTags, type RecordedEvent, type Sequence, type Tagging } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
 
 /** Where a unit begins in the log, and its stored form: read back from the text, as from a disk. */
@@ -88,11 +81,22 @@ export class MemoryLog {
       .filter((event) => event.stream === stream && event.version > after && event.version <= upTo);
   }
 
+  /** Where the units begin that have events of a stream with a version above `after` and up to `upTo`, in order. */
+  placesOf(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): readonly Sequence[] {
+    const rows = new Set((this.#streams.get(stream) ?? []).slice(after, upTo));
+    return [...rows].map((row) => this.#rows[row]?.seq ?? 0);
+  }
+
+  /** The unit that holds an event. */
+  unitWith(seq: Sequence): StoredUnit | undefined {
+    return seq > this.#head ? undefined : this.#unitAt(this.#rowAfter(seq - 1));
+  }
+
   versions(streams: readonly string[]): readonly number[] {
     return streams.map((stream) => this.#streams.get(stream)?.length ?? 0);
   }
 
-  readLog(after: Sequence, limit: number): readonly RecordedUnit[] {
+  readLog(after: Sequence, limit: number): StoredUnit[] {
     const found: StoredUnit[] = [];
     let events = 0;
     for (let row = this.#rowAfter(after); row < this.#rows.length; row += 1) {

@@ -13,7 +13,10 @@ create table larder.queue (
   -- The place of the next message.
   next bigint not null default 1,
   waiting bigint not null default 0,
-  dead bigint not null default 0
+  dead bigint not null default 0,
+  -- No turn of the queue is due before this: so that nobody who looks for the first reads through what is left in the
+  -- index, until the next vacuum, of all that were before it.
+  first_due bigint not null default 0
 ) with (fillfactor = 20, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
 
 create table larder.queue_subscription (
@@ -121,6 +124,11 @@ begin
   return longer;
 end $$;
 
+-- Keeps `first_due` right when something gets a turn: it may have waited behind another of its key for long.
+create function larder.queue_due(p_queue bigint, p_due bigint) returns void language sql volatile as $$
+  update larder.queue q set first_due = p_due where q.number = p_queue and q.first_due > p_due
+$$;
+
 -- Makes a queue, or gives one that is there other settings; false when there are too many.
 create function larder.queue_declare(
   p_name text, p_deduplication_ms bigint, p_attempts_max int, p_depth_max bigint, p_queues_max int
@@ -198,7 +206,8 @@ begin
     where p.key is null or (p.nth_of_key = 1
       and (select 1 from larder.queue_message x where x.queue = p.queue and x.key = p.key limit 1) is null)
   ), counted as (
-    update larder.queue q set next = q.next + a.count, waiting = q.waiting + a.count
+    update larder.queue q
+    set next = q.next + a.count, waiting = q.waiting + a.count, first_due = least(q.first_due, p_now)
     from added a where q.number = a.queue and (select 1 from beyond) is null
   )
   select b.queue into full_queue from beyond b;
@@ -221,8 +230,8 @@ begin
   update larder.queue_known k set until = p_now + 3600000 where k.ctid = any(passed);
 end $$;
 
--- Sends what several requests ask for: each to a queue or to a topic. Tells of each what became of it: `sent`, with the
--- queues; `full`, with the one that is, and its room; `undeclared`. Those before one that is refused are sent.
+-- Sends what several requests ask for: each to a queue or to a topic. Tells what became of a request: `sent`, with the
+-- queues; `full`, with the one that is, and its room; `undeclared`. One to a queue that is not told of was sent.
 create function larder.queue_send(
   p_now bigint, r_queue text[], r_topic text[],
   m_request int[], m_id text[], m_key text[], m_headers text[], m_body text[], m_delay bigint[]
@@ -234,7 +243,6 @@ declare
   t_queue bigint[];
   own bigint[];
   full_queue bigint;
-  fits boolean;
   n bigint;
 begin
   numbers := array(
@@ -251,28 +259,34 @@ begin
     from unnest(r_topic) with ordinality r(topic, ord) join larder.queue_subscription s on s.topic = r.topic
     where s.queue = any(numbers)
   ) t;
-  fits := larder.queue_put(v_now, t_request, t_queue, m_request, m_id, m_key, m_headers, m_body, m_delay) is null;
-  for r in 1 .. cardinality(r_queue) loop
-    request := r;
-    room := null;
-    own := array(select t.queue from unnest(t_request, t_queue) t(request, queue) where t.request = r);
-    queues := array(select q.name from larder.queue q where q.number = any(own));
-    if cardinality(own) = 0 and r_queue[r] is not null then
-      outcome := 'undeclared';
-    elsif fits then
-      outcome := 'sent';
-    else
+  if larder.queue_put(v_now, t_request, t_queue, m_request, m_id, m_key, m_headers, m_body, m_delay) is null then
+    return query
+      select r.ord::int, 'undeclared', '{}'::text[], null::bigint from unnest(r_queue) with ordinality r(queue, ord)
+      where r.queue is not null and (select q.number from larder.queue q where q.name = r.queue) is null;
+    return query
+      select r.ord::int, 'sent', array(
+          select q.name from larder.queue_subscription s join larder.queue q on q.number = s.queue
+          where s.topic = r.topic and s.queue = any(numbers)
+        ), null::bigint
+      from unnest(r_topic) with ordinality r(topic, ord) where r.topic is not null;
+  else
+    -- One of them is full: each request by itself.
+    for r in 1 .. cardinality(r_queue) loop
+      request := r;
+      room := null;
+      own := array(select t.queue from unnest(t_request, t_queue) t(request, queue) where t.request = r);
+      queues := array(select q.name from larder.queue q where q.number = any(own));
+      outcome := case when r_queue[r] is not null and cardinality(own) = 0 then 'undeclared' else 'sent' end;
       full_queue := larder.queue_put(
         v_now, array_fill(r, array[cardinality(own)]), own, m_request, m_id, m_key, m_headers, m_body, m_delay);
-      outcome := 'sent';
       if full_queue is not null then
         outcome := 'full';
         select array[q.name], q.depth_max - q.waiting - q.dead into queues, room
         from larder.queue q where q.number = full_queue;
       end if;
-    end if;
-    return next;
-  end loop;
+      return next;
+    end loop;
+  end if;
   foreach n in array numbers loop
     perform larder.queue_forget(n, v_now, 100 + 2 * cardinality(m_id));
   end loop;
@@ -304,6 +318,8 @@ end $$;
 -- Gives its turn to the first message of a key behind a place; none when that is a dead letter.
 create function larder.queue_promote(p_queue bigint, p_key text, p_behind bigint) returns void
 language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  due_from bigint;
 begin
   insert into larder.queue_turn (queue, place, due, causes)
   select m.queue, m.place, m.not_before, m.causes
@@ -311,7 +327,9 @@ begin
   where m.queue = p_queue and m.place = (
     select x.place from larder.queue_message x
     where x.queue = p_queue and x.key = p_key and x.place > p_behind order by x.place limit 1
-  ) and (select 1 from larder.queue_dead d where d.queue = m.queue and d.place = m.place) is null;
+  ) and (select 1 from larder.queue_dead d where d.queue = m.queue and d.place = m.place) is null
+  returning due into due_from;
+  if found then perform larder.queue_due(p_queue, due_from); end if;
 end $$;
 
 -- Sends a message that is a dead letter from the beginning; as `queue_send` for one.
@@ -347,24 +365,26 @@ begin
   return next;
 end $$;
 
--- Leases messages for several requests, those first that have been due for longest. A request that gets none is told
--- when to come again (`next_due`; null: when something is sent), and one for a queue that is not there (`undeclared`).
--- `now` is the time by which all of it was judged.
+-- Leases messages for several requests, those first that have been due for longest. A request that gets fewer than it
+-- asked for has a row without a message at the end, which tells when to come again (`next_due`; null: when something is
+-- sent), and whether the queue is not there (`undeclared`). `now` is the time by which all of it was judged.
 create function larder.queue_receive(
   p_now bigint, r_queue text[], r_max int[], r_lease bigint[], p_unanswered text
 ) returns table (
   request int, now bigint, undeclared boolean, next_due bigint, id text, key text, token bigint, headers text, body text,
   attempts int, sent_at bigint, first_at bigint, leased_until bigint
-) language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+) language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan as $$
 declare
   r record;
   late record;
   buried int;
   found_late boolean;
   given int;
+  taken bigint;
 begin
   for r in
-    select u.ord::int as ord, u.queue as name, u.max, u.lease, q.number, q.attempts_max
+    select u.ord::int as ord, u.queue as name, u.max, u.lease, q.number, q.attempts_max, q.first_due
     from unnest(r_queue, r_max, r_lease) with ordinality u(queue, max, lease, ord)
     left join larder.queue q on q.name = u.queue order by q.number, u.ord
   loop
@@ -372,11 +392,14 @@ begin
     now := larder.queue_now(p_now);
     undeclared := r.number is null;
     given := 0;
-    select t.due into next_due from larder.queue_turn t where t.queue = r.number order by t.due limit 1;
+    select t.due into next_due from larder.queue q cross join lateral (
+      select x.due from larder.queue_turn x where x.queue = q.number and x.due >= q.first_due order by x.due limit 1
+    ) t where q.number = r.number;
     -- Whoever finds nothing has locked nothing and written nothing.
     if next_due <= now then
       perform larder.queue_lock(array[r.number]);
       now := larder.queue_now(p_now);
+      select q.first_due into r.first_due from larder.queue q where q.number = r.number;
       buried := 0;
       loop
         -- Those that have had all their attempts make room for others, but one call does not go on for ever.
@@ -384,7 +407,7 @@ begin
         for late in
           select d.* from (
             select t.place, t.attempts, t.token, t.causes from larder.queue_turn t
-            where t.queue = r.number and t.due <= now order by t.due, t.place limit r.max
+            where t.queue = r.number and t.due between r.first_due and now order by t.due, t.place limit r.max
           ) d where d.attempts >= r.attempts_max
         loop
           found_late := true;
@@ -401,35 +424,45 @@ begin
       return query
         with due as materialized (
           select t.ctid as tid, t.place, t.due from larder.queue_turn t
-          where t.queue = r.number and t.due <= now order by t.due, t.place limit r.max
+          where t.queue = r.number and t.due between r.first_due and now order by t.due, t.place limit r.max
         ), leased as (
           update larder.queue_turn t set token = nextval('larder.queue_token'), attempts = t.attempts + 1,
             due = now + r.lease, first_at = coalesce(t.first_at, now),
             causes = case when t.token is null then t.causes
               else larder.queue_causes(t.causes, t.attempts, now, p_unanswered) end
-          where t.ctid = any(array(select d.tid from due d)) and t.attempts < r.attempts_max
-          returning t.place, t.token, t.attempts, t.first_at, t.due
+          from due d where t.ctid = d.tid and t.attempts < r.attempts_max
+          returning t.place, t.token, t.attempts, t.first_at, t.due, d.due as was_due
         )
         select r.ord, now, false, null::bigint, m.id, m.key, l.token, m.headers, m.body, l.attempts, m.sent_at,
           l.first_at, l.due
-        from due d join leased l on l.place = d.place
+        from leased l
         cross join lateral (
           select x.id, x.key, x.headers, x.body, x.sent_at from larder.queue_message x
-          where x.queue = r.number and x.place = d.place offset 0
+          where x.queue = r.number and x.place = l.place offset 0
         ) m
-        order by d.due, d.place;
+        order by l.was_due, l.place;
       get diagnostics given = row_count;
-      if given = 0 then
-        select t.due into next_due from larder.queue_turn t where t.queue = r.number order by t.due limit 1;
+      if given < r.max then
+        -- What is left is due later, but for those that could not be buried at once.
+        if buried < 1000 and r.first_due < now - 100 then
+          update larder.queue q set first_due = now where q.number = r.number;
+          r.first_due := now;
+        end if;
+        select t.due into next_due from larder.queue_turn t
+        where t.queue = r.number and t.due >= r.first_due order by t.due limit 1;
+      elsif buried < 1000 then
+        select t.due into taken from larder.queue_turn t
+        where t.queue = r.number and t.due >= r.first_due order by t.due limit 1;
+        update larder.queue q set first_due = taken where q.number = r.number and q.first_due < taken - 100;
       end if;
     end if;
-    if given = 0 then return next; end if;
+    if given < r.max then return next; end if;
   end loop;
 end $$;
 
 -- Takes answers to leases: `acknowledge`, `extend` and `retry` (by so many milliseconds), `dead`, `dead-and-free` (it
--- gives up its key), or `look`. Tells of each whether the lease held; null when the queue is not there. They are synced
--- lazily: what a loss of power takes of them is delivered again.
+-- gives up its key), or `look`. Tells which leases held; null when the queue is not there. They are synced lazily: what
+-- a loss of power takes of them is delivered again.
 create function larder.queue_settle(
   p_now bigint, a_act text[], a_queue text[], a_id text[], a_token bigint[], a_ms bigint[], a_cause text[]
 ) returns table (answer int, held boolean) language plpgsql
@@ -465,7 +498,7 @@ begin
   ), removed as (
     delete from larder.queue_message x where x.ctid = any(array(select h.message_tid from held h))
   ), promoted as (
-    insert into larder.queue_turn (queue, place, due, causes)
+    insert into larder.queue_turn as x (queue, place, due, causes)
     select h.queue, n.place, n.not_before, n.causes
     from held h
     cross join lateral (
@@ -473,39 +506,44 @@ begin
       where x.queue = h.queue and x.key = h.key and x.place > h.place order by x.place limit 1
     ) n
     where (select 1 from larder.queue_dead d where d.queue = h.queue and d.place = n.place) is null
+    returning x.queue, x.due
   ), counted as (
-    update larder.queue q set waiting = q.waiting - c.count
-    from (select h.queue, count(*) as count from held h group by h.queue) c where q.number = c.queue
+    update larder.queue q set waiting = q.waiting - c.count, first_due = least(q.first_due, c.due)
+    from (
+      select h.queue, count(*) as count, (select min(p.due) from promoted p where p.queue = h.queue) as due
+      from held h group by h.queue
+    ) c where q.number = c.queue
   )
   select array_agg(h.ord) into acknowledged from held h;
+  return query select h.ord, true from unnest(acknowledged) h(ord);
+  return query
+    select u.ord::int, null::boolean from unnest(a_queue) with ordinality u(queue, ord)
+    where (select q.number from larder.queue q where q.name = u.queue) is null;
 
+  -- The others are few.
   for wanted in
     select u.ord::int as ord, u.act, u.id, u.token, u.ms, u.cause, q.number, q.attempts_max
     from unnest(a_act, a_queue, a_id, a_token, a_ms, a_cause) with ordinality u(act, queue, id, token, ms, cause, ord)
-    left join larder.queue q on q.name = u.queue order by u.ord
+    join larder.queue q on q.name = u.queue
+    where u.act <> 'acknowledge' order by u.ord
   loop
-    answer := wanted.ord;
-    if wanted.number is null then
-      held := null;
-    elsif wanted.act = 'acknowledge' then
-      held := wanted.ord = any(acknowledged);
-    else
-      select x.place, x.attempts, x.causes into turn
-      from larder.queue_known k join larder.queue_turn x on x.queue = k.queue and x.place = k.place
-      where k.queue = wanted.number and k.id = wanted.id and x.token = wanted.token and x.due > v_now;
-      held := found;
-      if held and wanted.act = 'extend' then
-        update larder.queue_turn x set due = v_now + wanted.ms where x.queue = wanted.number and x.place = turn.place;
-      elsif held and wanted.act = 'retry' and turn.attempts < wanted.attempts_max then
-        update larder.queue_turn x set due = v_now + wanted.ms, token = null,
-          causes = larder.queue_causes(turn.causes, turn.attempts, v_now, wanted.cause)
-        where x.queue = wanted.number and x.place = turn.place;
-      elsif held and wanted.act <> 'look' then
-        perform larder.queue_bury(wanted.number, turn.place, wanted.cause, wanted.act = 'retry',
-          larder.queue_causes(turn.causes, turn.attempts, v_now, wanted.cause), wanted.act = 'dead-and-free', v_now);
-      end if;
+    select x.place, x.attempts, x.causes into turn
+    from larder.queue_known k join larder.queue_turn x on x.queue = k.queue and x.place = k.place
+    where k.queue = wanted.number and k.id = wanted.id and x.token = wanted.token and x.due > v_now;
+    continue when not found;
+    perform larder.queue_due(wanted.number, v_now);
+    if wanted.act = 'extend' then
+      update larder.queue_turn x set due = v_now + wanted.ms where x.queue = wanted.number and x.place = turn.place;
+    elsif wanted.act = 'retry' and turn.attempts < wanted.attempts_max then
+      update larder.queue_turn x set due = v_now + wanted.ms, token = null,
+        causes = larder.queue_causes(turn.causes, turn.attempts, v_now, wanted.cause)
+      where x.queue = wanted.number and x.place = turn.place;
+    elsif wanted.act <> 'look' then
+      perform larder.queue_bury(wanted.number, turn.place, wanted.cause, wanted.act = 'retry',
+        larder.queue_causes(turn.causes, turn.attempts, v_now, wanted.cause), wanted.act = 'dead-and-free', v_now);
     end if;
-    held := case when wanted.number is null then null else coalesce(held, false) end;
+    answer := wanted.ord;
+    held := true;
     return next;
   end loop;
 end $$;
@@ -550,6 +588,7 @@ begin
     update larder.queue q set dead = q.dead - 1, waiting = q.waiting + 1 where q.number = d.queue;
     if d.key is null then
       insert into larder.queue_turn (queue, place, due, causes) values (d.queue, d.place, v_now, d.causes);
+      perform larder.queue_due(d.queue, v_now);
       return;
     end if;
   end if;

@@ -568,6 +568,24 @@ export declare const ReleasedLineSchema: GenMessage<ReleasedLine>;
  */
 export declare type ConverseRequest = Message<"larder.v1.ConverseRequest"> & {
   /**
+   * Calls that were made at about the same time: more of them in one message cost less each. Up to 100.
+   *
+   * @generated from field: repeated larder.v1.ReservationCall calls = 1;
+   */
+  calls: ReservationCall[];
+};
+
+/**
+ * Describes the message larder.v1.ConverseRequest.
+ * Use `create(ConverseRequestSchema)` to create a new message.
+ */
+export declare const ConverseRequestSchema: GenMessage<ConverseRequest>;
+
+/**
+ * @generated from message larder.v1.ReservationCall
+ */
+export declare type ReservationCall = Message<"larder.v1.ReservationCall"> & {
+  /**
    * Chosen by the client, and given back with the answer.
    *
    * @generated from field: uint64 call_id = 1;
@@ -575,7 +593,7 @@ export declare type ConverseRequest = Message<"larder.v1.ConverseRequest"> & {
   callId: bigint;
 
   /**
-   * @generated from oneof larder.v1.ConverseRequest.call
+   * @generated from oneof larder.v1.ReservationCall.call
    */
   call: {
     /**
@@ -623,22 +641,38 @@ export declare type ConverseRequest = Message<"larder.v1.ConverseRequest"> & {
 };
 
 /**
- * Describes the message larder.v1.ConverseRequest.
- * Use `create(ConverseRequestSchema)` to create a new message.
+ * Describes the message larder.v1.ReservationCall.
+ * Use `create(ReservationCallSchema)` to create a new message.
  */
-export declare const ConverseRequestSchema: GenMessage<ConverseRequest>;
+export declare const ReservationCallSchema: GenMessage<ReservationCall>;
 
 /**
  * @generated from message larder.v1.ConverseResponse
  */
 export declare type ConverseResponse = Message<"larder.v1.ConverseResponse"> & {
   /**
+   * @generated from field: repeated larder.v1.ReservationAnswer answers = 1;
+   */
+  answers: ReservationAnswer[];
+};
+
+/**
+ * Describes the message larder.v1.ConverseResponse.
+ * Use `create(ConverseResponseSchema)` to create a new message.
+ */
+export declare const ConverseResponseSchema: GenMessage<ConverseResponse>;
+
+/**
+ * @generated from message larder.v1.ReservationAnswer
+ */
+export declare type ReservationAnswer = Message<"larder.v1.ReservationAnswer"> & {
+  /**
    * @generated from field: uint64 call_id = 1;
    */
   callId: bigint;
 
   /**
-   * @generated from oneof larder.v1.ConverseResponse.outcome
+   * @generated from oneof larder.v1.ReservationAnswer.outcome
    */
   outcome: {
     /**
@@ -663,10 +697,10 @@ export declare type ConverseResponse = Message<"larder.v1.ConverseResponse"> & {
 };
 
 /**
- * Describes the message larder.v1.ConverseResponse.
- * Use `create(ConverseResponseSchema)` to create a new message.
+ * Describes the message larder.v1.ReservationAnswer.
+ * Use `create(ReservationAnswerSchema)` to create a new message.
  */
-export declare const ConverseResponseSchema: GenMessage<ConverseResponse>;
+export declare const ReservationAnswerSchema: GenMessage<ReservationAnswer>;
 
 /**
  * @generated from enum larder.v1.Strategy
@@ -830,8 +864,9 @@ export declare const ReservationService: GenService<{
     output: typeof ReleaseResponseSchema;
   },
   /**
-   * Any number of these calls over one stream, for tills and high volume: each message is decided by itself, and answered
-   * as soon as it is, in whatever order. A server that has a thousand of them under way reads on when some are answered.
+   * Any number of these calls over one stream, for tills and high volume. Each is decided by itself, and answered as soon
+   * as it is, in whatever order; what is decided together is answered together. The server reads on only while fewer than
+   * 500 calls are under way.
    *
    * @generated from rpc larder.v1.ReservationService.Converse
    */
