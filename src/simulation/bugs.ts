@@ -490,8 +490,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "replay-taken-for-a-repeat",
     file: "services/relay/dispatcher.ts",
-    find: "id: `${replays}:${event.id}`",
-    replace: "id: event.id",
+    find: "messageOf(event, webhook.replays)",
+    replace: "messageOf(event, 0)",
     why: "What is to be sent again is known to the queue, and left out.",
     part: "webhooks",
   },
@@ -531,7 +531,8 @@ export const bugs: readonly Bug[] = [
     name: "queued-facts-not-waited-for",
     file: "services/intake/queue/recorder.ts",
     find: "const { rejected } = await untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold);",
-    replace: "untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold).catch(() => undefined);\n    const rejected = [];",
+    replace:
+      "untilTaken(() => inventory.recordFacts(facts, caller, receivedAt), hold).catch(() => undefined);\n    const rejected = [];",
     why: "Facts leave the queue before they are recorded: a crash loses them, and nobody hears of those that are rejected (I7).",
     part: "queue",
   },
