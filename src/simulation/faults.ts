@@ -42,8 +42,6 @@ export const faultKinds = [
   "push-lost",
   "push-unanswered",
   "push-late",
-  ...coldFaultKinds,
-  ...reconciliationFaultKinds,
   "queue-failed",
   "queue-answer-lost",
   "queue-answers-forgotten",
@@ -55,6 +53,8 @@ export const faultKinds = [
   "delivery-unanswered",
   "delivery-late",
   "delivery-gone",
+  ...coldFaultKinds,
+  ...reconciliationFaultKinds,
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];

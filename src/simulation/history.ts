@@ -49,9 +49,9 @@ const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
 /** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
-export const parts = ["cold", "reconciliation"] as const;
+export const parts = ["cold", "webhooks", "queue", "reconciliation"] as const;
 export type Part = (typeof parts)[number];
-const share: Readonly<Record<Part, number>> = { cold: 0.07, reconciliation: 0.15 };
+const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2, reconciliation: 0.12 };
 
 export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
   const world = new World(seed, wanted);
@@ -80,13 +80,13 @@ class World {
   readonly #environment: ServerEnvironment;
   readonly #follower: ChangeFollower | undefined;
   readonly #warehouse: Warehouse | undefined;
-  readonly #cold: ColdPart | undefined;
-  readonly #reconciling: ReconcilingPart | undefined;
   readonly #deliveries: DeliveryOracle;
   readonly #subscribers: Subscribers | undefined;
   readonly #queuedOracle: QueuedFactsOracle;
   readonly #queuedFacts: QueuedFacts | undefined;
   readonly #queues: QueuesDisk;
+  readonly #cold: ColdPart | undefined;
+  readonly #reconciling: ReconcilingPart | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -110,6 +110,8 @@ class World {
     const note = (kind: FaultKind) => this.#note(kind);
     const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };
     const others = random.fork();
+    const fail = (error: unknown) => this.#fail(error);
+    const look = () => this.#look();
     const glance = () => scheduler.now + this.#clockOffset;
     const has = (part: Part) => others.chance(share[part]) || wanted.includes(part);
     this.#cold = has("cold")
@@ -118,11 +120,11 @@ class World {
           random: others.fork(),
           disk,
           oracle: this.#oracle,
-          look: () => this.#look(),
+          look,
           isCalm: weather.calm,
           glance,
           note,
-          fail: (error) => this.#fail(error),
+          fail,
         })
       : undefined;
     const isWarehouse = others.chance(0.4);
@@ -131,12 +133,12 @@ class World {
           scheduler,
           random: others.fork(),
           oracle: this.#oracle,
-          look: () => this.#look(),
+          look,
           isCalm: weather.calm,
           glance,
           note,
           remember: (fact) => this.#requests.remember(fact, false),
-          fail: (error) => this.#fail(error),
+          fail,
         })
       : undefined;
     this.#warehouse =
@@ -145,30 +147,39 @@ class World {
             scheduler,
             random: others.fork(),
             oracle: this.#oracle,
-            look: () => this.#look(),
+            look,
             isCalm: weather.calm,
             note,
-            fail: (error) => this.#fail(error),
+            fail,
             stockroom:
               this.#reconciling?.stockroom ??
               new Stockroom({ location: warehouseName, isAuthority: false, tells: "version" }),
             loses: () => this.#reconciling?.loses() ?? false,
           })
         : undefined;
-    const fail = (error: unknown) => this.#fail(error);
+    const { shop } = this.#workload;
     this.#queues = new QueuesDisk(glance, (queue, { body, headers = {} }, now) => {
       if (queue === factsQueue) this.#receive(body, headers, now);
     });
-    const { scale, skus, locations } = this.#workload.shop;
     this.#deliveries = new DeliveryOracle(this.#oracle);
-    const delivering = { oracle: this.#deliveries, look: () => this.#look(), isCalm: weather.calm, note, fail };
-    this.#subscribers = others.chance(0.15)
-      ? new Subscribers({ scheduler, random: others.fork(), skus, locations, ...delivering })
+    this.#subscribers = has("webhooks")
+      ? new Subscribers({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#deliveries,
+          look,
+          isCalm: weather.calm,
+          note,
+          fail,
+          skus: shop.skus,
+          locations: shop.locations,
+        })
       : undefined;
     this.#queuedOracle = new QueuedFactsOracle(this.#oracle, (fact) => this.#workload.flawsOf(fact));
-    this.#queuedFacts =
-      scale.queued > 0 ? new QueuedFacts({ random: others.fork(), oracle: this.#queuedOracle, fail }) : undefined;
-    const parts = [this.#subscribers, this.#queuedFacts].filter((part) => part !== undefined);
+    shop.hasQueue = has("queue");
+    this.#queuedFacts = shop.hasQueue
+      ? new QueuedFacts({ random: others.fork(), oracle: this.#queuedOracle, fail })
+      : undefined;
     this.#environment = {
       warehouse: this.#warehouse,
       cold: this.#cold,
@@ -176,7 +187,7 @@ class World {
       queues: this.#queues,
       queueFates: queueFatesOf(others.fork(), mixture, weather, note, () => this.#crashSoon()),
       queuedFacts: this.#queuedFacts,
-      parts,
+      parts: [this.#subscribers, this.#queuedFacts].filter((part) => part !== undefined),
       random: others,
       glance,
       scheduler,
@@ -237,8 +248,8 @@ class World {
     must(lacks === undefined, () => lacks ?? "");
     this.#follower?.mustBeDone();
     await this.#mustStartTheSame();
-    await this.#cold?.mustBeWhole(this.#server, (ms) => this.#pass(ms));
     if (this.#server.messaging !== undefined) await this.#subscribers?.mustBeDone(this.#server.messaging);
+    await this.#cold?.mustBeWhole(this.#server, (ms) => this.#pass(ms));
   }
 
   /** Lets time pass, and all that is due happen. */
@@ -258,8 +269,7 @@ class World {
       this.#seen += 1;
       this.#tell(written.body);
       this.#try(() => {
-        const { body } = written;
-        this.#cold?.coming(body, JSON.parse(body) as LoggedUnit);
+        this.#cold?.coming(written.body, JSON.parse(written.body) as LoggedUnit);
         const unit = this.#oracle.unit(written.body, written.decidedAt);
         this.#reconciling?.follow(unit);
         if (this.#subscribers !== undefined) this.#deliveries.unit(unit, this.#oracle.head, this.#scheduler.now);

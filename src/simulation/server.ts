@@ -1,8 +1,7 @@
 /** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
-
-import type { RunningArchive } from "../services/archive/index.ts";
 import type { Messaging } from "../platform/messaging/index.ts";
 import type { Timers } from "../platform/timers/index.ts";
+import type { RunningArchive } from "../services/archive/index.ts";
 import {
   inventoryTagging,
   type RunningInventory,
@@ -58,16 +57,16 @@ export interface ServerEnvironment {
   readonly glance: () => number;
   /** What changes are pushed to; none in most histories. */
   readonly warehouse: Warehouse | undefined;
-  /** Moves old days into cold files; nothing does in most histories. */
-  readonly cold: ColdPart | undefined;
-  /** Has both sides compared; nothing does in most histories. */
-  readonly reconciling: ReconcilingPart | undefined;
   readonly queues: QueuesDisk;
   readonly queueFates: QueueFates;
   /** Where facts go that are to be judged later; nowhere in most histories. */
   readonly queuedFacts: QueuedFacts | undefined;
   /** What else runs beside the inventory. */
   readonly parts: readonly Part[];
+  /** Moves old days into cold files; nothing does in most histories. */
+  readonly cold: ColdPart | undefined;
+  /** Has both sides compared; nothing does in most histories. */
+  readonly reconciling: ReconcilingPart | undefined;
   readonly random: Random;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
@@ -80,9 +79,9 @@ export class Server {
   state: "starting" | "up" | "stopping" | "down" = "starting";
   inventory: RunningInventory | undefined;
   storage: SimulatedStorage | undefined;
+  messaging: Messaging | undefined;
   archive: RunningArchive | undefined;
   reconciliations: RunningReconciliations | undefined;
-  messaging: Messaging | undefined;
   #sync: RunningSync | undefined;
   readonly #running: { stop(): Promise<void> }[] = [];
   readonly #environment: ServerEnvironment;
@@ -179,9 +178,9 @@ export class Server {
   /** Finishes what it has. */
   async stop(): Promise<void> {
     this.state = "stopping";
+    await Promise.all(this.#running.map((running) => running.stop()));
     await this.archive?.stop();
     await this.reconciliations?.stop();
-    await Promise.all(this.#running.map((running) => running.stop()));
     await this.#sync?.stop();
     await this.inventory?.stop();
     await this.storage?.close();

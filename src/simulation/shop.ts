@@ -32,7 +32,7 @@ export interface Scale {
   readonly late: number;
   /** Seconds that a hold usually lasts. */
   readonly ttlSeconds: number;
-  /** Of requests that tell facts, the share that is to be judged later. */
+  /** Of requests that tell facts, the share that is to be judged later, where there is a queue for them. */
   readonly queued: number;
   /** Whether totals beyond all reason and orders over too many places come up. */
   readonly isHuge: boolean;
@@ -47,7 +47,7 @@ export function drawScale(random: Random): Scale {
     hasLotCounts: random.chance(0.3),
     late: random.pick([0, 0.1, 0.5]),
     ttlSeconds: random.pick([2, 20, 300]),
-    queued: random.chance(0.25) ? random.pick([0.2, 0.6]) : 0,
+    queued: random.pick([0.2, 0.6]),
     isHuge: random.chance(0.015),
   };
 }
@@ -58,6 +58,8 @@ export class Shop {
   readonly oracle: LogOracle;
   readonly skus: readonly string[];
   readonly locations: readonly string[];
+  /** Whether facts may be told to be judged later. */
+  hasQueue = false;
   /** How many names were given. */
   names = 0;
 

@@ -25,7 +25,7 @@ export class Tills {
     const count = this.#shop.random.chance(0.6) ? 1 : this.#shop.random.between(2, 5);
     const caller = this.#shop.random.chance(0.06) ? limited : admin;
     const items = Array.from({ length: count }, () => this.#item(now, caller));
-    const isQueued = this.#shop.random.chance(this.#shop.scale.queued);
+    const isQueued = this.#shop.hasQueue && this.#shop.random.chance(this.#shop.scale.queued);
     return { kind: "facts", items, caller, ...(isQueued && { isQueued }) };
   }
 

@@ -28,7 +28,7 @@ export class Workload {
   }
 
   /** What clients ask for. */
-  get shop(): Pick<Shop, "scale" | "skus" | "locations"> {
+  get shop(): Pick<Shop, "skus" | "locations" | "hasQueue"> {
     return this.#shop;
   }
 

@@ -396,6 +396,19 @@ describe("a replay", () => {
   });
 });
 
+it("is ended without a word of it to others that end at the same time", async () => {
+  const [first, second] = [await createWebhook(house, { url: one }), await createWebhook(house, { url: two })];
+  house.receivers.answer = ({ url }) =>
+    url === two ? new Promise((resolve) => setTimeout(() => resolve(204), 200)) : 204;
+  await receive(house, "milk");
+  await eventually(() => calls().length).toBe(2);
+  // What the second has under way outlasts the end of the first.
+  const ended = await Promise.all([first.id, second.id].map((id) => house.relay.remove(id, admin)));
+  expect(ended.map(({ ok }) => ok)).toEqual([true, true]);
+  expect(house.told.failed).toEqual([]);
+  expect(await house.messaging.queues()).toEqual([]);
+});
+
 it("goes by what was recorded, also when nobody could be told", async () => {
   const { id } = await createWebhook(house);
   await receive(house, "a");

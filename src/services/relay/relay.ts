@@ -228,7 +228,7 @@ class LocalRelay implements RunningRelay {
     const changed = await this.#record(id, by.id, by, () => ({ type: "WebhookDeleted", data: {} }));
     if (!changed.ok) return changed;
     await this.#align(id);
-    await this.#sweep();
+    await this.#clear(id);
     return accept(undefined);
   }
 
@@ -382,12 +382,18 @@ class LocalRelay implements RunningRelay {
     return this.#secrets.find(id, secret) !== undefined;
   }
 
-  /** Removes what is left of webhooks that are no more, also of those that a crash left it of. */
+  /** Removes what is left of a webhook that is no more, and works no more. */
+  async #clear(id: string): Promise<void> {
+    await this.#options.messaging.removeQueue(queueOf(id));
+    this.#journal.forget(id);
+  }
+
+  /** Removes what a crash has left of webhooks that are no more. */
   async #sweep(): Promise<void> {
     const { messaging } = this.#options;
     for (const queue of await messaging.queues()) {
       const id = webhookOfQueue(queue);
-      if (id !== undefined && this.#webhooks.get(id) === undefined) await messaging.removeQueue(queue);
+      if (id !== undefined && this.#webhooks.get(id) === undefined) await this.#clear(id);
     }
     for (const id of this.#journal.known()) if (this.#webhooks.get(id) === undefined) this.#journal.forget(id);
   }
