@@ -340,9 +340,7 @@ describe("a stop", () => {
       code: "shutting-down",
     });
     const again = await openWorld({ storage: world.storage, clock: world.clock, stock: world.stock });
-    await expect
-      .poll(async () => accepted(await again.reconciliations.reconciliation(id, caller)).status)
-      .toBe("done");
+    await expect.poll(async () => accepted(await again.reconciliations.reconciliation(id, caller)).status).toBe("done");
     await again.stop();
     await world.inventory.stop();
   });
