@@ -26,5 +26,6 @@ export interface Part {
 export function isFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { readonly code?: unknown };
-  return code === "storage-unavailable" || code === "archive-unavailable" || error.message.endsWith(": a fault");
+  const isOutOfReach = code === "storage-unavailable" || code === "archive-unavailable";
+  return isOutOfReach || error.message.endsWith(": a fault");
 }

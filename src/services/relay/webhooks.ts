@@ -13,11 +13,11 @@ export class Webhooks implements Consumer {
   readonly name = "relay";
   readonly #byId = new Map<string, Webhook>();
   readonly #changed = new Set<string>();
-  readonly #onRecorded: (id: string) => void;
+  readonly #onEvent: (id: string, type: WebhookEvent["type"]) => void;
 
-  /** Told of each webhook of which something was recorded, once it is known here. */
-  constructor(onRecorded: (id: string) => void) {
-    this.#onRecorded = onRecorded;
+  /** `onEvent` is called once an event has been applied, whoever recorded it. Must be quick. */
+  constructor(onEvent: (id: string, type: WebhookEvent["type"]) => void = () => undefined) {
+    this.#onEvent = onEvent;
   }
 
   load(documents: Iterable<DerivedDocument>): void {
@@ -33,7 +33,7 @@ export class Webhooks implements Consumer {
       if (after === undefined) this.#byId.delete(id);
       else this.#byId.set(id, after);
       this.#changed.add(id);
-      this.#onRecorded(id);
+      this.#onEvent(id, event.type);
     }
   }
 

@@ -319,7 +319,10 @@ export class DeliveryOracle {
       if (entry?.isWanted === true && !entry.isHeld) break;
     }
     const first = line.entries[line.done]?.event.seq ?? Number.POSITIVE_INFINITY;
-    must(first >= seq, () => `${hook.id} is sent event ${seq} before event ${first} of the same ${key}`);
+    must(
+      first >= seq,
+      () => `${hook.id} is sent event ${seq} before event ${first} of the same ${key.replace("\u0000", " at ")}`,
+    );
   }
 
   /** The receiver has it, whether or not anyone learns that. */
