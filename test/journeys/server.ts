@@ -3,6 +3,7 @@ import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Launch, type Serving, serve } from "./larder.ts";
+import { isSplit, serveSplit } from "./split.ts";
 
 export const adminKey = "journey-admin-key-0123456789";
 
@@ -28,7 +29,7 @@ export interface ServerOptions {
   readonly launch?: Launch;
 }
 
-/** A server as a user would run it: a process of its own on a folder of its own. */
+/** A server as a user would run it: a process of its own on a folder of its own, or several (`split.ts`). */
 export class Server {
   readonly folder = mkdtempSync(join(tmpdir(), "larder-journey-"));
   /** Where its log is. */
@@ -65,7 +66,10 @@ export class Server {
 
   /** Starts it, also again after a stop; resolves when it listens. */
   async start(): Promise<void> {
-    this.#serving = await serve(this.data, { ...this.#env, LARDER_ADMIN_KEY: adminKey }, [], this.#launch);
+    const env = { ...this.#env, LARDER_ADMIN_KEY: adminKey };
+    this.#serving = isSplit
+      ? await serveSplit(this.data, env, this.#launch)
+      : await serve(this.data, env, [], this.#launch);
   }
 
   /** Ends the process by a signal and waits until it is gone. */
