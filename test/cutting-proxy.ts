@@ -7,6 +7,7 @@ export class CuttingProxy {
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
   #losesAnswerTo: string | undefined;
   #isSilent = false;
+  #delayMs = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -41,26 +42,45 @@ export class CuttingProxy {
     for (const pair of this.#pairs) for (const socket of pair) isSilent ? socket.pause() : socket.resume();
   }
 
+  /** From now on everything comes so much later, in both directions and in order. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
   async stop(): Promise<void> {
     this.cut();
     this.#server.close();
     await once(this.#server, "close");
   }
 
+  /** A way for bytes in one direction, which keeps them in order whatever the delay becomes. */
+  #way(to: Socket): (bytes: string | Uint8Array) => void {
+    const waiting: (string | Uint8Array)[] = [];
+    return (bytes) => {
+      if (this.#delayMs === 0 && waiting.length === 0) {
+        to.write(bytes);
+        return;
+      }
+      waiting.push(bytes);
+      setTimeout(() => to.write(waiting.shift() ?? ""), this.#delayMs);
+    };
+  }
+
   #join(client: Socket, server: Socket): void {
     const pair = [client, server] as const;
     this.#pairs.add(pair);
+    const [toClient, toServer] = [this.#way(client), this.#way(server)];
     let losesAnswer = false;
     client.on("data", (bytes) => {
       if (this.#losesAnswerTo !== undefined && bytes.includes(this.#losesAnswerTo)) {
         this.#losesAnswerTo = undefined;
         losesAnswer = true;
       }
-      server.write(bytes);
+      toServer(bytes);
     });
     server.on("data", (bytes) => {
       if (losesAnswer) client.destroy();
-      else client.write(bytes);
+      else toClient(bytes);
     });
     const end = () => {
       client.destroy();

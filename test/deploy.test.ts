@@ -47,7 +47,11 @@ describe.each(dashboards)("the dashboard $title", (dashboard) => {
 
 describe("deploy/", () => {
   it("uses settings that there are", () => {
-    const known = new Set([...settingNames.map(variableOf), ...Object.keys(otherVariables)]);
+    const proxies = globSync("deploy/haproxy/*.cfg", { cwd: home }).map((path) =>
+      readFileSync(join(home, path), "utf8"),
+    );
+    const ofProxies = proxies.join().match(/LARDER_\w+/g) ?? [];
+    const known = new Set([...settingNames.map(variableOf), ...Object.keys(otherVariables), ...ofProxies]);
     for (const path of globSync("deploy/{compose.yaml,Dockerfile,kubernetes/**/*.yaml}", { cwd: home })) {
       const text = readFileSync(join(home, path), "utf8").replaceAll(/^\s*#.*$/gm, "");
       for (const name of text.match(/\bLARDER_[A-Z_]+[A-Z]\b/g) ?? [])

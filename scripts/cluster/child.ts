@@ -21,7 +21,7 @@ export interface ChildSpec {
   readonly isReady: () => Promise<boolean>;
 }
 
-const readyMsMax = 30_000;
+const readyMsMax = 120_000;
 const stopMsMax = 15_000;
 /** Times that a process may die before it was ready. */
 const readyDeathsMax = 3;

@@ -7,19 +7,20 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Child } from "./child.ts";
 import { choosePorts, type Ports, portOf, takenPorts } from "./ports.ts";
-import { type Common, larderProcess, type ProcessName, type ProcessOptions, processNames } from "./processes.ts";
+import { type Common, frontsOf, larderProcess, type ProcessOptions, processesOf, type Shape } from "./processes.ts";
 import { findProgram, missingMessage } from "./programs.ts";
 import { ClusterError, haproxy, makeFolder, nats, type Place, postgres, prometheus, redis } from "./services.ts";
 
 export interface ClusterOptions {
   readonly folder: string;
+  readonly shape: Shape;
   /** Only what Larder stands on, without Larder. */
   readonly servicesOnly?: boolean;
   readonly withPrometheus?: boolean;
   readonly ports: "fixed" | "free";
-  /** Port at which Larder finds PostgreSQL, when something stands between them. */
-  readonly postgresVia?: number;
-  readonly processes?: Readonly<Partial<Record<ProcessName, ProcessOptions>>>;
+  /** Puts something between Larder and the port of PostgreSQL, and gives its port. */
+  readonly postgresVia?: (port: number) => Promise<number>;
+  readonly processes?: Readonly<Record<string, ProcessOptions>>;
   readonly say: (line: string) => void;
 }
 
@@ -46,10 +47,13 @@ export class Cluster {
   readonly common: Common;
   /** In the order of their start. */
   readonly services: readonly Child[];
-  readonly processes: ReadonlyMap<ProcessName, Child>;
+  readonly processes: ReadonlyMap<string, Child>;
+  readonly #fronts: readonly string[];
   readonly #say: (line: string) => void;
 
-  private constructor(options: ClusterOptions, ports: Ports) {
+  private constructor(options: ClusterOptions, ports: Ports, postgresPort: number) {
+    const { shape } = options;
+    const names = options.servicesOnly === true ? [] : processesOf(shape);
     const place: Place = { folder: resolve(options.folder), say: options.say };
     const kept = keptIn(makeFolder(place.folder));
     makeFolder(join(place.folder, "logs"));
@@ -60,34 +64,29 @@ export class Cluster {
       database.child,
       nats(place, port("nats"), port("natsMonitor")),
       redis(place, port("redis")),
-      haproxy(place, "haproxy.cfg", {
+      haproxy(place, shape === "split" ? "haproxy.cfg" : "whole-servers.cfg", {
         LARDER_HTTP_BIND: port("http"),
         LARDER_GRPC_BIND: port("grpc"),
         LARDER_STATS_BIND: port("stats"),
-        LARDER_GATEWAY_1: port("gateway-1-http"),
-        LARDER_GATEWAY_1_GRPC: port("gateway-1-grpc"),
-        LARDER_GATEWAY_2: port("gateway-2-http"),
-        LARDER_GATEWAY_2_GRPC: port("gateway-2-grpc"),
+        ...Object.fromEntries(frontsOf(shape).flatMap((name) => frontVariables(name, ports))),
       }),
-      ...(hasPrometheus
-        ? [prometheus(place, port("prometheus"), targetsOf(ports, options.servicesOnly === true), port("stats"))]
-        : []),
+      ...(hasPrometheus ? [prometheus(place, port("prometheus"), targetsOf(names, ports), port("stats"))] : []),
     ];
     this.common = {
-      store: database.url(options.postgresVia),
+      store: database.url(postgresPort),
       nats: `nats://127.0.0.1:${port("nats")}`,
       redis: `redis://127.0.0.1:${port("redis")}`,
       adminKey: kept.adminKey,
       clusterSecret: kept.clusterSecret,
       serverKey: kept.serverKey,
     };
-    const names = options.servicesOnly === true ? [] : processNames;
     this.processes = new Map(
-      names.map((name) => [name, larderProcess(name, place, ports, this.common, options.processes?.[name])]),
+      names.map((name) => [name, larderProcess(shape, name, place, ports, this.common, options.processes?.[name])]),
     );
     this.url = `http://127.0.0.1:${port("http")}`;
     this.adminKey = kept.adminKey;
     this.ports = ports;
+    this.#fronts = names.length === 0 ? [] : frontsOf(shape);
     this.#say = options.say;
   }
 
@@ -99,14 +98,15 @@ export class Cluster {
   static async start(options: ClusterOptions): Promise<Cluster> {
     const missing = whyNoCluster();
     if (missing !== undefined) throw new ClusterError(missing);
-    const ports = await choosePorts(options.ports, processNames);
+    const ports = await choosePorts(options.ports, processesOf(options.shape));
     const taken = await takenPorts(ports);
     if (taken.length > 0) {
       throw new ClusterError(
         `Ports of the cluster are taken: ${taken.join(", ")}. End what has them, or take other ones by --free-ports.`,
       );
     }
-    const cluster = new Cluster(options, ports);
+    const postgresPort = portOf(ports, "postgres");
+    const cluster = new Cluster(options, ports, (await options.postgresVia?.(postgresPort)) ?? postgresPort);
     try {
       await cluster.#start();
     } catch (error) {
@@ -116,7 +116,7 @@ export class Cluster {
     return cluster;
   }
 
-  process(name: ProcessName): Child {
+  process(name: string): Child {
     const child = this.processes.get(name);
     if (child === undefined) throw new Error(`there is no process ${name}`);
     return child;
@@ -130,25 +130,24 @@ export class Cluster {
 
   /** Ends everything in good order: those who answer first, then what they stand on. */
   async stop(): Promise<void> {
-    const processes = [...this.processes.values()].reverse();
-    await Promise.all(processes.filter(({ name }) => name.startsWith("gateway")).map((child) => child.stop()));
-    await Promise.all(processes.map((child) => child.stop()));
-    await Promise.all(this.services.toReversed().map((child) => child.stop()));
+    await Promise.all(this.#fronts.map((name) => this.process(name).stop()));
+    await Promise.all([...this.processes.values()].map((child) => child.stop()));
+    await Promise.all(this.services.map((child) => child.stop()));
   }
 
-  /** Restarts the gateways one after the other, as a new version is brought in: nobody is to notice. */
-  async rollGateways(): Promise<void> {
-    for (const name of ["gateway-1", "gateway-2"] as const) {
-      const gateway = this.process(name);
-      const code = await gateway.stop();
+  /** Restarts those that clients come to, one after the other, as a new version is brought in: nobody is to notice. */
+  async rollFronts(): Promise<void> {
+    for (const name of this.#fronts) {
+      const front = this.process(name);
+      const code = await front.stop();
       if (code !== 0) throw new Error(`${name} ended with ${code}`);
-      await gateway.start();
+      await front.start();
       await this.becomes(name, "UP");
     }
   }
 
   /** Waits until HAProxy thinks so of a gateway. */
-  async becomes(name: ProcessName, state: "UP" | "DOWN"): Promise<void> {
+  async becomes(name: string, state: "UP" | "DOWN"): Promise<void> {
     await haproxySays(portOf(this.ports, "stats"), name, state);
   }
 
@@ -159,7 +158,7 @@ export class Cluster {
     this.#say(`starting ${[...this.processes.keys()].join(", ")}`);
     // All at once: each waits for those that it uses.
     await Promise.all([...this.processes.values()].map((child) => child.start()));
-    await Promise.all((["gateway-1", "gateway-2"] as const).map((name) => this.becomes(name, "UP")));
+    await Promise.all(this.#fronts.map((name) => this.becomes(name, "UP")));
   }
 }
 
@@ -177,8 +176,16 @@ export async function haproxySays(statsPort: number, name: string, state: string
   }
 }
 
-function targetsOf(ports: Ports, servicesOnly: boolean): Readonly<Record<string, number>> {
-  const names = servicesOnly ? [] : processNames;
+/** What HAProxy's configuration calls the addresses of one that clients come to, as `LARDER_GATEWAY_1_GRPC`. */
+function frontVariables(name: string, ports: Ports): readonly (readonly [`LARDER_${string}`, number])[] {
+  const variable = `LARDER_${name.toUpperCase().replace("-", "_")}` as const;
+  return [
+    [variable, portOf(ports, `${name}-http`)],
+    [`${variable}_GRPC`, portOf(ports, `${name}-grpc`)],
+  ];
+}
+
+function targetsOf(names: readonly string[], ports: Ports): Readonly<Record<string, number>> {
   return Object.fromEntries(names.map((name) => [name, portOf(ports, `${name}-http`)]));
 }
 

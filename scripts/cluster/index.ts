@@ -2,6 +2,6 @@ export { Child, pause } from "./child.ts";
 export { Cluster, type ClusterOptions, haproxySays, whyNoCluster } from "./cluster.ts";
 export { statusOf } from "./net.ts";
 export { choosePorts, type Ports, portOf } from "./ports.ts";
-export { type ProcessName, processNames } from "./processes.ts";
+export type { ProcessOptions, Shape } from "./processes.ts";
 export { findProgram } from "./programs.ts";
 export { haproxy, home } from "./services.ts";

@@ -3,17 +3,19 @@
  * is installed, each as a process in a folder of its own, and Larder's own processes on top. Ctrl-C ends all of them.
  *
  *     npm run cluster                          in ./cluster-data, which is kept for the next time
+ *     npm run cluster -- --whole               two servers that each do everything
  *     npm run cluster -- --only services       without Larder, to start its processes by hand
  *     npm run cluster -- --data /tmp/c --free-ports
  */
 import { parseArgs } from "node:util";
 import { Cluster } from "./cluster.ts";
 import { portOf } from "./ports.ts";
-import { processNames } from "./processes.ts";
+import { frontsOf, type Shape } from "./processes.ts";
 import { ClusterError } from "./services.ts";
 
-const usage = `npm run cluster -- [--data FOLDER] [--only services] [--free-ports]
+const usage = `npm run cluster -- [--whole] [--data FOLDER] [--only services] [--free-ports]
 
+  --whole           two servers that each do everything, instead of one process for each part
   --data FOLDER     where it keeps everything (./cluster-data)
   --only services   PostgreSQL, NATS, Redis and HAProxy, without Larder
   --free-ports      ports that are free, instead of those of the guide`;
@@ -29,6 +31,7 @@ function optionsOf(args: readonly string[]) {
     options: {
       data: { type: "string", default: "./cluster-data" },
       only: { type: "string" },
+      whole: { type: "boolean", default: false },
       "free-ports": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -37,15 +40,17 @@ function optionsOf(args: readonly string[]) {
   return values;
 }
 
-function greet(cluster: Cluster, servicesOnly: boolean): void {
+function greet(cluster: Cluster, shape: Shape, servicesOnly: boolean): void {
   const at = (name: Parameters<typeof portOf>[1]) => portOf(cluster.ports, name);
   const { url, adminKey, common } = cluster;
   say("");
   if (!servicesOnly) {
-    say(`  API            ${url}/v1            two gateways behind HAProxy`);
-    say(`  gRPC           127.0.0.1:${at("grpc")}`);
-    say(`  docs           http://127.0.0.1:${at("gateway-1-http")}/docs      of one gateway, without a key`);
-    say(`  metrics        ${processNames.map((name) => `${name} :${at(`${name}-http`)}`).join(", ")}`);
+    const [front = ""] = frontsOf(shape);
+    say(`  API            ${url}/v1`);
+    if (shape === "split") say(`  gRPC           127.0.0.1:${at("grpc")}`);
+    say(`  docs           http://127.0.0.1:${at(`${front}-http`)}/docs`);
+    for (const name of cluster.processes.keys())
+      say(`  ${name.padEnd(14)} http://127.0.0.1:${at(`${name}-http`)}/readyz, /metrics`);
   }
   say(`  HAProxy        http://127.0.0.1:${at("stats")}/`);
   if (cluster.services.some(({ name }) => name === "prometheus"))
@@ -77,21 +82,23 @@ async function untilSignal(): Promise<void> {
 }
 
 try {
-  const { data, only, help, "free-ports": freePorts } = optionsOf(process.argv.slice(2));
+  const { data, only, help, whole, "free-ports": freePorts } = optionsOf(process.argv.slice(2));
   if (help) say(usage);
   else {
+    const shape = whole ? "whole" : "split";
     const servicesOnly = only === "services";
     // Heard from here on, so that a signal during the start ends what was started.
     const signal = untilSignal();
     const starting = Cluster.start({
       folder: data,
+      shape,
       servicesOnly,
       withPrometheus: true,
       ports: freePorts ? "free" : "fixed",
       say,
     });
     const cluster = await starting;
-    greet(cluster, servicesOnly);
+    greet(cluster, shape, servicesOnly);
     say(`All of it is in ${data}; logs in ${data}/logs. What dies is started again. Ctrl-C ends everything.`);
     await signal;
     say("stopping");

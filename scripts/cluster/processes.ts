@@ -5,28 +5,57 @@ import { statusOf } from "./net.ts";
 import { type Ports, portOf } from "./ports.ts";
 import { home, makeFolder, type Place } from "./services.ts";
 
-/** Name and modules of each process: two that decide, two that answer, so that one of them may go; one each of the rest. */
-export const layout = {
-  "inventory-1": "inventory",
-  "inventory-2": "inventory",
-  intake: "intake",
-  relay: "relay",
-  sync: "sync,reconciliation",
-  "gateway-1": "gateway,identity",
-  "gateway-2": "gateway,identity",
-} as const;
+/** Name and modules of each process, by the shape of the cluster. */
+export const shapes = {
+  /** Two that decide, two that answer, so that one of them may go; one each of the rest. */
+  split: {
+    "inventory-1": "inventory",
+    "inventory-2": "inventory",
+    intake: "intake",
+    relay: "relay,sinks",
+    sync: "sync,reconciliation",
+    "gateway-1": "gateway,identity",
+    "gateway-2": "gateway,identity",
+  },
+  /** Each does everything. */
+  whole: { "server-1": "all", "server-2": "all" },
+} as const satisfies Record<string, Readonly<Record<string, string>>>;
 
-export type ProcessName = keyof typeof layout;
-export const processNames = Object.keys(layout) as readonly ProcessName[];
+export type Shape = keyof typeof shapes;
 
-/** Where each module is that others use. */
-const homes = {
-  inventory: ["inventory-1", "inventory-2"],
-  intake: ["intake"],
-  relay: ["relay"],
-  sync: ["sync"],
-  reconciliation: ["sync"],
-} as const;
+/** Names of the processes of a shape, in the order of their start. */
+export function processesOf(shape: Shape): readonly string[] {
+  return Object.keys(shapes[shape]);
+}
+
+/** Those of them that clients come to. */
+export function frontsOf(shape: Shape): readonly string[] {
+  return processesOf(shape).filter(isFront);
+}
+
+function isFront(name: string): boolean {
+  return /^(gateway|server)-/.test(name);
+}
+
+/** What each module uses of others, which then run elsewhere. */
+const uses: Readonly<Record<string, readonly string[]>> = {
+  intake: ["inventory"],
+  relay: ["inventory"],
+  sync: ["inventory"],
+  gateway: ["inventory", "intake", "relay", "sync", "reconciliation"],
+};
+
+/** Where the modules are that a process uses and does not run, as `LARDER_PEERS` says it; empty when there are none. */
+function peersOf(shape: Shape, name: string, ports: Ports): string {
+  const processes: Readonly<Record<string, string>> = shapes[shape];
+  const own = new Set((processes[name] ?? "").split(","));
+  if (own.has("all")) return "";
+  const wanted = new Set([...own].flatMap((module) => uses[module] ?? []).filter((module) => !own.has(module)));
+  const homes = (module: string) =>
+    Object.keys(processes).filter((other) => processes[other]?.split(",").includes(module));
+  const addresses = (module: string) => homes(module).map((other) => `127.0.0.1:${portOf(ports, `${other}-cluster`)}`);
+  return [...wanted].map((module) => `${module}=${addresses(module).join(",")}`).join(";");
+}
 
 /** Milliseconds that a gateway goes on answering after it was told to stop: HAProxy notices within one second. */
 const drainDelayMs = 2000;
@@ -49,19 +78,17 @@ export interface ProcessOptions {
 }
 
 export function larderProcess(
-  name: ProcessName,
+  shape: Shape,
+  name: string,
   { folder, say }: Place,
   ports: Ports,
   common: Common,
   { env = {}, under = [] }: ProcessOptions = {},
 ): Child {
   const port = portOf(ports, `${name}-http`);
-  const isGateway = name.startsWith("gateway");
-  const peers = Object.entries(homes).flatMap(([module, where]) =>
-    layout[name].split(",").includes(module)
-      ? []
-      : [`${module}=${where.map((other) => `127.0.0.1:${portOf(ports, `${other}-cluster`)}`).join(",")}`],
-  );
+  const targets: Readonly<Record<string, string>> = shapes[shape];
+  const target = targets[name] ?? "";
+  const peers = peersOf(shape, name, ports);
   const line = [
     ...under,
     process.execPath,
@@ -78,21 +105,21 @@ export function larderProcess(
       cwd: home,
       env: {
         PATH: process.env["PATH"] ?? "",
-        LARDER_TARGET: layout[name],
+        LARDER_TARGET: target,
         LARDER_STORE: common.store,
         LARDER_DATA: makeFolder(join(folder, "larder", name)),
         LARDER_PORT: String(port),
-        LARDER_CLUSTER_PORT: String(portOf(ports, `${name}-cluster`)),
-        LARDER_CLUSTER_SECRET: common.clusterSecret,
-        LARDER_SERVER_KEY: common.serverKey,
-        LARDER_PEERS: peers.join(";"),
         LARDER_LOG_FORMAT: "json",
-        LARDER_DRAIN_DELAY: `${drainDelayMs}ms`,
-        ...(isGateway && {
-          LARDER_GRPC_PORT: String(portOf(ports, `${name}-grpc`)),
-          LARDER_ADMIN_KEY: common.adminKey,
+        LARDER_SERVER_KEY: common.serverKey,
+        ...(shape === "split" && {
+          LARDER_CLUSTER_PORT: String(portOf(ports, `${name}-cluster`)),
+          LARDER_CLUSTER_SECRET: common.clusterSecret,
         }),
-        ...(name === "relay" && { LARDER_NATS: common.nats, LARDER_REDIS: common.redis }),
+        // Whole servers stand behind a configuration without gRPC: it has no sku to choose by.
+        ...(name.startsWith("gateway") && { LARDER_GRPC_PORT: String(portOf(ports, `${name}-grpc`)) }),
+        ...(peers !== "" && { LARDER_PEERS: peers }),
+        ...(/all|sinks/.test(target) && { LARDER_NATS: common.nats, LARDER_REDIS: common.redis }),
+        ...(isFront(name) && { LARDER_ADMIN_KEY: common.adminKey, LARDER_DRAIN_DELAY: `${drainDelayMs}ms` }),
         ...env,
       },
       log: join(folder, "logs", `${name}.log`),

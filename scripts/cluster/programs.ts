@@ -7,6 +7,7 @@ const packages = {
   "nats-server": { apt: "nats-server", brew: "nats-server" },
   "redis-server": { apt: "redis-server", brew: "redis" },
   haproxy: { apt: "haproxy", brew: "haproxy" },
+  faketime: { apt: "faketime", brew: "libfaketime" },
   prometheus: { apt: "prometheus", brew: "prometheus" },
 } as const;
 

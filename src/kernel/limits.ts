@@ -262,8 +262,10 @@ export const limits = {
   sinkStopMs: 2000,
   /** Milliseconds of a shared log that are carried again after a sink was filled: more than any read side is behind. */
   sinkFillMarginMs: 60_000,
+  /** Events that are brought into a sink's form and sent before others get their turn: about 3 ms. */
+  sinkEventsInTurn: 100,
   /** Stocks read in one step while a sink is filled: about a millisecond. */
-  sinkFillStocks: 500,
+  sinkFillStocks: 200,
   /** Stocks written by one script, while which Redis does nothing else: about a millisecond. */
   redisStocksPerCall: 200,
   /** Messages, and bytes of them, that are sent to NATS before their answers are awaited. */

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { Client, credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import {
@@ -26,12 +27,14 @@ if (isMissing) console.warn("SKIPPED: there is no haproxy on this machine (apt-g
 class Front {
   readonly servers: readonly Child[];
   readonly url: string;
+  readonly grpcAddress: string;
   readonly #ports: Ports;
   readonly #proxy: Child;
 
   private constructor(ports: Ports, servers: readonly Child[], proxy: Child) {
     this.servers = servers;
     this.url = `http://127.0.0.1:${portOf(ports, "http")}`;
+    this.grpcAddress = `127.0.0.1:${portOf(ports, "grpc")}`;
     this.#ports = ports;
     this.#proxy = proxy;
   }
@@ -49,6 +52,7 @@ class Front {
         LARDER_STORE: "memory:",
         LARDER_PORT: String(port),
         LARDER_ADMIN_KEY: key,
+        ...(kind === "gateway" && { LARDER_GRPC_PORT: String(portOf(ports, `${name}-grpc`)) }),
         LARDER_DRAIN_DELAY: "2s",
         LARDER_LOG_LEVEL: "warn",
       };
@@ -128,11 +132,16 @@ describe.skipIf(isMissing)("HAProxy before gateways", () => {
     await front.becomes("gateway-1", "UP");
   }, 60_000);
 
-  it("shows nobody outside what is for those who run it", async () => {
-    for (const path of ["/metrics", "/readyz", "/livez"])
-      expect((await fetch(`${front.url}${path}`)).status, path).toBe(404);
-    for (const path of ["/docs", "/openapi.json", "/v1/items"])
+  it("shows nobody without a key what is for those who run it", async () => {
+    for (const path of ["/metrics", "/readyz", "/livez", "/docs", "/openapi.json", "/v1/items"]) {
       expect((await fetch(`${front.url}${path}`)).status, path).toBe(401);
+      expect((await fetch(`${front.url}${path}`, { headers })).status, path).toBe(200);
+    }
+  });
+
+  it("lets gRPC through", async () => {
+    // `status: SERVING`.
+    expect([...(await grpcHealth(front.grpcAddress))]).toEqual([0x08, 0x01]);
   });
 
   it("lets change feeds through as they come, and WebSockets", async () => {
@@ -148,6 +157,24 @@ describe.skipIf(isMissing)("HAProxy before gateways", () => {
     socket.close();
   });
 });
+
+/** Asks a server of gRPC for its health, and gives the bytes of its answer. */
+function grpcHealth(address: string): Promise<Buffer> {
+  const client = new Client(address, credentials.createInsecure());
+  const same = (bytes: Buffer) => bytes;
+  return new Promise<Buffer>((resolve, reject) => {
+    const deadline = Date.now() + 5000;
+    client.makeUnaryRequest(
+      "/grpc.health.v1.Health/Check",
+      same,
+      same,
+      Buffer.alloc(0),
+      { deadline },
+      (error, answer) =>
+        error === null && answer !== undefined ? resolve(answer) : reject(error ?? new Error("no answer")),
+    );
+  }).finally(() => client.close());
+}
 
 describe.skipIf(isMissing)("HAProxy before whole servers", () => {
   let front: Front;

@@ -60,6 +60,8 @@ const ends = ["released", "fulfilled", "expired"];
 export class Book {
   readonly findings: string[] = [];
   readonly entries: Entry[] = [];
+  /** Whether something between client and log may ask again by itself: a first attempt may then be told as a repeat. */
+  readonly #isRelayed: boolean;
   readonly #sent = new Map<string, Sent>();
   readonly #facts = new Map<string, number>();
   readonly #stocks = new Map<string, Stock>();
@@ -67,6 +69,10 @@ export class Book {
   readonly #holds = new Map<string, number>();
   readonly #steps = new Map<string, string[]>();
   #compared = 0;
+
+  constructor(isRelayed = false) {
+    this.#isRelayed = isRelayed;
+  }
 
   send(sent: Sent): Entry {
     if (sent.kind !== "step") this.#sent.set(sent.id, sent);
@@ -168,7 +174,7 @@ export class Book {
     if (sent.kind === "fact") {
       if (status !== 202) this.#find(`${what}, and a fact is never refused`);
       if (!this.#facts.has(sent.id)) this.#find(`lost: ${what}`);
-      if (attempts === 1 && duplicates > 0) this.#find(`${what} as a duplicate, and was sent once`);
+      if (attempts === 1 && duplicates > 0 && !this.#isRelayed) this.#find(`${what} as a duplicate, and was sent once`);
       return;
     }
     if (sent.kind === "place") {
@@ -176,7 +182,7 @@ export class Book {
       if (status < 300 && !isThere) this.#find(`lost: ${what}`);
       if (status >= 300 && isThere) this.#find(`${what}, and is in the log`);
       if (status >= 300 && code !== "insufficient-stock") this.#find(what);
-      if (attempts === 1 && status === 200) this.#find(`${what} as a repeat, and was sent once`);
+      if (attempts === 1 && status === 200 && !this.#isRelayed) this.#find(`${what} as a repeat, and was sent once`);
       return;
     }
     const steps = this.#steps.get(sent.reservation) ?? [];

@@ -1,7 +1,10 @@
 /** Clients of a server that may die at any moment: each writes down what it sent, and what it was answered. */
+
+import type { Api, CallOptions } from "../journeys/api.ts";
 import { numbers, pause, pick } from "../journeys/chance.ts";
-import type { CallOptions, Server } from "../journeys/server.ts";
 import type { Book, Entry, Sent, Step } from "./book.ts";
+
+type Caller = Pick<Api, "call">;
 
 export const skus = ["milk", "tea", "rice", "salt", "oats", "eggs"];
 const location = "leeds";
@@ -11,14 +14,14 @@ const openMax = 6;
 /** Sends until `isOver`. Asks again for some of what it had no answer to, and leaves the rest unknown. */
 export class Client {
   readonly #name: string;
-  readonly #server: Server;
+  readonly #server: Caller;
   readonly #book: Book;
   readonly #random: () => number;
   readonly #open: string[] = [];
   #unanswered: Entry[] = [];
   #sent = 0;
 
-  constructor(name: string, server: Server, book: Book, seed: number) {
+  constructor(name: string, server: Caller, book: Book, seed: number) {
     this.#name = name;
     this.#server = server;
     this.#book = book;
@@ -69,7 +72,10 @@ export class Client {
     const cut = this.#random() < 0.03 ? { cutAfterMs: Math.floor(this.#random() * 3) } : {};
     try {
       const { status, body } = await this.#server.call("POST", path, { ...options, ...cut });
-      if (status === 503 || status === 429) {
+      // 502 and 504 are no words of ours: a proxy between us has lost the answer.
+      // Several processes that race for the same stocks may ask for another attempt: nothing was done.
+      const isAskedAgain = status === 409 && body.code === "version-conflict";
+      if ([429, 502, 503, 504].includes(status) || isAskedAgain) {
         this.#unanswered.push(entry);
         await pause(10);
         return;

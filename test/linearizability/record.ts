@@ -3,8 +3,10 @@
  * so that most of what one asks depends on what others did a moment ago; they act on each other's reservations, at the
  * very edge of their time too; they cut connections in the middle, and ask again.
  */
-import type { Answer as HttpAnswer, Server } from "../journeys/server.ts";
+import type { Api, Answer as HttpAnswer } from "../journeys/api.ts";
 import type { Answer, Operation, Request, Short } from "./history.ts";
+
+type Caller = Pick<Api, "call">;
 
 export interface RecordOptions {
   /** Of this history alone: the first part of its skus, ids and facts. */
@@ -31,7 +33,7 @@ const beatMs = 40;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Records one history. `undefined` when the clock ran backwards meanwhile: then its times say nothing. */
-export async function record(server: Server, options: RecordOptions): Promise<readonly Operation[] | undefined> {
+export async function record(server: Caller, options: RecordOptions): Promise<readonly Operation[] | undefined> {
   const { name, random, callsMax, msMax } = options;
   const history: Operation[] = [];
   const known: Known = { reserves: new Set(), facts: new Set(), ends: new Map() };
@@ -122,7 +124,7 @@ function watchClock(): () => boolean {
 }
 
 /** One call; nothing when it surely never reached the server, or when it only asked and got no answer. */
-async function ask(server: Server, client: number, request: Request, cutAfterMs?: number): Promise<Operation[]> {
+async function ask(server: Caller, client: number, request: Request, cutAfterMs?: number): Promise<Operation[]> {
   const [method, path, body] = callOf(request);
   const open = Number.POSITIVE_INFINITY;
   const [called, from] = [performance.now(), Date.now()];
@@ -141,6 +143,8 @@ async function ask(server: Server, client: number, request: Request, cutAfterMs?
   }
   const times = { called, returned: performance.now(), from, to: Date.now() };
   if (told.status >= 500 || told.status === 429) return lost;
+  // Nothing was done, it says; if something was, what others were told will not fit.
+  if (told.status === 409 && told.body.code === "version-conflict") return [];
   if (request.kind === "read" && told.status !== 200) throw new Error(`a read was answered ${JSON.stringify(told)}`);
   if (request.kind !== "read") return [{ client, request, answer: answerOf(request, told), ...times }];
   // It tells of every location at once; each is judged by itself.

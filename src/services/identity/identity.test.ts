@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Credential } from "../../platform/auth/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
-import { MemoryStorage } from "../../platform/storage/memory/index.ts";
+import { MemoryStorage, SharedMemoryLog } from "../../platform/storage/memory/index.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 
 const operator: Credential = { id: "operator", name: "operator", scopes: new Set(["admin"]), ownReservations: false };
@@ -141,6 +141,27 @@ describe("a key", () => {
 });
 
 describe("the admin key", () => {
+  it("is set by one of several processes that start together, and kept by the others", async () => {
+    const board = new SharedMemoryLog();
+    const processes = await Promise.all(
+      [1, 2, 3].map(async () => {
+        const mine = board.open();
+        const identity = createIdentity({ storage: mine, clock: () => now, random: randomBytes });
+        const host = new ConsumerHost(mine);
+        await host.start([identity.consumer]);
+        return identity;
+      }),
+    );
+    const secret = "an admin key of all of them";
+    const done = await Promise.all(processes.map((each) => each.ensureAdminKey(secret)));
+    expect(done.map(({ state }) => state).sort()).toEqual(["kept", "kept", "set"]);
+    const made = await Promise.all(processes.map((each) => each.ensureAdminKey()));
+    expect(made.map(({ state }) => state)).toEqual(["kept", "kept", "kept"]);
+    board.deliver();
+    for (const each of processes) expect(each.authenticate(secret)?.id).toBe("admin");
+    expect(board.log.head()).toBe(1);
+  });
+
   const [first, second] = ["correct horse battery", "staple of another kind"];
 
   it("is made at the first start only", async () => {

@@ -128,6 +128,7 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
       given === undefined || given.length >= limits.adminKeyLengthMin,
       "the configuration refuses an admin key that is too short",
     );
+    await storage.shared?.catchUp();
     const history = await storage.readStream(keyStream(adminKeyId));
     if (given === undefined && history.length > 0) return { state: "kept" };
     // No header can carry outer white space, such as the line end of a file that a secret was read from.

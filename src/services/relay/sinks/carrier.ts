@@ -3,7 +3,13 @@ import { decideRetry } from "../../../platform/messaging/index.ts";
 import { type Sink, SinkMoved, type SinkSession, type SinkStock } from "../../../platform/sink/index.ts";
 import type { Sequence, Storage } from "../../../platform/storage/index.ts";
 import { pause, type Timers } from "../../../platform/timers/index.ts";
-import { type Caller, type Inventory, positionAt, sequenceOfPosition } from "../../inventory/index.ts";
+import {
+  type Caller,
+  type ChangesStep,
+  type Inventory,
+  positionAt,
+  sequenceOfPosition,
+} from "../../inventory/index.ts";
 import type { SinksObserver } from "./observer.ts";
 import { sinkEventOf } from "./sink-events.ts";
 
@@ -93,27 +99,24 @@ export class Carrier {
   }
 
   async #follow(session: SinkSession): Promise<void> {
-    const { inventory, observer, clock, timers, checkMs = limits.sinkCheckMs } = this.#options;
+    const { inventory, timers, checkMs = limits.sinkCheckMs } = this.#options;
     const { signal } = this.#abort;
     const after = await this.#begin(session);
     const steps = await inventory.changes(after, {}, caller, { signal, heartbeatMs: checkMs });
     if (!steps.ok) throw new Error(`the log can't be followed: ${steps.rejection.detail}`);
     let lookedAt = Number.NEGATIVE_INFINITY;
-    for await (const { events, position, caughtUp } of steps.value) {
-      if (signal.aborted) return;
+    for await (const step of steps.value) {
       // What is private moves the place alone; where nothing else happens the sink is looked at now and then.
-      if (events.length > 0 || timers.elapsedMs() - lookedAt >= checkMs) {
+      const isDue = step.events.length > 0 || timers.elapsedMs() - lookedAt >= checkMs;
+      for (const { events, position } of isDue ? partsOf(step) : []) {
+        if (signal.aborted) return;
         await session.write(events.map(sinkEventOf), position);
         lookedAt = timers.elapsedMs();
-        this.#works(caughtUp);
-        const now = clock();
-        observer.carried(
-          this.#sink.name,
-          events.map(({ data }) => Math.max(0, now - (parseInstant(String(data["recordedAt"])) ?? now)) / 1000),
-        );
+        this.#works(events);
       }
+      if (step.caughtUp) this.#status = "following";
       // In a shared log another process may have told what this one has not heard of yet.
-      this.#carried = this.#sequenceOf(position, Number.MAX_SAFE_INTEGER) ?? this.#carried;
+      this.#carried = this.#sequenceOf(step.position, Number.MAX_SAFE_INTEGER) ?? this.#carried;
     }
   }
 
@@ -172,11 +175,17 @@ export class Carrier {
     return found.ok ? found.value : undefined;
   }
 
-  #works(caughtUp: boolean): void {
-    if (this.#down !== undefined) this.#options.observer.back(this.#sink.name);
+  #works(events: ChangesStep["events"]): void {
+    const { observer, clock } = this.#options;
+    if (this.#down !== undefined) observer.back(this.#sink.name);
     this.#down = undefined;
     this.#failures = 0;
-    if (caughtUp || this.#status !== "filling") this.#status = "following";
+    if (this.#status !== "filling") this.#status = "following";
+    const now = clock();
+    observer.carried(
+      this.#sink.name,
+      events.map(({ data }) => Math.max(0, now - (parseInstant(String(data["recordedAt"])) ?? now)) / 1000),
+    );
   }
 
   /** Says how it stands, and how many milliseconds to wait before the next attempt. */
@@ -193,6 +202,14 @@ export class Carrier {
     const decision = decideRetry(retryPolicy, { attempts: this.#failures, firstAttemptAt: now }, now, random);
     return decision.action === "retry" ? decision.delayMs : retryPolicy.delayMsMax;
   }
+}
+
+/** The events of a step in parts, between which others get their turn, each with the position after it. */
+function partsOf({ events, position }: ChangesStep): readonly Pick<ChangesStep, "events" | "position">[] {
+  if (events.length <= limits.sinkEventsInTurn) return [{ events, position }];
+  const first = events.slice(0, limits.sinkEventsInTurn);
+  const rest = { events: events.slice(limits.sinkEventsInTurn), position, caughtUp: false };
+  return [{ events: first, position: first.at(-1)?.position ?? position }, ...partsOf(rest)];
 }
 
 /** For ever: what a sink lacks is safe in the log. */

@@ -156,7 +156,7 @@ describe.skipIf(nats === undefined)("NATS under load", () => {
     isLoading = false;
     await loading;
     await expectAll(reading);
-  }, 60_000);
+  }, 120_000);
 
   it("holds every event again after its folder was wiped, and skips no version", async () => {
     const reading = reader();
@@ -171,7 +171,7 @@ describe.skipIf(nats === undefined)("NATS under load", () => {
     isLoading = false;
     await loading;
     await expectAll(reading);
-  }, 60_000);
+  }, 120_000);
 
   it("holds every event again after it lost the newest that it had acknowledged", async () => {
     const reading = reader();
@@ -193,7 +193,7 @@ describe.skipIf(nats === undefined)("NATS under load", () => {
     isLoading = false;
     await loading;
     await expectAll(reading);
-  }, 60_000);
+  }, 120_000);
 });
 
 const redisServer = findServer("redis-server");
@@ -252,7 +252,7 @@ describe.skipIf(redisServer === undefined)("Redis under load", () => {
         await wait(1);
       }
     })();
-    for (let turn = 0; turn < 4; turn += 1) {
+    for (let turn = 0; turn < 4 || looks <= 100; turn += 1) {
       await wait(400);
       await redis.flushall();
       await wait(400);
@@ -266,9 +266,8 @@ describe.skipIf(redisServer === undefined)("Redis under load", () => {
     isOver = true;
     await looking;
     expect(backwards).toEqual([]);
-    expect(looks).toBeGreaterThan(100);
     await expectAll();
-  }, 60_000);
+  }, 120_000);
 
   it("has all again after it came back from an older state", async () => {
     const loading = load();
@@ -287,5 +286,5 @@ describe.skipIf(redisServer === undefined)("Redis under load", () => {
     isLoading = false;
     await loading;
     await expectAll();
-  }, 60_000);
+  }, 120_000);
 });
