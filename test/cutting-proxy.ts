@@ -7,6 +7,7 @@ export class CuttingProxy {
   readonly #pairs = new Set<readonly [client: Socket, server: Socket]>();
   #losesAnswerTo: string | undefined;
   #isSilent = false;
+  #processId: number | undefined;
   #delayMs = 0;
 
   private constructor(server: Server) {
@@ -29,6 +30,11 @@ export class CuttingProxy {
   /** The next request, with a text in it if one is given, reaches the server, and instead of the answer the connection's end comes back. */
   loseNextAnswer(to = ""): void {
     this.#losesAnswerTo = to;
+  }
+
+  /** As a pooler does, gives connections the number of another process of the server than the one that serves them. */
+  rename(processId: number): void {
+    this.#processId = processId;
   }
 
   /** Cuts all connections that stand. */
@@ -78,9 +84,9 @@ export class CuttingProxy {
       }
       toServer(bytes);
     });
-    server.on("data", (bytes) => {
+    server.on("data", (bytes: Buffer) => {
       if (losesAnswer) client.destroy();
-      else toClient(bytes);
+      else toClient(this.#processId === undefined ? bytes : renamed(bytes, this.#processId));
     });
     const end = () => {
       client.destroy();
@@ -90,4 +96,11 @@ export class CuttingProxy {
     for (const socket of pair) socket.on("error", end).on("close", end);
     if (this.#isSilent) for (const socket of pair) socket.pause();
   }
+}
+
+/** Changes the process of a `BackendKeyData` message, if there is one. */
+function renamed(bytes: Buffer, processId: number): Buffer {
+  const at = bytes.indexOf(Buffer.from([0x4b, 0, 0, 0, 12]));
+  if (at >= 0) bytes.writeInt32BE(processId, at + 5);
+  return bytes;
 }

@@ -6,6 +6,7 @@ import { growth } from "./growth.ts";
 import { lag } from "./lag.ts";
 import { reserve } from "./reserve.ts";
 import { reserveHttp } from "./reserve-http.ts";
+import { reservePostgres, reservePostgresSlowDisk } from "./reserve-postgres.ts";
 import { slowDisk } from "./slow-disk.ts";
 import { start } from "./start.ts";
 import { storage } from "./storage.ts";
@@ -15,7 +16,9 @@ import { syncWriters } from "./sync-writers.ts";
 export const benchmarks: readonly Benchmark[] = [
   reserve,
   reserveHttp,
+  reservePostgres,
   slowDisk,
+  reservePostgresSlowDisk,
   facts,
   availability,
   start,

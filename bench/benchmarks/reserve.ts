@@ -174,12 +174,6 @@ function targets(outcome: Outcome, oversold: readonly (readonly [string, number]
       unit: "",
       ...(ours === undefined ? { why: "not measured" } : { seen: spread([ours - 50]) }),
     },
-    {
-      what: "Larder on PostgreSQL against PostgreSQL's one statement, 64, hot / spread",
-      atLeast: 12,
-      unit: "×",
-      why: "this version has no PostgreSQL engine",
-    },
   ];
 }
 

@@ -14,6 +14,7 @@ export interface ContenderSpec {
   readonly kind:
     | "larder"
     | "larder-memory"
+    | "larder-postgres"
     | "postgres"
     | "redis"
     | "medusa"
@@ -26,6 +27,8 @@ export interface ContenderSpec {
   readonly socket?: string;
   /** Its port on the loopback interface. */
   readonly port?: number;
+  /** Larder on PostgreSQL: the database, made when it is not there. */
+  readonly database?: string;
   /** Connections to it. */
   readonly pool?: number;
   /** PostgreSQL: the update and the insert as one statement, or as a transaction of two. */
@@ -36,8 +39,9 @@ export const plenty = 1_000_000_000;
 export const location = "here";
 
 const openers: Readonly<Record<ContenderSpec["kind"], (spec: ContenderSpec) => Promise<Contender>>> = {
-  larder: async (spec) => (await import("./larder.ts")).openLarder(spec.folder),
-  "larder-memory": async () => (await import("./larder.ts")).openLarder(undefined),
+  larder: async (spec) => (await import("./larder.ts")).openOnSqlite(spec),
+  "larder-memory": async () => (await import("./larder.ts")).openInMemory(),
+  "larder-postgres": async (spec) => (await import("./larder.ts")).openOnPostgres(spec),
   postgres: async (spec) => (await import("./postgres.ts")).openPostgres(spec),
   redis: async (spec) => (await import("./redis.ts")).openRedis(spec),
   medusa: async (spec) => (await import("./medusa.ts")).openMedusa(spec),

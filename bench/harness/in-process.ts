@@ -8,7 +8,7 @@ import type { DatabaseServer } from "./databases.ts";
 import type { Loaded } from "./load.ts";
 
 /** What a caller's process tells after a run. */
-interface CallerAnswer extends Loaded {
+export interface CallerAnswer extends Loaded {
   readonly callerCpuMs?: number;
   readonly databaseCpuMs?: number;
   readonly logBytesEach?: number;
@@ -74,7 +74,7 @@ export async function inProcess(
   };
 }
 
-function runOf({ done, refused, failed, firstError, seconds, p50Ms, p99Ms, ...used }: CallerAnswer): Run {
+export function runOf({ done, refused, failed, firstError, seconds, p50Ms, p99Ms, ...used }: CallerAnswer): Run {
   if (done === 0) throw new Error(firstError ?? "nothing was reserved");
   const each = (totalMs: number | undefined) => (totalMs === undefined ? undefined : (totalMs * 1000) / done);
   const [server, database] = [each(used.callerCpuMs), each(used.databaseCpuMs)];

@@ -31,6 +31,12 @@ const againMsMax = 5000;
 /** Milliseconds after which a process counts as well again, so that the next death is a first one. */
 const wellMs = 10_000;
 
+/** Processes that would outlive this one if it went without ending them. */
+const living = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of living) child.kill("SIGKILL");
+});
+
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** One process of a cluster: started, watched, and started again when it dies of itself. */
@@ -136,7 +142,11 @@ export class Child {
     this.#child = child;
     this.#startedAt = performance.now();
     child.on("error", (error) => this.#say(`${this.name} can't be started: ${error.message}`));
-    child.on("exit", (code, signal) => void this.#again(code, signal));
+    living.add(child);
+    child.on("exit", (code, signal) => {
+      living.delete(child);
+      void this.#again(code, signal);
+    });
   }
 
   async #again(code: number | null, signal: NodeJS.Signals | null): Promise<void> {

@@ -60,6 +60,7 @@ export class Cluster {
     const port = (name: Parameters<typeof portOf>[1]) => portOf(ports, name);
     const database = postgres(place, port("postgres"), kept.databasePassword);
     const hasPrometheus = options.withPrometheus === true && findProgram("prometheus") !== undefined;
+    if (options.withPrometheus === true && !hasPrometheus) options.say("Prometheus is not installed, and left out");
     this.services = [
       database.child,
       nats(place, port("nats"), port("natsMonitor")),

@@ -28,7 +28,7 @@ export function exportCommand(io: Io): Command {
     )
     .option("--out <file>", "write into this file; standard output when absent")
     .option("--after <position>", "only events after this position")
-    .addOption(dataOption("read this data folder or backup instead of asking a server"))
+    .addOption(dataOption("read this data folder, backup or postgres:// address instead of asking a server"))
     .action(async (flags: ExportFlags) => {
       const target = flags.out === undefined ? process.stdout : fileAt(flags.out);
       const written =

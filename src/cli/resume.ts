@@ -1,16 +1,20 @@
 import { Command } from "commander";
+import { withoutLogin } from "../platform/config/index.ts";
 import type { Io } from "./io.ts";
 import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
 
 export function resumeCommand(io: Io): Command {
   const command = new Command("resume")
-    .description("Let everything outgoing go on, which waits since a restore. Its server must be stopped.")
-    .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
+    .description(
+      "Let everything outgoing go on, which waits since a restore. The server of a data folder must be stopped; those on PostgreSQL may run.",
+    )
+    .addOption(dataOption("the data folder, or a postgres:// address; default $LARDER_DATA or ./data"))
     .addOption(jsonOption())
     .action(async (flags: { data?: string; json?: boolean }) => {
       const { resumeOutgoing } = await import("../platform/runtime/index.ts");
-      const folder = dataFolder(flags, io);
-      const wasPaused = await resumeOutgoing(folder);
+      const place = dataFolder(flags, io);
+      const wasPaused = await resumeOutgoing(place);
+      const folder = withoutLogin(place);
       if (flags.json) io.out(JSON.stringify({ data: folder, wasPaused, outgoingPaused: false }));
       else
         io.out(
@@ -19,5 +23,9 @@ export function resumeCommand(io: Io): Command {
             : `Nothing outgoing was paused in ${folder}.`,
         );
     });
-  return withExamples(command, "larder resume --data ./data-restored");
+  return withExamples(
+    command,
+    "larder resume --data ./data-restored",
+    "larder resume --data postgres://larder@db.internal/larder",
+  );
 }

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { Command } from "commander";
+import { withoutLogin } from "../platform/config/index.ts";
 import type { Verification } from "../services/inventory/index.ts";
 import { readAnchor, writeAnchor } from "./anchor.ts";
 import { Failure } from "./failure.ts";
@@ -19,7 +20,10 @@ export function verifyCommand(io: Io): Command {
     .description(
       "Read a whole log and check every promise made in it, and that its seals show no event changed, missing or reordered. Also beside a running server.",
     )
-    .argument("[path]", "a backup, a data folder, or the log.db in one; default is the data folder")
+    .argument(
+      "[path]",
+      "a backup, a data folder, the log.db in one, or a postgres:// address; default is the data folder",
+    )
     .addOption(dataOption("the data folder; default $LARDER_DATA or ./data"))
     .option("--anchor <file>", "a seal that was kept elsewhere: shows also whether the end was cut off")
     .option("--write-anchor <file>", "keep the last seal in a file, if all is well; store it on another machine")
@@ -36,11 +40,12 @@ export function verifyCommand(io: Io): Command {
   );
 }
 
-async function verify(folder: string, flags: VerifyFlags, io: Io): Promise<void> {
+async function verify(place: string, flags: VerifyFlags, io: Io): Promise<void> {
+  const folder = withoutLogin(place);
   const anchor = flags.anchor === undefined ? undefined : await readAnchor(flags.anchor);
   const { openLog } = await import("../platform/runtime/index.ts");
   const { verifyLog } = await import("../services/inventory/index.ts");
-  const log = await openLog(folder);
+  const log = await openLog(place);
   const progress = new Progress("verifying", log.head(), io);
   let verification: Verification;
   try {

@@ -18,7 +18,7 @@ import { Api } from "../journeys/api.ts";
 import { numbers } from "../journeys/chance.ts";
 import { type Operation, sharesOf, write } from "../linearizability/history.ts";
 import { record } from "../linearizability/record.ts";
-import { faults, type World } from "./faults.ts";
+import { faults, unseen, type World } from "./faults.ts";
 import { judge } from "./judge.ts";
 
 export interface ChaosOptions {
@@ -148,6 +148,7 @@ class Run {
   async round(name: string, fault: () => Promise<void>): Promise<void> {
     this.#rounds += 1;
     let isOver = false;
+    for (const client of this.#clients) client.failures.length = 0;
     const load = Promise.all(this.#clients.map((client) => client.run(() => isOver, 20)));
     const history = this.#record();
     history.catch(() => undefined);
@@ -160,12 +161,15 @@ class Run {
     await pause(1000);
     isOver = true;
     await load;
+    const failures = this.#clients.flatMap((client) => client.failures);
+    if (name === unseen && failures.length > 0)
+      this.book.findings.push(`during ${name} ${failures.length} requests failed: ${failures.slice(0, 5).join("; ")}`);
     if (!isSteady) this.book.findings.push(`after ${name} it is not at work again within ${steadySecondsMax} s`);
     this.#verdicts.push(this.#judge(await history, name));
     await this.#compare();
     for (const finding of this.book.findings) this.#say(`FOUND: ${finding}`);
     this.#say(
-      `${name}: steady after ${seconds.toFixed(1)} s; ${this.book.entries.length} requests, ${this.#events} events, ${this.book.findings.length} findings`,
+      `${name}: steady after ${seconds.toFixed(1)} s, ${failures.length} requests failed meanwhile; ${this.book.entries.length} requests, ${this.#events} events, ${this.book.findings.length} findings`,
     );
   }
 

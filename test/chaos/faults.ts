@@ -21,6 +21,9 @@ type Fault = (world: World) => Promise<void>;
 
 const between = (random: () => number, from: number, to: number) => from + random() * (to - from);
 
+/** The one of which no client may see anything. */
+export const unseen = "those that clients come to restarted one by one";
+
 export const faults: Readonly<Record<string, Fault>> = {
   /** Again and again, a few seconds apart, and started again at once by who watches it. */
   "PostgreSQL killed and restarted": async ({ cluster, random, isLong }) => {
@@ -82,7 +85,7 @@ export const faults: Readonly<Record<string, Fault>> = {
     process.resume();
   },
 
-  "those that clients come to restarted one by one": async ({ cluster }) => cluster.rollFronts(),
+  [unseen]: async ({ cluster }) => cluster.rollFronts(),
 
   "NATS killed, its data wiped, Redis killed": async ({ cluster, folder }) => {
     const [nats, redis] = [cluster.service("nats"), cluster.service("redis")];

@@ -99,11 +99,11 @@ describe.skipIf(isMissing)("HAProxy before gateways", () => {
       clean = callback;
     });
     front = await Front.start("haproxy.cfg", "gateway", folder);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await front?.stop();
     clean();
-  }, 60_000);
+  }, 180_000);
 
   it("lets both be restarted under load without a failed request", async () => {
     const load = startLoad(front.url, key, 24);
@@ -118,7 +118,7 @@ describe.skipIf(isMissing)("HAProxy before gateways", () => {
     console.log(`rolling restart: ${answered} answers, ${failures.length} failed, the slowest took ${slowestMs} ms`);
     expect(failures.slice(0, 5)).toEqual([]);
     expect(answered).toBeGreaterThan(1000);
-  }, 90_000);
+  }, 240_000);
 
   it("turns to the other one when one is killed, and back", async () => {
     const [first] = front.servers;
@@ -130,7 +130,7 @@ describe.skipIf(isMissing)("HAProxy before gateways", () => {
     expect([answered > 0, failures]).toEqual([true, []]);
     await first?.start();
     await front.becomes("gateway-1", "UP");
-  }, 60_000);
+  }, 180_000);
 
   it("shows nobody without a key what is for those who run it", async () => {
     for (const path of ["/metrics", "/readyz", "/livez", "/docs", "/openapi.json", "/v1/items"]) {
@@ -197,11 +197,11 @@ describe.skipIf(isMissing)("HAProxy before whole servers", () => {
       clean = callback;
     });
     front = await Front.start("whole-servers.cfg", "server", folder);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await front?.stop();
     clean();
-  }, 60_000);
+  }, 180_000);
 
   it("brings all about one sku to one server: facts, batches, reservations and reads", async () => {
     // Each server knows only what came to it, so anything that went astray would be missing.

@@ -19,6 +19,8 @@ export class Client {
   readonly #random: () => number;
   readonly #open: string[] = [];
   #unanswered: Entry[] = [];
+  /** What came in place of an answer, though the client waited for one. */
+  readonly failures: string[] = [];
   #sent = 0;
 
   constructor(name: string, server: Caller, book: Book, seed: number) {
@@ -77,14 +79,16 @@ export class Client {
       const isAskedAgain = status === 409 && body.code === "version-conflict";
       if ([429, 502, 503, 504].includes(status) || isAskedAgain) {
         this.#unanswered.push(entry);
+        this.failures.push(`${status} ${body.code ?? ""}`);
         await pause(10);
         return;
       }
       entry.answer = { status, code: body.code, duplicates: body.duplicates };
       if (sent.kind === "place" && status < 300) this.#open.push(sent.id);
       if (this.#open.length > openMax) this.#open.shift();
-    } catch {
+    } catch (error) {
       this.#unanswered.push(entry);
+      if (!("cutAfterMs" in cut)) this.failures.push(String(error));
       await pause(1);
     }
   }

@@ -15,4 +15,4 @@ export {
   settingOf,
   variableOf,
 } from "./settings.ts";
-export { allowed } from "./value.ts";
+export { allowed, withoutLogin } from "./value.ts";

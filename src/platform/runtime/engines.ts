@@ -10,7 +10,7 @@ import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sql
 import type { Sink } from "../sink/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
-import { openPostgresStorage } from "../storage/postgres/index.ts";
+import { openPostgresReader, openPostgresStorage, resumeInPostgres } from "../storage/postgres/index.ts";
 import {
   type BackupManifest,
   backupStore,
@@ -85,9 +85,9 @@ export async function openSinks(settings: Settings, randomId: () => string): Pro
   return sinks;
 }
 
-/** Opens the log of a data folder or a backup for reading, also beside a running server. */
-export async function openLog(folder: string): Promise<LogReader> {
-  return await openSqliteReader({ folder });
+/** Opens the log of a data folder, a backup, or a PostgreSQL database for reading, also beside a running server. */
+export async function openLog(place: string): Promise<LogReader> {
+  return isPostgresUrl(place) ? await openPostgresReader(place) : await openSqliteReader({ folder: place });
 }
 
 /** The archive of a data folder that no server has open. */
@@ -120,11 +120,14 @@ export async function openArchive(folder: string): Promise<OpenArchive> {
 }
 
 /**
- * Lets everything outgoing go on after a restore; false when it was not waiting. No server may have the folder open.
+ * Lets everything outgoing go on after a restore, of the log of a data folder or a PostgreSQL database; false when it was not
+ * waiting. No server may have the folder open.
  *
  * Throws `PlatformError("storage-unavailable")` when there is no log, or a server has it.
  */
-export async function resumeOutgoing(folder: string): Promise<boolean> {
+export async function resumeOutgoing(place: string): Promise<boolean> {
+  if (isPostgresUrl(place)) return await resumeInPostgres(place);
+  const folder = place;
   // Opening for writing would make a log where there is none.
   await (await openSqliteReader({ folder })).close();
   const storage = await openSqliteStorage({ folder, tagging });

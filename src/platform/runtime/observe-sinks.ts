@@ -50,5 +50,6 @@ function sinkCheck({ status, lagEvents, down }: SinkFigures, now: Instant): Chec
   const behind = `${lagEvents} events behind`;
   if (down === undefined) return { ok: true, detail: status === "following" ? behind : `${status}, ${behind}` };
   const detail = `down since ${formatInstant(down.since)}: ${down.reason}; ${behind}, which wait in the log`;
-  return { ok: true, needsSomeone: now - down.since > limits.sinkDownMsMax, detail };
+  const needsSomeone = now - down.since > limits.sinkDownMsMax;
+  return { ok: true, ...(needsSomeone && { needsSomeone }), detail };
 }

@@ -1,2 +1,3 @@
 export { openPostgresStorage, type PostgresStorageOptions } from "./open-storage.ts";
 export { PostgresStorage } from "./postgres-storage.ts";
+export { openPostgresReader, resumeInPostgres } from "./reader.ts";

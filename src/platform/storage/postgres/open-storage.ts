@@ -5,7 +5,7 @@ import { LocalDerived } from "../sqlite/index.ts";
 import { readUnit } from "../unit.ts";
 import { PostgresStorage } from "./postgres-storage.ts";
 import { storedTag } from "./proposal.ts";
-import type { LogMeta } from "./statements.ts";
+import { readMeta } from "./reader.ts";
 
 export interface PostgresStorageOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -55,18 +55,6 @@ export async function openPostgresStorage({
     await postgres.close();
     throw error;
   }
-}
-
-async function readMeta(postgres: Postgres): Promise<LogMeta> {
-  const [row] = await postgres.query<Omit<LogMeta, "epochs"> & { readonly epochs: string }>(
-    `select (select value from larder.settings where key = 'store') as "storeId",
-       (select json_agg(json_build_object('number', number, 'id', id, 'startsAfter', starts_after) order by number)::text
-        from larder.epochs) as epochs,
-       seq, at, paused, tagging
-     from larder.head`,
-  );
-  if (row === undefined) throw new PlatformError("storage-unavailable", `the log at ${postgres.where} has no head`);
-  return { ...row, epochs: JSON.parse(row.epochs) };
 }
 
 /**

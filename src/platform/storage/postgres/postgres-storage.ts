@@ -23,8 +23,9 @@ import { readUnit, type StoredUnit } from "../unit.ts";
 import { StoreClock } from "./clock.ts";
 import { Leases } from "./leases.ts";
 import { checkNames, firstBeliefs, list, moved, type Proposal, printOf, propose, storedTag } from "./proposal.ts";
-import { type Appended, codes, type LogMeta, type News, statements } from "./statements.ts";
+import { type Appended, codes, type LogMeta, type News, newsMax, statements } from "./statements.ts";
 import { type HeldTurn, TurnSession } from "./turn.ts";
+import { unitsAfter } from "./units.ts";
 import { Watch } from "./watch.ts";
 
 type Listener = (units: readonly RecordedUnit[]) => void;
@@ -32,6 +33,14 @@ type Listener = (units: readonly RecordedUnit[]) => void;
 interface Request {
   readonly units: readonly AppendUnit[];
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface StreamRequest {
+  readonly stream: string;
+  readonly after: number;
+  readonly upTo: number;
+  readonly resolve: (events: readonly RecordedEvent[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -68,6 +77,7 @@ export class PostgresStorage implements Storage, SharedLog {
   #bytes = 0;
   #waiting: Request[] = [];
   #turnsAsked: TurnRequest[] = [];
+  #streamsAsked: StreamRequest[] = [];
   #writing: Promise<void> | undefined;
   #turnSession: TurnSession | undefined;
   #turn: HeldTurn | undefined;
@@ -213,11 +223,14 @@ export class PostgresStorage implements Storage, SharedLog {
   async #call(proposal: Proposal, known: Sequence, turn: HeldTurn | undefined): Promise<Appended> {
     this.#attempts += 1;
     const attempt = this.#attempts;
-    const values = [known, newsMax, this.#epoch, this.tagging.version, this.#writer, attempt, ...proposal.parameters];
+    const isTurn = turn?.isHeld === true;
+    const { parameters } = proposal;
+    const values = [known, newsMax, this.#epoch, this.tagging.version, this.#writer, attempt, isTurn, ...parameters];
     const asked = this.#clock.reading();
     try {
-      const answer =
-        (await turn?.append(values)) ?? (await this.#postgres.query<Appended>(statements.append, values))[0];
+      const [answer] = isTurn
+        ? await turn.append(values)
+        : await this.#postgres.query<Appended>(statements.append, values);
       if (answer === undefined) throw new Error("an append has an answer");
       this.#clock.compare(asked, answer.now);
       this.#outgoingPaused = answer.paused;
@@ -235,12 +248,13 @@ export class PostgresStorage implements Storage, SharedLog {
     if (request === undefined) return;
     try {
       this.#turnSession ??= new TurnSession(this.#postgres);
-      const turn = await this.#turnSession.begin(() => {
+      const known = this.#head;
+      const { turn, news } = await this.#turnSession.begin(known, () => {
         this.#turn = undefined;
         this.#writing ??= this.#writeAll();
       });
       this.#turn = turn;
-      await this.catchUp();
+      await this.#take(news, known);
       request.resolve(turn);
     } catch (error) {
       await this.#turn?.end();
@@ -283,8 +297,12 @@ export class PostgresStorage implements Storage, SharedLog {
     const asked = this.#clock.reading();
     const [news] = await this.#reading(() => this.#postgres.query<News>(statements.news, [known, newsMax]));
     if (news === undefined) throw new PlatformError("storage-unavailable", "the log has no head");
-    if (news.epoch !== this.#epoch) throw otherEpoch();
     this.#clock.compare(asked, news.now);
+    await this.#take(news, known);
+  }
+
+  async #take(news: News, known: Sequence): Promise<void> {
+    if (news.epoch !== this.#epoch) throw otherEpoch();
     this.#outgoingPaused = news.paused;
     await this.#hear(news, known, news.base);
   }
@@ -330,12 +348,35 @@ export class PostgresStorage implements Storage, SharedLog {
     await this.#postgres.query("select larder.make_parts($1)", [upto]);
   }
 
-  async readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
-    const until = Math.min(upTo, versionMax);
-    const units = await this.#units(statements.streamUnits, [stream, after, until]);
-    return units.flatMap(({ events }) =>
-      events.filter((event) => event.stream === stream && event.version > after && event.version <= upTo),
-    );
+  /** What is asked for in one tick is read together. */
+  readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly RecordedEvent[]>();
+    this.#streamsAsked.push({ stream, after, upTo, resolve, reject });
+    if (this.#streamsAsked.length === 1) queueMicrotask(() => void this.#readStreams(this.#streamsAsked.splice(0)));
+    return promise;
+  }
+
+  async #readStreams(asked: readonly StreamRequest[]): Promise<void> {
+    try {
+      const rows = await this.#read<{ place: number; seq: number; body: string }>(statements.streamUnits, [
+        asked.map(({ stream }) => stream),
+        asked.map(({ after }) => after),
+        asked.map(({ upTo }) => Math.min(upTo, versionMax)),
+      ]);
+      const found = asked.map((): RecordedEvent[] => []);
+      for (const { place, seq, body } of rows) {
+        const request = asked[place - 1];
+        if (request === undefined) continue;
+        for (const event of readUnit(seq, body).events) {
+          if (event.stream !== request.stream || event.version <= request.after || event.version > request.upTo)
+            continue;
+          found[place - 1]?.push(event);
+        }
+      }
+      for (const [place, { resolve }] of asked.entries()) resolve(found[place] ?? []);
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
@@ -345,16 +386,8 @@ export class PostgresStorage implements Storage, SharedLog {
   }
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
-    const units = await this.#units(statements.logAfter, [after, Math.min(Math.max(limit, 1), unitsPerRead)]);
-    const found: StoredUnit[] = [];
-    let events = 0;
-    for (const unit of units) {
-      const rest = unit.after(after);
-      events += rest.events.length;
-      if (found.length > 0 && events > limit) break;
-      found.push(rest);
-    }
-    return found;
+    if (this.#isClosed) throw closed();
+    return await this.#reading(() => unitsAfter(this.#postgres, after, limit));
   }
 
   async sequenceAt(instant: Instant): Promise<Sequence> {
@@ -371,7 +404,7 @@ export class PostgresStorage implements Storage, SharedLog {
 
   async findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]> {
     if (limit <= 0) return [];
-    const values = [storedTag(tag), before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, unitsPerRead)];
+    const values = [storedTag(tag), before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, versionMax)];
     const rows = await this.#read<{ seq: number }>(statements.tagged, values);
     return rows.map(({ seq }) => seq);
   }
@@ -391,24 +424,25 @@ export class PostgresStorage implements Storage, SharedLog {
     return commands.map((command) => found.get(command));
   }
 
-  /** Reading again does no harm, so a read that was cut off is answered as one that could not be made. */
+  /**
+   * What is read may be read again: a connection of the pool that was cut off, as by a restart of the server, shows only when
+   * it is used.
+   */
   async #reading<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      if (error instanceof PlatformError) throw error;
-      throw new PlatformError("storage-unavailable", "the connection to PostgreSQL was lost", { cause: error });
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await read();
+      } catch (error) {
+        if (error instanceof PlatformError) throw error;
+        if (attempt === readAttempts)
+          throw new PlatformError("storage-unavailable", "the connection to PostgreSQL was lost", { cause: error });
+      }
     }
   }
 
   #read<R extends object>(statement: Parameters<Postgres["query"]>[0], values: readonly unknown[]): Promise<R[]> {
     if (this.#isClosed) return Promise.reject(closed());
     return this.#reading(() => this.#postgres.query<R>(statement, values));
-  }
-
-  async #units(statement: Parameters<Postgres["query"]>[0], values: readonly unknown[]): Promise<StoredUnit[]> {
-    const rows = await this.#read<{ seq: number; body: string }>(statement, values);
-    return rows.map(({ seq, body }) => readUnit(seq, body));
   }
 
   subscribe(listener: Listener): () => void {
@@ -420,6 +454,10 @@ export class PostgresStorage implements Storage, SharedLog {
 
   lease(name: string, holder: LeaseHolder): () => Promise<void> {
     return this.#leases.ask(name, holder);
+  }
+
+  leaveWord(name: string, token: number, word: string): Promise<boolean> {
+    return this.#leases.leaveWord(name, token, word);
   }
 
   stats(): StorageStats {
@@ -440,9 +478,7 @@ export class PostgresStorage implements Storage, SharedLog {
   }
 }
 
-/** Units of others that come along with an answer; what is more is read page by page. */
-const newsMax = 1000;
-const unitsPerRead = 1_000_000;
+const readAttempts = 3;
 const versionMax = 2 ** 31 - 1;
 /** Sequences that the parts of the log are made ahead of its end. */
 const partsAhead = 10_000_000;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CuttingProxy } from "../../../../test/cutting-proxy.ts";
 import { execute, type TestPostgres } from "../../../../test/postgres.ts";
 import { sampleTagging } from "../samples.ts";
-import { openPostgresStorage, type PostgresStorage } from "./index.ts";
+import { openPostgresStorage, type PostgresStorage, type PostgresStorageOptions } from "./index.ts";
 
 /** A log in an empty database, and those who have it open: each by a data folder of its own. */
 export class TestStore {
@@ -28,9 +28,10 @@ export class TestStore {
   /** Opens it as the process of that name would. */
   async open(
     name = `process-${this.#opened.length}`,
-    { url = this.url, clock = Date.now }: { readonly url?: string; readonly clock?: () => number } = {},
+    options: Partial<PostgresStorageOptions> = {},
   ): Promise<PostgresStorage> {
-    const storage = await openPostgresStorage({ url, folder: join(this.#folder, name), tagging: sampleTagging, clock });
+    const folder = join(this.#folder, name);
+    const storage = await openPostgresStorage({ url: this.url, folder, tagging: sampleTagging, ...options });
     this.#opened.push(storage);
     return storage;
   }

@@ -36,36 +36,34 @@ export interface LogMeta {
 /** Why `larder.append` refuses: SQLSTATEs, those of `LD` its own. */
 export const codes = { clockAhead: "LD004", noPart: "23514" } as const;
 
-const parameters = Array.from({ length: 22 }, (_, index) => `$${index + 1}`).join(", ");
+const parameters = Array.from({ length: 23 }, (_, index) => `$${index + 1}`).join(", ");
 
 export const statements = {
   append: named("append", `select * from larder.append(${parameters})`),
-  news: named(
-    "news",
-    `select h.seq as base, h.at, larder.now_ms() as now, h.paused, h.epoch,
-       (select string_agg(l.body, E'\n' order by l.seq)
-        from (select * from larder.log where log.seq > $1 order by log.seq limit $2) l) as news
-     from larder.head h`,
-  ),
+  news: named("news", news("$1", "$2")),
   unitsAfter: named("units-after", "select body from larder.log where seq > $1 and seq <= $2 order by seq limit $3"),
   logAfter: named(
     "log-after",
     `select seq, body from larder.log
-     where seq >= coalesce((select seq from larder.log where seq <= $1 + 1 order by seq desc limit 1), 1) and last > $1
-     order by seq limit $2`,
+     where seq >= coalesce((select seq from larder.log where seq <= $1 + 1 order by seq desc limit 1), 1)
+       and last > $1 and seq <= $2
+     order by seq limit $3`,
   ),
-  /** The units with versions of a stream above one and up to another. */
+  /** For each of some streams the units with versions above one and up to another. */
   streamUnits: named(
     "stream-units",
-    `select l.seq, l.body
-     from (
-       select s.base + f.first as seq
-       from larder.streams s, unnest(s.firsts) f (first)
-       where s.stream = $1 and s.version > $2 and s.version <= coalesce((
-         select version from larder.streams where stream = $1 and version >= $3 order by version limit 1
-       ), $3)
-     ) u join larder.log l on l.seq = u.seq
-     order by l.seq`,
+    `select n.place, u.seq, l.body
+     from unnest($1::text[], $2::integer[], $3::integer[]) with ordinality n (stream, after, until, place),
+       lateral (
+         select s.base + f.first as seq
+         from larder.streams s, unnest(s.firsts) f (first)
+         where s.stream = n.stream and s.version > n.after and s.version <= coalesce((
+           select e.version from larder.streams e where e.stream = n.stream and e.version >= n.until order by e.version limit 1
+         ), n.until)
+         offset 0
+       ) u,
+       lateral (select log.body from larder.log where log.seq = u.seq offset 0) l
+     order by n.place, u.seq`,
   ),
   versions: named(
     "versions",
@@ -96,6 +94,7 @@ export const statements = {
   giveUp: named("give-up", "select larder.give_up($1, $2)"),
   /** Null lets it be as it is, by a write that is as durable as any other. */
   pause: named("pause", "update larder.head set paused = coalesce($1::boolean, paused) returning paused"),
+  endTurn: named("end-turn", "select larder.end_turn()"),
   now: named("now", "select larder.now_ms() as now"),
   measure: named(
     "measure",
@@ -104,6 +103,29 @@ export const statements = {
      where n.nspname = 'larder' and c.relkind = 'r'`,
   ),
 } as const;
+
+/** Units of others that come along with an answer; what is more is read page by page. */
+export const newsMax = 1000;
+
+/** How the log stands, whole. */
+export const metaStatement = `
+  select (select value from larder.settings where key = 'store') as "storeId",
+    (select json_agg(json_build_object('number', number, 'id', id, 'startsAfter', starts_after) order by number)::text
+     from larder.epochs) as epochs,
+    seq, at, paused, tagging
+  from larder.head`;
+
+/** As `statements.news`, as part of a query of several statements, which takes no values. */
+export function newsAfter(known: Sequence): string {
+  return news(String(known), String(newsMax));
+}
+
+function news(known: string, most: string): string {
+  return `select h.seq as base, h.at, larder.now_ms() as now, h.paused, h.epoch,
+       (select string_agg(l.body, E'\n' order by l.seq)
+        from (select * from larder.log where log.seq > ${known} order by log.seq limit ${most}) l) as news
+     from larder.head h`;
+}
 
 function named(name: string, text: string): Statement {
   return { name: `larder-${name}`, text };

@@ -1,10 +1,10 @@
 import { PlatformError } from "../../../kernel/index.ts";
 import type { Postgres, Session } from "../../postgres/index.ts";
-import type { Turn } from "../port.ts";
-import { type Appended, statements } from "./statements.ts";
+import type { Sequence, Turn } from "../port.ts";
+import { type Appended, type News, newsAfter, statements } from "./statements.ts";
 
-/** Milliseconds that a turn may be held between two statements: a process that is paused meanwhile loses it. */
-const turnMsMax = 1000;
+/** Milliseconds that a turn may be held without a word: a process that is paused meanwhile loses it. */
+const silenceMsMax = 1000;
 
 /** The connection on which this process takes turns, one after another; made when it is first needed, and again when it is lost. */
 export class TurnSession {
@@ -15,17 +15,22 @@ export class TurnSession {
     this.#postgres = postgres;
   }
 
-  /** Waits until no other process appends. `ended` is called once, when the turn is over. */
-  async begin(ended: () => void): Promise<HeldTurn> {
+  /**
+   * Waits until no other process appends, and reads in the same round trip what others have appended after `known`. `ended`
+   * is called once, when the turn is over.
+   */
+  async begin(known: Sequence, ended: () => void): Promise<{ readonly turn: HeldTurn; readonly news: News }> {
     const session = await this.#open();
     try {
-      await session.query(`begin; set local idle_in_transaction_session_timeout = ${turnMsMax}; select larder.lock()`);
+      // The second statement sees what was appended while the first waited.
+      const [news] = await session.query<News>(`select larder.begin_turn(${silenceMsMax}); ${newsAfter(known)}`);
+      if (news === undefined) throw new Error("the log has no head");
+      return { turn: new HeldTurn(session, ended), news };
     } catch (error) {
       await this.close();
       if (error instanceof PlatformError) throw error;
       throw new PlatformError("storage-unavailable", "the connection to PostgreSQL was lost", { cause: error });
     }
-    return new HeldTurn(session, ended);
   }
 
   async close(): Promise<void> {
@@ -44,45 +49,39 @@ export class TurnSession {
   }
 }
 
-/** A transaction that holds the lock of the log. */
+/** A session that holds the lock of the log. */
 export class HeldTurn implements Turn {
   readonly #session: Session;
   readonly #ended: () => void;
-  #state: "open" | "lost" | "over" = "open";
+  #state: "held" | "lost" | "over" = "held";
 
   constructor(session: Session, ended: () => void) {
     this.#session = session;
     this.#ended = ended;
     session.onEnd(() => {
-      if (this.#state === "open") this.#state = "lost";
+      if (this.#state === "held") this.#state = "lost";
     });
   }
 
-  /**
-   * Appends in this turn and ends it, if there is nothing against it. Undefined when the turn was lost: then nothing was
-   * appended by this.
-   */
-  async append(values: readonly unknown[]): Promise<Appended | undefined> {
-    if (this.#state !== "open") return undefined;
-    let answer: Appended | undefined;
+  get isHeld(): boolean {
+    return this.#state === "held";
+  }
+
+  /** Appends in this turn, which ends with it. */
+  async append(values: readonly unknown[]): Promise<Appended[]> {
     try {
-      [answer] = await this.#session.query<Appended>(statements.append, values);
+      return await this.#session.query<Appended>(statements.append, values);
     } catch (error) {
-      if (error instanceof PlatformError) throw error;
-      // Without a commit the server undoes it.
-      this.#state = "lost";
-      return undefined;
-    }
-    if (answer?.appended) {
-      await this.#session.query("commit");
+      // Whether the server has ended the turn depends on where it stopped.
+      await this.#session.close();
+      throw error;
+    } finally {
       this.#over();
     }
-    return answer;
   }
 
   async end(): Promise<void> {
-    if (this.#state === "over") return;
-    if (this.#state === "open") await this.#session.query("rollback").catch(() => this.#session.close());
+    if (this.#state === "held") await this.#session.query(statements.endTurn).catch(() => this.#session.close());
     this.#over();
   }
 

@@ -193,15 +193,23 @@ export class Round {
     }
   }
 
+  /** Asks for all of them at once: an engine that is reached over a network answers them together. */
   async #loadStreams(streams: Iterable<string>): Promise<void> {
-    for (const stream of new Set(streams)) {
-      const entry = await loadState(this.#storage, this.#options.snapshots, stream);
+    const names = [...new Set(streams)];
+    const load = (stream: string) => loadState(this.#storage, this.#options.snapshots, stream);
+    const loaded = await Promise.allSettled(names.map(load));
+    for (const [place, outcome] of loaded.entries()) {
+      const stream = names[place] ?? "";
+      if (outcome.status === "rejected") continue;
+      const entry = outcome.value;
       for (const { event, unit } of this.#pendingOf(stream)) {
         entry.state = familyOf(stream).evolve(entry.state, event, unit);
         entry.version += 1;
       }
       this.#cache.set(stream, entry);
     }
+    const failed = loaded.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   async #loadClaims(keys: readonly string[]): Promise<void> {

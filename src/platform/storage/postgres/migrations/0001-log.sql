@@ -103,13 +103,28 @@ BEGIN
   PERFORM pg_advisory_xact_lock(1818325092, 1);
 END $$;
 
+-- Lets this session, and no other, append: until it ends the turn, or has been silent for so long that the server ends it.
+CREATE FUNCTION larder.begin_turn(silence_ms_max integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_lock(1818325092, 1);
+  PERFORM set_config('idle_session_timeout', silence_ms_max::text, false);
+END $$;
+
+-- A transaction of the session that appends keeps others out until it has ended.
+CREATE FUNCTION larder.end_turn() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_unlock(1818325092, 1);
+  PERFORM set_config('idle_session_timeout', '0', false);
+END $$;
+
 -- Appends units, if every stream has the version that it must have and no claim is taken: all of them, or none. Says what
--- others have appended after `known`, the end of a unit: its oldest units, at most `units_max`, one a line.
+-- others have appended after `known`, the end of a unit: its oldest units, at most `units_max`, one a line. Ends the turn that
+-- the session has, if it says that it has one.
 --
 -- The caller has judged the units on these versions, so whether they are true is all that is left to say. Lists that are
 -- texts have one entry a line. `firsts` and what refers to them count the events of the call from 1.
 CREATE FUNCTION larder.append(
-  known bigint, units_max integer, epoch integer, tagging integer, writer uuid, attempt bigint,
+  known bigint, units_max integer, epoch integer, tagging integer, writer uuid, attempt bigint, turn boolean,
   streams text, bases integer[], taken uuid[], taken_prints bigint[], taken_firsts integer[], free uuid[],
   firsts integer[], counts integer[], ats bigint[], commands text, bodies text,
   added text, added_versions integer[], added_firsts text, tags bigint[], tag_firsts text,
@@ -122,6 +137,9 @@ DECLARE
   units integer := cardinality(firsts);
 BEGIN
   PERFORM larder.lock();
+  IF turn THEN
+    PERFORM larder.end_turn();
+  END IF;
   SELECT * INTO h FROM larder.head;
   base := h.seq;
   at := h.at;
