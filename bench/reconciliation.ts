@@ -40,6 +40,7 @@ const reconciliations = await startReconciliation({
   inventory,
   pushes: {
     receivers: () => [{ location: "leeds", settings: { url: "http://leeds" } }],
+    isOurs: () => true,
     wants: () => true,
     isPending: () => false,
     pushAgain: () => true,

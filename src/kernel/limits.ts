@@ -245,6 +245,10 @@ export const limits = {
   webhookDeduplicationMs: 7_200_000,
   /** Milliseconds between writes of what is known of deliveries. */
   webhookJournalMs: 250,
+  /** Milliseconds after which the process that sends leaves word, for the one that may go on, how far webhooks have come. */
+  webhookWordMs: 5000,
+  /** The same for the process that pushes changes to locations: what was told since is told again. */
+  syncWordMs: 5000,
   /** Milliseconds that a test of a webhook may take, while someone waits for it. */
   webhookTestMs: 10_000,
   /** Milliseconds that deliveries under way get at a stop, before they are cut and come again. */

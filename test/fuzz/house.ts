@@ -197,6 +197,7 @@ export class House {
       // Everything outgoing is paused, so those that are asked for wait, and nothing goes on between inputs.
       pushes: {
         receivers: () => locations.map((location) => ({ location, settings: { url: "https://nobody.example" } })),
+        isOurs: () => true,
         wants: () => false,
         isPending: () => false,
         pushAgain: () => false,

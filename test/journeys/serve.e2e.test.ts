@@ -81,7 +81,7 @@ describe("larder serve", () => {
   });
 
   it("refuses settings that are wrong or unknown, before anything is started", async () => {
-    const wrong = await larder(["serve", "--port", "http"], { LARDER_PROT: "1", LARDER_STORE: "postgres://db" });
+    const wrong = await larder(["serve", "--port", "http"], { LARDER_PROT: "1", LARDER_STORE: "dynamodb://db" });
     expect(wrong.code).toBe(2);
     expect(wrong.err).toContain("LARDER_PROT is no setting. Did you mean LARDER_PORT?");
     expect(wrong.err).toContain('--port is "http", and must be a whole number from 0 to 65535.');

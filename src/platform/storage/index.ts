@@ -1,5 +1,6 @@
 export { appendTo, type StreamAppend } from "./append-to.ts";
 export type { ColdColumn, ColdColumns } from "./cold/index.ts";
+export { Duty, type DutyOptions, type DutyWork } from "./duty.ts";
 export type {
   AppendOutcome,
   AppendUnit,

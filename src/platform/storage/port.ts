@@ -214,6 +214,12 @@ export interface SharedLog {
    * holders for that while stores the token beside what it writes, and refuses a lesser one.
    */
   lease(name: string, holder: LeaseHolder): () => Promise<void>;
+
+  /**
+   * Leaves word for whoever has a lease next, in place of what was left before: how far the work has come, so that it is
+   * not begun anew. False, with nothing left, when the lease has changed hands since `token` was given. Durable.
+   */
+  leaveWord(name: string, token: number, word: string): Promise<boolean>;
 }
 
 export interface Turn {
@@ -222,8 +228,11 @@ export interface Turn {
 }
 
 export interface LeaseHolder {
-  /** This process has it now. Each time it changes hands the token is greater. */
-  acquired(token: number): void;
+  /**
+   * This process has it now. Each time it changes hands the token is greater. `word` is what was left last; undefined
+   * when nothing ever was.
+   */
+  acquired(token: number, word: string | undefined): void;
   /** This process has it no more; it may be acquired again later. */
   lost(): void;
 }

@@ -191,6 +191,27 @@ export function sharedStorageContract(name: string, make: () => Promise<SharedSt
         await until(() => first.token > 0 && second.token > 0);
       });
 
+      it("comes with what its last holder has left, who can leave nothing more once it has changed hands", async () => {
+        const [first, second] = [new Holder(), new Holder()];
+        const giveUp = one.shared.lease("relay", first);
+        await until(() => first.token > 0);
+        expect(first.word).toBeUndefined();
+        const { token } = first;
+        expect(await one.shared.leaveWord("relay", token, "half 🥛")).toBe(true);
+        expect(await one.shared.leaveWord("relay", token, '{"done": "all 🥛"}')).toBe(true);
+        expect(await one.shared.leaveWord("sync", token, "of another")).toBe(false);
+        await giveUp();
+        two.shared.lease("relay", second);
+        await until(() => second.token > 0);
+        expect(second.word).toBe('{"done": "all 🥛"}');
+        expect(await one.shared.leaveWord("relay", token, "late")).toBe(false);
+        const third = new Holder();
+        one.shared.lease("relay", third);
+        await two.storage.close();
+        await until(() => third.token > 0);
+        expect(third.word).toBe('{"done": "all 🥛"}');
+      });
+
       it("does not outlive its process", async () => {
         const [first, second] = [new Holder(), new Holder()];
         one.shared.lease("relay", first);
@@ -235,9 +256,11 @@ class Holder {
   /** 0 while it is not held. */
   token = 0;
   lastToken = 0;
+  word: string | undefined;
 
-  acquired(token: number): void {
+  acquired(token: number, word: string | undefined): void {
     this.history.push("acquired");
+    this.word = word;
     this.token = token;
     this.lastToken = token;
   }

@@ -11,7 +11,7 @@ import {
   reject,
 } from "../../kernel/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
-import type { Sequence, Storage } from "../../platform/storage/index.ts";
+import { Duty, type Sequence, type Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import type {
   Caller,
@@ -140,6 +140,8 @@ class LocalInventory implements RunningInventory {
   readonly #snapshots: SnapshotWriter;
   readonly #changes: Changes;
   readonly #sealer: Sealer;
+  /** Recording what has lapsed, and sealing. */
+  readonly #housekeeping: Duty;
   readonly #timers: Timers;
   readonly #stopTimers: (() => void)[] = [];
   #sweeping = false;
@@ -180,6 +182,12 @@ class LocalInventory implements RunningInventory {
     this.#expiry = new Expiry({ recorded: (seconds) => this.#observer.expiryRecorded(seconds) });
     this.#changes = new Changes(storage, this.#timers);
     this.#sealer = new Sealer(storage, this.#ledger);
+    this.#housekeeping = new Duty(storage, "inventory", {
+      begin: () => this.#keepHouse(),
+      end: async () => this.#leaveHouse(),
+      onFailure: (error) => this.#observer.consumerFailed("housekeeping", error),
+      timers: this.#timers,
+    });
     this.#host = new ConsumerHost(storage, {
       timers: this.#timers,
       onFailure: (name, error) => this.#observer.consumerFailed(name, error),
@@ -201,6 +209,10 @@ class LocalInventory implements RunningInventory {
       ...this.#catalog.consumers,
     ]);
     this.#expiry.watchReservations(this.#openReservations.newestFirst());
+    await this.#housekeeping.start();
+  }
+
+  async #keepHouse(): Promise<void> {
     await this.#sealer.start();
     this.#stopTimers.push(
       this.#timers.every(this.#options.sweepEveryMs ?? 250, () => void this.#sweep()),
@@ -211,15 +223,21 @@ class LocalInventory implements RunningInventory {
     );
   }
 
+  #leaveHouse(): void {
+    for (const stop of this.#stopTimers.splice(0)) stop();
+    this.#sealer.leave();
+  }
+
   get archiving(): ArchivePreparation {
     const { passed, keepStates } = archivePreparation(this.#storage, this.#timers);
     return { passed: async () => Math.min(this.#host.position(), await passed()), keepStates };
   }
 
   async stop(): Promise<void> {
-    for (const stop of this.#stopTimers) stop();
+    for (const stop of this.#stopTimers.splice(0)) stop();
     this.#changes.close();
     await this.#sealer.stop().catch(() => undefined);
+    await this.#housekeeping.stop();
     await this.#ledger.close();
     this.#host.stop();
   }

@@ -16,10 +16,15 @@ export interface Attempt {
   readonly cause?: string;
 }
 
+export interface Place {
+  readonly after: string;
+  readonly replays: number;
+}
+
 /** What is known of a webhook beside the log. */
 export interface Progress {
   /** All its events up to here are in its queue, as of so many replays. */
-  readonly place?: { readonly after: string; readonly replays: number };
+  readonly place?: Place;
   /** Attempts made so far. */
   readonly attempts: number;
   readonly lastSuccessAt?: Instant;
@@ -85,7 +90,26 @@ export class Journal {
     return numbers.flatMap((number) => slots[number % limits.webhookDeliveriesKept] ?? []);
   }
 
-  moved(id: string, place: { readonly after: string; readonly replays: number }): void {
+  /** How far each webhook has come, as a text for the process that goes on. */
+  placesAsText(): string {
+    const places = [...this.#progress].flatMap(([id, { place }]) => (place === undefined ? [] : [[id, place]]));
+    return JSON.stringify(Object.fromEntries(places));
+  }
+
+  /**
+   * Goes on where another process has left off, by its text: what is known here of places is older. Undefined when it
+   * has left none; then the log tells roughly how far each webhook has come.
+   */
+  takeUpPlaces(text: string | undefined): void {
+    const places = new Map(Object.entries(text === undefined ? {} : (JSON.parse(text) as Record<string, Place>)));
+    for (const id of new Set([...this.#progress.keys(), ...places.keys()])) {
+      const { place: _older, ...rest } = this.progress(id);
+      const place = places.get(id);
+      this.#change(id, place === undefined ? rest : { ...rest, place });
+    }
+  }
+
+  moved(id: string, place: Place): void {
     this.#change(id, { ...this.progress(id), place });
   }
 

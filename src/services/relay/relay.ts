@@ -12,7 +12,7 @@ import type { Credential } from "../../platform/auth/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Delivery, Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
 import type { Outbound } from "../../platform/outbound/index.ts";
-import { appendTo, type Storage } from "../../platform/storage/index.ts";
+import { appendTo, Duty, type Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import { type Inventory, positionAt, sequenceOfPosition } from "../inventory/index.ts";
 import type { Relay } from "./api.ts";
@@ -74,7 +74,9 @@ class LocalRelay implements RunningRelay {
   readonly #options: RelayOptions;
   readonly #observer: RelayObserver;
   readonly #timers: Timers;
-  readonly #webhooks = new Webhooks();
+  readonly #webhooks = new Webhooks((id, type) => this.#heard(id, type));
+  /** Sending. Where several processes share the log, each answers clients, and one of them sends. */
+  readonly #sending: Duty;
   readonly #secrets: Secrets;
   readonly #journal: Journal;
   readonly #host: ConsumerHost;
@@ -83,6 +85,7 @@ class LocalRelay implements RunningRelay {
   /** What is being recorded, of which webhook, that nobody awaits. */
   readonly #busy = new Set<string>();
   #isStopped = false;
+  #stopLeavingWord: () => void = () => undefined;
 
   constructor(options: RelayOptions) {
     const { storage, messaging, inventory, outbound, policy, clock, random, timers = systemTimers } = options;
@@ -95,6 +98,12 @@ class LocalRelay implements RunningRelay {
       timers,
       onFailure: (name, error) => this.#observer.failed(name, error),
       onCommitFailure: (error) => this.#observer.failed("what is derived", error),
+    });
+    this.#sending = new Duty(storage, "relay", {
+      begin: (word) => this.#beginSending(word),
+      end: () => this.#endSending(),
+      onFailure: (error) => this.#observer.failed("sending", error),
+      timers,
     });
     this.#endpointOptions = {
       inventory,
@@ -117,13 +126,12 @@ class LocalRelay implements RunningRelay {
   async start(): Promise<void> {
     await this.#host.start([this.#webhooks]);
     this.#journal.start(this.#timers);
-    await this.#sweep();
-    await Promise.all(this.#webhooks.all().map(({ id }) => this.#align(id)));
+    await this.#sending.start();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([...this.#endpoints.keys()].map((id) => this.#align(id)));
+    await this.#sending.stop();
     this.#journal.stop();
     this.#host.stop();
   }
@@ -264,6 +272,36 @@ class LocalRelay implements RunningRelay {
 
   // How it works
 
+  async #beginSending(word: string | undefined): Promise<void> {
+    const { shared } = this.#options.storage;
+    if (shared !== undefined) {
+      // What another process has recorded of them comes first.
+      await shared.catchUp();
+      this.#journal.takeUpPlaces(word);
+      this.#stopLeavingWord = this.#timers.every(
+        limits.webhookWordMs,
+        () => void this.#sending.leaveWord(this.#journal.placesAsText()),
+      );
+    }
+    await this.#sweep();
+    await Promise.all(this.#webhooks.all().map(({ id }) => this.#align(id)));
+  }
+
+  async #endSending(): Promise<void> {
+    this.#stopLeavingWord();
+    await Promise.all([...this.#endpoints.keys()].map((id) => this.#align(id)));
+  }
+
+  /** Another process may have recorded it: then this one, where it sends, has to go by it. */
+  #heard(id: string, type: WebhookEvent["type"]): void {
+    if (this.#options.storage.shared === undefined || !this.#sending.isMine) return;
+    if (type === "WebhookEnabled" || type === "WebhookChanged") this.#journal.forgive(id);
+    if (type === "WebhookAdvanced") return;
+    this.#align(id)
+      .then(() => (type === "WebhookDeleted" ? this.#sweep() : undefined))
+      .catch((error: unknown) => this.#observer.failed(queueOf(id), error));
+  }
+
   #choiceOf(request: WebhookRequest, by: Credential): Outcome<Choice> {
     const problem = this.#options.outbound.problemOf(request.url);
     if (problem !== undefined) return reject({ code: "invalid-request", detail: `\`url\` ${problem}` });
@@ -332,7 +370,8 @@ class LocalRelay implements RunningRelay {
   /** Lets an endpoint run as its webhook stands; later, when the queues can't be written now. */
   async #align(id: string): Promise<void> {
     const webhook = this.#webhooks.get(id);
-    const works = !this.#isStopped && webhook !== undefined && this.#whyNot(webhook) === undefined;
+    const works =
+      !this.#isStopped && this.#sending.isMine && webhook !== undefined && this.#whyNot(webhook) === undefined;
     const endpoint = this.#endpoints.get(id) ?? new Endpoint(id, this.#endpointOptions);
     this.#endpoints.set(id, endpoint);
     try {
@@ -358,6 +397,8 @@ class LocalRelay implements RunningRelay {
 
   /** Removes what is left of webhooks that are no more, also of those that a crash left it of. */
   async #sweep(): Promise<void> {
+    // Whoever sends does it once it sends to them no more.
+    if (!this.#sending.isMine) return;
     const { messaging } = this.#options;
     for (const queue of await messaging.queues()) {
       const id = webhookOfQueue(queue);

@@ -13,6 +13,12 @@ export class Webhooks implements Consumer {
   readonly name = "relay";
   readonly #byId = new Map<string, Webhook>();
   readonly #changed = new Set<string>();
+  readonly #onEvent: (id: string, type: WebhookEvent["type"]) => void;
+
+  /** `onEvent` is called once an event has been applied, whoever recorded it. Must be quick. */
+  constructor(onEvent: (id: string, type: WebhookEvent["type"]) => void = () => undefined) {
+    this.#onEvent = onEvent;
+  }
 
   load(documents: Iterable<DerivedDocument>): void {
     for (const { id, body } of documents) this.#byId.set(id, JSON.parse(body) as Webhook);
@@ -27,6 +33,7 @@ export class Webhooks implements Consumer {
       if (after === undefined) this.#byId.delete(id);
       else this.#byId.set(id, after);
       this.#changed.add(id);
+      this.#onEvent(id, event.type);
     }
   }
 

@@ -41,15 +41,21 @@ export class Dispatcher {
   readonly #wakes = new Map<Receiver, Wake>();
   readonly #sweeping = new Set<Receiver>();
   readonly #underWay = new Set<Promise<void>>();
-  readonly #cutting = new AbortController();
+  #cutting = new AbortController();
   #failingPushes = 0;
   #isPumpDue = false;
   /** Whether it will be seen soon if what goes out is paused still. */
   #isLookDue = false;
-  #isStopped = false;
+  #isStopped = true;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+  }
+
+  /** Begins to give turns; also again after a stop. */
+  start(): void {
+    this.#cutting = new AbortController();
+    this.#isStopped = false;
   }
 
   /** Pushes under way. */
@@ -86,6 +92,7 @@ export class Dispatcher {
   /** Begins nothing more, gives what is under way so many milliseconds, then cuts it off and waits for its end. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopped = true;
+    this.#ready.clear();
     for (const receiver of [...this.#wakes.keys()]) this.forget(receiver);
     const callOff = this.#options.timers.after(graceMs, () => this.#cutting.abort());
     await Promise.all(this.#underWay);

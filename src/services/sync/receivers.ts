@@ -1,7 +1,7 @@
 import type { Instant } from "../../kernel/index.ts";
 import { limits } from "../../kernel/index.ts";
 import type { Consumer } from "../../platform/consumer/index.ts";
-import type { DerivedDocument, RecordedUnit, Storage } from "../../platform/storage/index.ts";
+import type { DerivedDocument, RecordedUnit, Sequence, Storage } from "../../platform/storage/index.ts";
 import {
   type LocationDescribed,
   locationDescribedBy,
@@ -19,8 +19,20 @@ interface Kept extends Omit<LocationDescribed, "location"> {
   readonly told?: Instant;
 }
 
+/** What the process that tells leaves for the one that goes on. */
+interface Word {
+  /** All that locations ask for was heard up to here. */
+  readonly upTo: Sequence;
+  /** As `told` of each receiver. */
+  readonly told: Readonly<Record<string, Instant>>;
+}
+
 export interface ReceiversOptions extends Pick<ReceiverOptions, "policy" | "random"> {
   readonly epochs: () => Storage["epochs"];
+  /** Whether no other process tells receivers, ever. */
+  readonly isAlone: boolean;
+  /** How far the log had been heard when what is loaded was kept. */
+  readonly checkpoint: () => Sequence;
   /** Something waits for the receiver, or it was set up anew. Must be quick. */
   readonly onNews: (receiver: Receiver) => void;
   readonly onRemoved: (receiver: Receiver) => void;
@@ -42,9 +54,41 @@ export class Receivers implements Consumer {
   readonly #touched = new Set<string>();
   /** The recording time of the newest unit that was applied, or an earlier one. */
   #reached: Instant = 0;
+  /** Whether it is this process that tells them: only then is it known what they lack. */
+  #isTelling: boolean;
+  #heard: Sequence = 0;
+  /** The newest event that says what a location asks for; or a later one. */
+  #described: Sequence = 0;
 
   constructor(options: ReceiversOptions) {
     this.#options = options;
+    this.#isTelling = options.isAlone;
+  }
+
+  /**
+   * This process tells them from now on, on top of what the one before has left. What a location asks for may have
+   * changed since it did: then each receiver is told what it may lack by what is known here.
+   */
+  takeUp(text: string | undefined): void {
+    const word = text === undefined ? undefined : (JSON.parse(text) as Word);
+    for (const { location, backlog } of this.#receivers.values()) {
+      const known = backlog.sweep?.since ?? 0;
+      const left = word !== undefined && word.upTo >= this.#described ? (word.told[location] ?? 0) : 0;
+      backlog.startOver(Math.max(known, left));
+    }
+    this.#isTelling = true;
+  }
+
+  /** Another process tells them from now on; nothing may be in flight. */
+  leave(): void {
+    for (const { backlog } of this.#receivers.values()) backlog.startOver(backlog.toldUntil(this.#reached));
+    this.#isTelling = false;
+  }
+
+  /** What to leave for the process that goes on (`takeUp`). */
+  word(): string {
+    const told = [...this.#receivers].map(([location, { backlog }]) => [location, backlog.toldUntil(this.#reached)]);
+    return JSON.stringify({ upTo: this.#heard, told: Object.fromEntries(told) } satisfies Word);
   }
 
   all(): IterableIterator<Receiver> {
@@ -73,6 +117,8 @@ export class Receivers implements Consumer {
   }
 
   load(documents: Iterable<DerivedDocument>): void {
+    this.#described = this.#options.checkpoint();
+    this.#heard = this.#described;
     for (const { id, body } of documents) {
       const kept = JSON.parse(body) as Kept;
       this.#places.set(id, kept);
@@ -84,8 +130,10 @@ export class Receivers implements Consumer {
   apply({ events, meta }: RecordedUnit): void {
     this.#reached = meta.recordedAt;
     for (const event of events) {
+      this.#heard = event.seq;
       const stock = this.#receivers.size > 0 ? stockChangedBy(event) : undefined;
       if (stock !== undefined) {
+        if (!this.#isTelling) continue;
         const version = publicVersion(this.#options.epochs(), event.version);
         for (const receiver of this.#routesOf(stock.location)) {
           if (!wantsSku(receiver.settings, stock.sku)) continue;
@@ -94,7 +142,10 @@ export class Receivers implements Consumer {
         }
       } else {
         const described = locationDescribedBy(event);
-        if (described !== undefined) this.#describe(described);
+        if (described !== undefined) {
+          this.#described = event.seq;
+          this.#describe(described);
+        }
       }
     }
   }
@@ -107,7 +158,9 @@ export class Receivers implements Consumer {
     const put: DerivedDocument[] = [];
     for (const location of this.#touched) {
       const place = this.#places.get(location) ?? {};
-      const told = this.#receivers.get(location)?.backlog.toldUntil(this.#reached);
+      const backlog = this.#receivers.get(location)?.backlog;
+      // Of what others have told since, only the sweep's beginning is known.
+      const told = this.#isTelling ? backlog?.toldUntil(this.#reached) : backlog?.sweep?.since;
       const kept = { ...place, ...(told !== undefined && { told }) };
       this.#places.set(location, kept);
       put.push({ id: location, body: JSON.stringify(kept) });

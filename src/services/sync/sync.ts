@@ -1,7 +1,7 @@
-import { accept, type Instant, limits, normalise, type Outcome, reject } from "../../kernel/index.ts";
+import { accept, type Instant, limits, normalise, type Outcome, PlatformError, reject } from "../../kernel/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
-import type { Storage } from "../../platform/storage/index.ts";
+import { Duty, type Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
 import { type Caller, type Inventory, isVisible, type StockPair, streamOfStock } from "../inventory/index.ts";
 import type { Sync } from "./api.ts";
@@ -62,7 +62,11 @@ class LocalSync implements RunningSync {
   readonly #host: ConsumerHost;
   /** What rang at the last look, and whose circuit was open. */
   readonly #ringing = new Map<string, ReadonlySet<AlarmName | "open">>();
+  /** Telling them. Where several processes share the log, one of them does. */
+  readonly #telling: Duty;
+  readonly #shared: Storage["shared"];
   #stopLooking: () => void = () => undefined;
+  #stopLeavingWord: () => void = () => undefined;
   #hasStarted = false;
 
   constructor(options: SyncOptions) {
@@ -70,8 +74,17 @@ class LocalSync implements RunningSync {
     this.#clock = clock;
     this.#observer = options.observer ?? silentObserver;
     this.#timers = options.timers ?? systemTimers;
+    this.#shared = storage.shared;
+    this.#telling = new Duty(storage, "sync", {
+      begin: (word) => this.#begin(word),
+      end: () => this.#end(),
+      onFailure: (error) => this.#observer.failed("telling", error),
+      timers: this.#timers,
+    });
     this.#receivers = new Receivers({
       epochs: () => storage.epochs,
+      isAlone: storage.shared === undefined,
+      checkpoint: () => storage.derived.checkpoint("sync"),
       policy: options.policy,
       random,
       onNews: (receiver) => this.#news(receiver),
@@ -115,16 +128,34 @@ class LocalSync implements RunningSync {
 
   async start(): Promise<void> {
     await this.#host.start([this.#receivers]);
-    this.#hasStarted = true;
-    for (const receiver of this.#receivers.all()) this.#news(receiver);
+    await this.#telling.start();
     this.#stopLooking = this.#timers.every(limits.syncAlarmsMs, () => this.#lookAtAlarms());
   }
 
   async stop(): Promise<void> {
     this.#stopLooking();
+    await this.#telling.stop();
+    this.#host.stop();
+  }
+
+  async #begin(word: string | undefined): Promise<void> {
+    if (this.#shared !== undefined) {
+      await this.#shared.catchUp();
+      this.#receivers.takeUp(word);
+      const leave = () => void this.#telling.leaveWord(this.#receivers.word());
+      this.#stopLeavingWord = this.#timers.every(limits.syncWordMs, leave);
+    }
+    this.#dispatcher.start();
+    this.#hasStarted = true;
+    for (const receiver of this.#receivers.all()) this.#news(receiver);
+  }
+
+  async #end(): Promise<void> {
+    this.#stopLeavingWord();
+    this.#hasStarted = false;
     await this.#dispatcher.stop(limits.syncStopMs);
     await this.#deadLetters.stop();
-    this.#host.stop();
+    if (this.#shared !== undefined) this.#receivers.leave();
   }
 
   failures(): readonly string[] {
@@ -153,6 +184,8 @@ class LocalSync implements RunningSync {
   async resend(location: string, caller: Caller): Promise<Outcome<SyncStatus>> {
     const receiver = this.#find(location, caller);
     if (receiver === undefined) return unknownReceiver();
+    if (!this.#telling.isMine)
+      throw new PlatformError("overloaded", "another process pushes changes to this location: ask again");
     receiver.backlog.sweepSince(0);
     this.#receivers.touch(receiver);
     this.#news(receiver);
@@ -160,6 +193,10 @@ class LocalSync implements RunningSync {
   }
 
   // For reconciliation, which stands in this service.
+
+  isOurs(): boolean {
+    return this.#telling.isMine;
+  }
 
   receivers(): IterableIterator<Receiver> {
     return this.#receivers.all();

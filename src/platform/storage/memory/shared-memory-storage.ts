@@ -33,7 +33,7 @@ export class SharedMemoryLog {
   readonly #members = new Set<SharedMemoryStorage>();
   /** Appends and turns, one after another. */
   #lastTurn: Promise<unknown> = Promise.resolve();
-  readonly #leases = new Map<string, { token: number; readonly asking: LeaseRequest[] }>();
+  readonly #leases = new Map<string, LeaseState>();
 
   constructor(tagging?: Tagging) {
     this.log = new MemoryLog(tagging);
@@ -67,7 +67,7 @@ export class SharedMemoryLog {
   }
 
   ask(name: string, request: LeaseRequest): void {
-    const lease = this.#leases.get(name) ?? { token: 0, asking: [] };
+    const lease = this.#leases.get(name) ?? { token: 0, word: undefined, asking: [] };
     this.#leases.set(name, lease);
     lease.asking.push(request);
     if (lease.asking.length === 1) this.#grant(lease);
@@ -83,12 +83,25 @@ export class SharedMemoryLog {
     this.#grant(lease);
   }
 
-  #grant(lease: { token: number; readonly asking: LeaseRequest[] }): void {
+  leaveWord(name: string, token: number, word: string): boolean {
+    const lease = this.#leases.get(name);
+    if (lease?.token !== token) return false;
+    lease.word = word;
+    return true;
+  }
+
+  #grant(lease: LeaseState): void {
     const [next] = lease.asking;
     if (next === undefined) return;
     lease.token += 1;
-    next.holder.acquired(lease.token);
+    next.holder.acquired(lease.token, lease.word);
   }
+}
+
+interface LeaseState {
+  token: number;
+  word: string | undefined;
+  readonly asking: LeaseRequest[];
 }
 
 interface LeaseRequest {
@@ -214,6 +227,10 @@ export class SharedMemoryStorage implements Storage, SharedLog {
     const request = { owner: this, holder };
     this.#board.ask(name, request);
     return async () => this.#board.giveUp(name, request);
+  }
+
+  async leaveWord(name: string, token: number, word: string): Promise<boolean> {
+    return this.#board.leaveWord(name, token, word);
   }
 
   head(): Sequence {

@@ -41,6 +41,14 @@ export class Leases {
     return () => this.#inTurn(() => this.#giveUp(asked));
   }
 
+  async leaveWord(name: string, token: number, word: string): Promise<boolean> {
+    const statement = {
+      name: "leave-word",
+      text: "update larder.leases set word = $3 where name = $1 and token = $2 returning name",
+    };
+    return (await this.#postgres.query(statement, [name, token, word])).length > 0;
+  }
+
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
@@ -81,14 +89,14 @@ export class Leases {
       [asked.name],
     );
     if (row?.got !== true) return;
-    const [counted] = await session.query<{ token: number }>(
+    const [counted] = await session.query<{ token: number; word: string | null }>(
       `insert into larder.leases as l (name, token) values ($1, 1)
-       on conflict (name) do update set token = l.token + 1 returning token`,
+       on conflict (name) do update set token = l.token + 1 returning token, word`,
       [asked.name],
     );
     if (this.#session !== session || counted === undefined) return;
     asked.token = counted.token;
-    asked.holder.acquired(counted.token);
+    asked.holder.acquired(counted.token, counted.word ?? undefined);
   }
 
   async #giveUp(asked: Asked): Promise<void> {

@@ -456,6 +456,10 @@ export class PostgresStorage implements Storage, SharedLog {
     return this.#leases.ask(name, holder);
   }
 
+  leaveWord(name: string, token: number, word: string): Promise<boolean> {
+    return this.#leases.leaveWord(name, token, word);
+  }
+
   stats(): StorageStats {
     return { engine: "postgres", events: this.#head, logBytes: this.#bytes, derivedBytes: this.#local.store.bytes() };
   }

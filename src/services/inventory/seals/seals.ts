@@ -81,6 +81,7 @@ export class Sealer {
     this.#ledger = ledger;
   }
 
+  /** Where several processes share the log, only one of them has begun: two would meet conflicts, and no harm. */
   async start(): Promise<void> {
     this.#unsubscribe = this.#storage.subscribe((units) => {
       this.#chain.add(units);
@@ -99,7 +100,13 @@ export class Sealer {
 
   async stop(): Promise<void> {
     await this.seal();
+    this.leave();
+  }
+
+  /** Leaves the log to another process to seal: nothing is sealed here any more until it is started again. */
+  leave(): void {
     this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
   }
 
   /** Takes up the chain where the log's last seal ends. */
@@ -114,6 +121,7 @@ export class Sealer {
   }
 
   async #append(): Promise<void> {
+    if (this.#unsubscribe === undefined) return;
     if (this.#isUnsure) await this.#catchUp();
     if (this.#chain.worthSealing === 0) return;
     const seal = this.#chain.seal();

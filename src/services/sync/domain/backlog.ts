@@ -154,6 +154,17 @@ export class Backlog {
     this.#sweep = { since, lookedAt: 0, of: 0 };
   }
 
+  /**
+   * Forgets all that is known to be lacking, for what another process has told the receiver meanwhile is not known here,
+   * and goes through all stocks for those that changed at or after an instant. Nothing may be in flight.
+   */
+  startOver(instant: Instant): void {
+    for (const items of [this.#waiting, this.#swept, this.#inFlight, this.#heldItems]) items.clear();
+    this.#held = [];
+    this.#missedSince = undefined;
+    this.#sweep = { since: instant, lookedAt: 0, of: 0 };
+  }
+
   /** Where the sweep goes on, when it is time for its next step. */
   nextSweepStep(): Sweep | undefined {
     const isRoomAgain = this.#waiting.size <= this.#capacity() / 2;

@@ -24,6 +24,8 @@ export interface Receiver {
 
 /** What reconciliation asks of the pushes. */
 export interface Pushes<R extends Receiver = Receiver> {
+  /** Whether it is this process that pushes: only then can it tell what is pending. */
+  isOurs(): boolean;
   receivers(): Iterable<R>;
   /** Whether a receiver is to be told of a stock. */
   wants(receiver: R, stock: StockPair): boolean;

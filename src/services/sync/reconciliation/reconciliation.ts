@@ -181,9 +181,10 @@ class LocalReconciliations implements RunningReconciliations {
 
   /** Begins one whose time has come, and goes on with what broke off. */
   async #look(): Promise<void> {
-    const { schedule, storage, clock, observer } = this.#options;
+    const { schedule, storage, clock, observer, pushes } = this.#options;
     this.#goOn();
-    if (schedule === undefined || storage.outgoingPaused || this.#history.unfinished().length > 0) return;
+    if (schedule === undefined || !pushes.isOurs() || storage.outgoingPaused || this.#history.unfinished().length > 0)
+      return;
     const last = this.#history.lastScheduledAt() ?? this.#startedAt;
     if (clock() - last < schedule.everyMs) return;
     const locations = this.#receivers();
@@ -197,7 +198,9 @@ class LocalReconciliations implements RunningReconciliations {
 
   /** Works through what waits, one after the other, unless that is being done. After a restore nothing goes out, so all wait. */
   #goOn(): void {
-    const { storage } = this.#options;
+    const { storage, pushes } = this.#options;
+    // Of several processes the one that pushes: what others are asked for it finds in the log.
+    if (!pushes.isOurs()) return;
     if (this.#work !== undefined || this.#stopping.signal.aborted || storage.outgoingPaused) return;
     this.#work = this.#workThrough()
       .catch((error: unknown) => {
@@ -248,6 +251,7 @@ class LocalReconciliations implements RunningReconciliations {
 
   async #resultOf(location: string, mode: Mode, run: string): Promise<LocationResult> {
     const { pushes, clock, settleMs = limits.reconciliationSettleMs } = this.#options;
+    if (!pushes.isOurs()) throw new Error("another process pushes changes now, and goes on with it");
     const receiver = [...pushes.receivers()].find((one) => one.location === location);
     if (receiver === undefined) return goneResult(location, clock());
     const { signal } = this.#stopping;
@@ -275,7 +279,7 @@ class LocalReconciliations implements RunningReconciliations {
       actor: by.id,
       now: clock(),
     });
-    invariant(isAppended, "a reconciliation is carried out by one process");
+    if (!isAppended) throw new Error("another process has gone on with this reconciliation");
   }
 }
 

@@ -61,6 +61,7 @@ export async function openWorld(
   const pushes: Pushes = {
     receivers: () => [receiver],
     wants: (_receiver, { sku }) => !sku.startsWith("private"),
+    isOurs: () => true,
     isPending: (_receiver, pair) => pending.has(keyOf(pair)),
     pushAgain: (_receiver, pair) => {
       pending.add(keyOf(pair));

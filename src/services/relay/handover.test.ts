@@ -1,0 +1,97 @@
+/** Several processes on one log: each answers clients, one of them sends, and another goes on where it was. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { afterEach, expect, it } from "vitest";
+import { MemoryMessaging } from "../../platform/messaging/memory/index.ts";
+import { SharedMemoryLog } from "../../platform/storage/memory/index.ts";
+import { systemTimers } from "../../platform/timers/index.ts";
+import { accepted, caller, fact } from "../inventory/fixture.ts";
+import { inventoryTagging, startInventory } from "../inventory/index.ts";
+import { admin, key, Receivers } from "./fixture.ts";
+import { startRelay } from "./index.ts";
+
+const stops: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+const timers = {
+  ...systemTimers,
+  after: (ms: number, run: () => void) => systemTimers.after(Math.min(ms, 20), run),
+  every: (ms: number, run: () => void) => systemTimers.every(Math.min(ms, 40), run),
+};
+
+async function startProcess(log: SharedMemoryLog, messaging: MemoryMessaging, receivers: Receivers) {
+  const storage = log.open();
+  const common = { storage, clock: Date.now, timers };
+  const inventory = await startInventory({ ...common, randomId: randomUUID });
+  const failed: unknown[] = [];
+  const relay = await startRelay({
+    ...common,
+    messaging,
+    inventory,
+    outbound: receivers.outbound,
+    policy: { firstDelayMs: 2, delayMsMax: 4, attemptsMax: 5, elapsedMsMax: 60_000 },
+    serverKey: () => key,
+    random: randomBytes,
+    observer: {
+      attempted: () => undefined,
+      settled: () => undefined,
+      disabled: () => undefined,
+      failed: (_what, error) => void failed.push(error),
+    },
+  });
+  stops.push(async () => {
+    await relay.stop();
+    await inventory.stop();
+    await storage.close();
+  });
+  const sell = (count: number) =>
+    inventory.recordFacts(
+      Array.from({ length: count }, (_, n) => fact("stock.sold", { sku: `s${n}`, location: "x", quantity: 1 })),
+      caller,
+    );
+  return { storage, relay, sell, failed };
+}
+
+/** Two processes; a webhook that was made through the one that does not send, which has had ten events. */
+async function twoProcesses() {
+  const log = new SharedMemoryLog(inventoryTagging);
+  const notices = setInterval(() => log.deliver(), 5);
+  stops.push(() => clearInterval(notices));
+  const messaging = new MemoryMessaging({ clock: Date.now });
+  const [toFirst, toSecond] = [new Receivers(), new Receivers()];
+  const first = await startProcess(log, messaging, toFirst);
+  const second = await startProcess(log, messaging, toSecond);
+  const request = { url: "http://a.example/", types: ["larder.stock.sold.v1"] };
+  const { id } = accepted(await second.relay.create(request, admin));
+  await second.sell(10);
+  await expect.poll(() => toFirst.calls.length, { timeout: 10_000 }).toBe(10);
+  return { first, second, toFirst, toSecond, id, messaging };
+}
+
+it("are sent by one process, whoever made the webhook, and by the next one from where it was", async () => {
+  const { first, second, toFirst, toSecond, messaging, id } = await twoProcesses();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await first.relay.stop();
+  // As long after it that the queue knows no ids any more.
+  await messaging.removeQueue(`webhook-${id}`);
+  await messaging.declareQueue({ name: `webhook-${id}`, deduplicationMs: 0, attemptsMax: 20, depthMax: 1000 });
+  await first.sell(3);
+  await expect.poll(() => toSecond.calls.length, { timeout: 10_000 }).toBe(3);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(toSecond.calls).toHaveLength(3);
+  expect(new Set([...toFirst.calls, ...toSecond.calls].map(({ headers }) => headers?.["webhook-id"])).size).toBe(13);
+  expect([...first.failed, ...second.failed]).toEqual([]);
+}, 60_000);
+
+it("are changed and deleted through any process", async () => {
+  const { first, second, toFirst, id, messaging } = await twoProcesses();
+  accepted(await second.relay.pause(id, admin));
+  await second.sell(2);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(toFirst.calls).toHaveLength(10);
+  accepted(await second.relay.enable(id, admin));
+  await expect.poll(() => toFirst.calls.length, { timeout: 10_000 }).toBe(12);
+  expect((await second.relay.remove(id, admin)).ok).toBe(true);
+  await expect.poll(() => messaging.queues(), { timeout: 10_000 }).toEqual([]);
+  expect(first.failed).toEqual([]);
+}, 60_000);
