@@ -492,8 +492,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "place-before-its-events",
     file: "services/relay/dispatcher.ts",
-    find: "        await sendAll(events, options);\n",
-    replace: "        onMoved(position, events.length);\n        await sendAll(events, options);\n",
+    find: "await sendAll(events, options);",
+    replace: "sendAll(events, options).catch(() => undefined);",
     why: "A webhook is said to have come to where its events are not in its queue yet: a stop or a crash in between loses them.",
     part: "webhooks",
   },
