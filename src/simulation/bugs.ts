@@ -344,8 +344,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "told-before-it-was",
     file: "services/sync/receivers.ts",
-    find: "this.#receivers.get(location)?.backlog.toldUntil(this.#reached)",
-    replace: "this.#receivers.has(location) ? this.#reached : undefined",
+    find: "this.#isTelling ? backlog?.toldUntil(this.#reached) :",
+    replace: "this.#isTelling ? backlog && this.#reached :",
     why: "Sync keeps that a receiver has been told when it is only about to be: a crash in between leaves it behind.",
     caughtBy: "src/services/sync/crash.test.ts",
   },
