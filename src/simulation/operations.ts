@@ -36,7 +36,8 @@ export interface PolicyBody {
 }
 
 export type Request =
-  | { readonly kind: "facts"; readonly items: readonly unknown[] }
+  /** `isQueued`: they are taken in now, to be judged later. */
+  | { readonly kind: "facts"; readonly items: readonly unknown[]; readonly isQueued?: boolean }
   | { readonly kind: "reserve"; readonly body: ReserveBody; readonly key?: string }
   | { readonly kind: "extend"; readonly id: string; readonly ttlSeconds: number }
   | { readonly kind: "amend"; readonly id: string; readonly lines: readonly Ask[] }

@@ -1,5 +1,6 @@
 /** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
-
+import type { Messaging } from "../platform/messaging/index.ts";
+import type { Timers } from "../platform/timers/index.ts";
 import type { RunningArchive } from "../services/archive/index.ts";
 import {
   inventoryTagging,
@@ -12,6 +13,9 @@ import type { ColdPart } from "./cold-part.ts";
 import type { Disk } from "./disk.ts";
 import { type Answer, type Operation, perform } from "./operations.ts";
 import { Violation } from "./oracle/shapes.ts";
+import { isFault, type Part } from "./parts.ts";
+import type { QueuedFacts } from "./queued-facts.ts";
+import type { QueueFates, QueuesDisk } from "./queues.ts";
 import type { Random } from "./random.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 import { type Fates, SimulatedStorage } from "./storage.ts";
@@ -47,6 +51,12 @@ export interface ServerEnvironment {
   readonly glance: () => number;
   /** What changes are pushed to; none in most histories. */
   readonly warehouse: Warehouse | undefined;
+  readonly queues: QueuesDisk;
+  readonly queueFates: QueueFates;
+  /** Where facts go that are to be judged later; nowhere in most histories. */
+  readonly queuedFacts: QueuedFacts | undefined;
+  /** What else runs beside the inventory. */
+  readonly parts: readonly Part[];
   /** Moves old days into cold files; nothing does in most histories. */
   readonly cold: ColdPart | undefined;
   readonly random: Random;
@@ -61,8 +71,10 @@ export class Server {
   state: "starting" | "up" | "stopping" | "down" = "starting";
   inventory: RunningInventory | undefined;
   storage: SimulatedStorage | undefined;
+  messaging: Messaging | undefined;
   archive: RunningArchive | undefined;
   #sync: RunningSync | undefined;
+  readonly #running: { stop(): Promise<void> }[] = [];
   readonly #environment: ServerEnvironment;
   readonly #name: string;
   #ids = 0;
@@ -98,14 +110,28 @@ export class Server {
       });
       if (this.life.dead) return;
       await this.#startSync(inventory);
+      await this.#startParts(inventory, timers);
       if (this.life.dead) return;
       this.archive = this.#environment.cold?.startArchive(this, this.storage, inventory);
       this.inventory = inventory;
       this.state = "up";
     } catch (error) {
       if (this.life.dead) return;
-      if (!isStorageFault(error)) fail(new Violation(`the server does not start: ${String(error)}`));
+      if (!isFault(error)) fail(new Violation(`the server does not start: ${String(error)}`));
       this.end();
+    }
+  }
+
+  async #startParts(inventory: RunningInventory, timers: Timers): Promise<void> {
+    const { parts, queues, queueFates, glance, setup } = this.#environment;
+    if (parts.length === 0 || this.storage === undefined) return;
+    this.messaging = queues.openFor(this.life, timers, queueFates);
+    const { life, storage, messaging } = this;
+    const { commitEveryMs } = setup;
+    for (const part of parts) {
+      if (life.dead) return;
+      const running = await part.start({ life, storage, messaging, inventory, timers, clock: glance, commitEveryMs });
+      this.#running.push(running);
     }
   }
 
@@ -132,12 +158,15 @@ export class Server {
   }
 
   async handle(operation: Operation): Promise<Answer> {
-    return this.inventory === undefined ? { code: "storage-unavailable" } : perform(this.inventory, operation);
+    if (this.inventory === undefined) return { code: "storage-unavailable" };
+    if (operation.kind !== "facts" || operation.isQueued !== true) return perform(this.inventory, operation);
+    return this.#environment.queuedFacts?.take(operation) ?? { code: "storage-unavailable" };
   }
 
   /** Finishes what it has. */
   async stop(): Promise<void> {
     this.state = "stopping";
+    await Promise.all(this.#running.map((running) => running.stop()));
     await this.archive?.stop();
     await this.#sync?.stop();
     await this.inventory?.stop();

@@ -15,6 +15,8 @@ import { mustTellCrossings, type Standing, standingOf } from "./thresholds.ts";
 export interface Asked {
   /** The bodies that were sent under a fact's name. */
   facts(key: string): readonly SentFact[];
+  /** The times as of which a fact may have been received that is recorded at `now`. */
+  receipts(fact: SentFact, now: number): readonly number[];
   /** A request for this, not answered yet, of someone. */
   open(actor: string, kind: string, suits: (request: OpenRequest) => boolean): OpenRequest | undefined;
 }
@@ -87,11 +89,16 @@ export class LogOracle {
     this.#asked = asked;
   }
 
-  /** Takes in the next unit, as it is stored. */
-  unit(body: string): LoggedUnit {
-    const unit = JSON.parse(body) as LoggedUnit;
-    must(unit.at >= this.recordedAt, () => `time runs backwards in the log, to ${unit.at} after ${this.recordedAt}`);
-    this.recordedAt = unit.at;
+  /** Takes in the next unit, as it is stored; gives it as of when it was decided. */
+  unit(body: string, decidedAt: number): LoggedUnit {
+    const logged = JSON.parse(body) as LoggedUnit;
+    const { at } = logged;
+    must(
+      at === Math.max(this.recordedAt, decidedAt),
+      () => `decided at ${decidedAt} after ${this.recordedAt}, a unit says ${at}`,
+    );
+    this.recordedAt = at;
+    const unit = { ...logged, at: decidedAt };
     for (const [key] of unit.claims ?? []) {
       must(!this.#claims.has(key), () => `the name ${key} is taken twice`);
       this.#claims.add(key);
@@ -254,6 +261,7 @@ export class LogOracle {
       skuOf: (gtin) => this.gtins.get(gtin.padStart(14, "0")),
       zoneOf: ({ location }) => this.zones.get(location) ?? "UTC",
       underWayTo: (stock) => this.#underWay.get(stock),
+      receiptsOf: (fact, now) => this.#asked.receipts(fact, now),
     };
   }
 
