@@ -22,6 +22,7 @@ export interface Bug {
 const inventory = "services/inventory";
 const stock = `${inventory}/domain/stock`;
 const cold = "platform/storage/cold";
+const reconciliation = "services/sync/domain/reconciliation";
 
 export const bugs: readonly Bug[] = [
   // Appending and answering
@@ -438,12 +439,61 @@ export const bugs: readonly Bug[] = [
     why: "A day whose move was of unknown outcome is moved once more, and the chain of manifests breaks.",
     part: "cold",
   },
+  // Reconciliation
+  {
+    name: "in-flight-taken-for-late",
+    file: `${reconciliation}/judge.ts`,
+    find: "return !before.pending && (second.theirs",
+    replace: "return (second.theirs",
+    why: "What is on its way to a warehouse is reported as lost.",
+    part: "reconciliation",
+  },
+  {
+    name: "late-not-found",
+    file: `${reconciliation}/judge.ts`,
+    find: 'return then === undefined || then === theirs.onHand ? "late" : "drift";',
+    replace: 'return then === undefined || then === theirs.onHand ? undefined : "drift";',
+    why: "An update that a warehouse has acknowledged and lost is never found.",
+    part: "reconciliation",
+  },
+  {
+    name: "count-as-of-now",
+    file: `${reconciliation}/judge.ts`,
+    find: "return asOf <= now ? asOf : undefined;",
+    replace: "return now;",
+    why: "A correction swallows what was sold between their figure and our count of it.",
+    part: "reconciliation",
+  },
+  {
+    name: "drift-always-sent-again",
+    file: `${reconciliation}/act.ts`,
+    find: 'case "drift":\n      return isTheirOwn ?',
+    replace: 'case "drift":\n      return false ?',
+    why: "Where the figures of a warehouse win, ours are sent to it instead.",
+    part: "reconciliation",
+  },
+  {
+    name: "one-look-is-enough",
+    file: "services/sync/reconciliation/compare.ts",
+    find: "|| !stands(suspicion, look)) return",
+    replace: ") return",
+    why: "Whatever differs for a moment is a finding.",
+    part: "reconciliation",
+  },
+  {
+    name: "in-flight-counted-twice",
+    file: "services/sync/reconciliation/compare.ts",
+    find: "return { compared: seen - inFlight, inFlight, found };",
+    replace: "return { compared: seen, inFlight, found };",
+    why: "Accuracy counts as right what could not be compared.",
+    part: "reconciliation",
+  },
   // Deliveries and the queue of facts
   {
     name: "place-before-its-events",
     file: "services/relay/dispatcher.ts",
-    find: "        await sendAll(events, options);\n",
-    replace: "        onMoved(position, events.length);\n        await sendAll(events, options);\n",
+    find: "await sendAll(events, options);",
+    replace: "sendAll(events, options).catch(() => undefined);",
     why: "A webhook is said to have come to where its events are not in its queue yet: a stop or a crash in between loses them.",
     part: "webhooks",
   },

@@ -3,6 +3,7 @@ import type { AppendUnit } from "../platform/storage/index.ts";
 import { coldFaultKinds } from "./cold-faults.ts";
 import type { QueueFate, QueueFates } from "./queues.ts";
 import type { Random } from "./random.ts";
+import { reconciliationFaultKinds } from "./reconciling-part.ts";
 import { type AppendFate, appendFaults, crashPoints, type Fates, type ReadFate } from "./storage.ts";
 
 /** Every kind of fault: `npm test` sees to it that each was reached. */
@@ -53,6 +54,7 @@ export const faultKinds = [
   "delivery-late",
   "delivery-gone",
   ...coldFaultKinds,
+  ...reconciliationFaultKinds,
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];

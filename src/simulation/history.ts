@@ -19,10 +19,12 @@ import { type LoggedUnit, must, Violation } from "./oracle/shapes.ts";
 import { factsQueue, QueuedFacts } from "./queued-facts.ts";
 import { QueuesDisk } from "./queues.ts";
 import { type Random, seededRandom } from "./random.ts";
+import { ReconcilingPart } from "./reconciling-part.ts";
 import { Requests } from "./requests.ts";
 import { Scheduler } from "./scheduler.ts";
 import { drawSetup, isStorageFault, Server, type ServerEnvironment } from "./server.ts";
 import { admin, drawScale, unknownGtin } from "./shop.ts";
+import { Stockroom } from "./stockroom.ts";
 import { Subscribers } from "./subscribers.ts";
 import { Warehouse, warehouseName, warehouseRoutes } from "./warehouse.ts";
 import { Workload } from "./workload.ts";
@@ -47,9 +49,9 @@ const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
 /** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
-export const parts = ["cold", "webhooks", "queue"] as const;
+export const parts = ["cold", "webhooks", "queue", "reconciliation"] as const;
 export type Part = (typeof parts)[number];
-const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2 };
+const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2, reconciliation: 0.12 };
 
 export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
   const world = new World(seed, wanted);
@@ -84,6 +86,7 @@ class World {
   readonly #queuedFacts: QueuedFacts | undefined;
   readonly #queues: QueuesDisk;
   readonly #cold: ColdPart | undefined;
+  readonly #reconciling: ReconcilingPart | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -107,17 +110,6 @@ class World {
     const note = (kind: FaultKind) => this.#note(kind);
     const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };
     const others = random.fork();
-    this.#warehouse = others.chance(0.4)
-      ? new Warehouse({
-          scheduler,
-          random: others.fork(),
-          oracle: this.#oracle,
-          look: () => this.#look(),
-          isCalm: weather.calm,
-          note,
-          fail: (error) => this.#fail(error),
-        })
-      : undefined;
     const fail = (error: unknown) => this.#fail(error);
     const look = () => this.#look();
     const glance = () => scheduler.now + this.#clockOffset;
@@ -135,6 +127,36 @@ class World {
           fail,
         })
       : undefined;
+    const isWarehouse = others.chance(0.4);
+    this.#reconciling = has("reconciliation")
+      ? new ReconcilingPart({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#oracle,
+          look,
+          isCalm: weather.calm,
+          glance,
+          note,
+          remember: (fact) => this.#requests.remember(fact, false),
+          fail,
+        })
+      : undefined;
+    this.#warehouse =
+      isWarehouse || this.#reconciling !== undefined
+        ? new Warehouse({
+            scheduler,
+            random: others.fork(),
+            oracle: this.#oracle,
+            look,
+            isCalm: weather.calm,
+            note,
+            fail,
+            stockroom:
+              this.#reconciling?.stockroom ??
+              new Stockroom({ location: warehouseName, isAuthority: false, tells: "version" }),
+            loses: () => this.#reconciling?.loses() ?? false,
+          })
+        : undefined;
     const { shop } = this.#workload;
     this.#queues = new QueuesDisk(glance, (queue, { body, headers = {} }, now) => {
       if (queue === factsQueue) this.#receive(body, headers, now);
@@ -161,6 +183,7 @@ class World {
     this.#environment = {
       warehouse: this.#warehouse,
       cold: this.#cold,
+      reconciling: this.#reconciling,
       queues: this.#queues,
       queueFates: queueFatesOf(others.fork(), mixture, weather, note, () => this.#crashSoon()),
       queuedFacts: this.#queuedFacts,
@@ -206,7 +229,7 @@ class World {
     this.#startServer();
     for (this.step = 1; this.step <= steps; this.step += 1) {
       if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
-      else this.#ask(this.#route() ?? this.#cold?.step(this.#server) ?? this.#workload.next(this.#scheduler.now));
+      else this.#ask(this.#route() ?? this.#beside() ?? this.#workload.next(this.#scheduler.now));
       this.#subscribers?.tend(this.step);
       this.#queuedFacts?.tend();
       await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
@@ -217,6 +240,7 @@ class World {
     await this.#comeToRest();
     await this.#putRight();
     await mustFold(this.#disk, this.#oracle);
+    await this.#reconciling?.mustHeal(this.#server, (ms) => this.#pass(ms));
     const { state, inventory } = this.#server;
     must(state === "up" && inventory !== undefined, () => `the server is ${state}, though nothing goes wrong any more`);
     await mustHaveConverged(this.#oracle, inventory, this.#scheduler.now);
@@ -247,6 +271,7 @@ class World {
       this.#try(() => {
         this.#cold?.coming(written.body, JSON.parse(written.body) as LoggedUnit);
         const unit = this.#oracle.unit(written.body, written.decidedAt);
+        this.#reconciling?.follow(unit);
         if (this.#subscribers !== undefined) this.#deliveries.unit(unit, this.#oracle.head, this.#scheduler.now);
         this.#requests.weigh(this.#oracle, unit.at);
       });
@@ -296,7 +321,13 @@ class World {
     if (this.#warehouse === undefined || (this.step > 3 && !this.#random.chance(0.01))) return undefined;
     const pushed = this.step > 3 && this.#random.chance(0.2) ? undefined : this.#random.pick(warehouseRoutes);
     const location = { kind: "location", id: warehouseName, priority: 9, timeZone: "UTC" } as const;
-    return { ...location, ...(pushed && { pushed }), caller: admin };
+    const operation: Operation = { ...location, ...(pushed && { pushed }), caller: admin };
+    return this.#reconciling?.describe(operation) ?? operation;
+  }
+
+  /** What the parts of a history have to ask instead of its workload. */
+  #beside(): Operation | undefined {
+    return this.#cold?.step(this.#server) ?? this.#reconciling?.step(this.#server);
   }
 
   #handle(operation: Operation, answered: (answer: Answer) => void): void {
@@ -416,10 +447,12 @@ class World {
         this.#scheduler.now += random.between(longest / 60, longest);
         return;
       }
-      case "clock":
-        this.#clockOffset = random.between(-10 * minute, 10 * minute);
+      case "clock": {
+        const most = (this.#reconciling?.clockMinutesMax ?? 10) * minute;
+        this.#clockOffset = random.between(-most, most);
         this.#note(this.#clockOffset < 0 ? "clock-back" : "clock-ahead");
         return;
+      }
       case "partition":
         this.#note("partition");
         this.#network.partitionedUntil = now + random.between(100, 20_000);

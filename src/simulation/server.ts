@@ -8,7 +8,12 @@ import {
   silentObserver,
   startInventory,
 } from "../services/inventory/index.ts";
-import { type RunningSync, silentObserver as silentSync, startSync } from "../services/sync/index.ts";
+import {
+  type RunningReconciliations,
+  type RunningSync,
+  silentObserver as silentSync,
+  startSync,
+} from "../services/sync/index.ts";
 import type { ColdPart } from "./cold-part.ts";
 import type { Disk } from "./disk.ts";
 import { type Answer, type Operation, perform } from "./operations.ts";
@@ -17,6 +22,7 @@ import { isFault, type Part } from "./parts.ts";
 import type { QueuedFacts } from "./queued-facts.ts";
 import type { QueueFates, QueuesDisk } from "./queues.ts";
 import type { Random } from "./random.ts";
+import type { ReconcilingPart } from "./reconciling-part.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 import { type Fates, SimulatedStorage } from "./storage.ts";
 import type { Warehouse } from "./warehouse.ts";
@@ -59,6 +65,8 @@ export interface ServerEnvironment {
   readonly parts: readonly Part[];
   /** Moves old days into cold files; nothing does in most histories. */
   readonly cold: ColdPart | undefined;
+  /** Has both sides compared; nothing does in most histories. */
+  readonly reconciling: ReconcilingPart | undefined;
   readonly random: Random;
   /** Something broke that nothing may break. */
   readonly fail: (error: unknown) => void;
@@ -73,6 +81,7 @@ export class Server {
   storage: SimulatedStorage | undefined;
   messaging: Messaging | undefined;
   archive: RunningArchive | undefined;
+  reconciliations: RunningReconciliations | undefined;
   #sync: RunningSync | undefined;
   readonly #running: { stop(): Promise<void> }[] = [];
   readonly #environment: ServerEnvironment;
@@ -93,10 +102,7 @@ export class Server {
       const inventory = await startInventory({
         storage: this.storage,
         clock: () => this.#environment.clock(this),
-        randomId: () => {
-          this.#ids += 1;
-          return `${this.#name}.${this.#ids}`;
-        },
+        randomId: this.#randomId,
         timers,
         outgoing: { problemOf: () => undefined, seal: (_context, secret) => secret },
         observer: {
@@ -136,26 +142,32 @@ export class Server {
   }
 
   async #startSync(inventory: RunningInventory): Promise<void> {
-    const { scheduler, setup, warehouse, random, glance, fail } = this.#environment;
+    const { scheduler, setup, warehouse, random, glance, fail, reconciling } = this.#environment;
     if (warehouse === undefined || this.storage === undefined) return;
+    // What is given up is never sent again by itself, so that it differs for good: reconciliation is to find nothing of that.
+    const [attemptsMax, elapsedMsMax] = reconciling === undefined ? [3, 3_600_000] : [1_000_000, 1e12];
     this.#sync = await startSync({
       storage: this.storage,
       messaging: warehouse.messagingOf(this.life),
       inventory,
       courier: warehouse.courierOf(this.life),
       openSecret: (_context, sealed) => sealed,
-      policy: { firstDelayMs: 500, delayMsMax: 20_000, attemptsMax: 3, elapsedMsMax: 3_600_000 },
+      policy: { firstDelayMs: 500, delayMsMax: 20_000, attemptsMax, elapsedMsMax },
       clock: glance,
-      randomId: () => {
-        this.#ids += 1;
-        return `${this.#name}.${this.#ids}`;
-      },
+      randomId: this.#randomId,
       random: () => random.next(),
       observer: { ...silentSync, failed: (what, error) => fail(new Violation(`sync: ${what}: ${String(error)}`)) },
       timers: scheduler.timersOf(this.life),
       commitEveryMs: setup.commitEveryMs,
     });
+    if (this.life.dead) return;
+    this.reconciliations = await reconciling?.start(this, this.storage, inventory, this.#sync, this.#randomId);
   }
+
+  readonly #randomId = (): string => {
+    this.#ids += 1;
+    return `${this.#name}.${this.#ids}`;
+  };
 
   async handle(operation: Operation): Promise<Answer> {
     if (this.inventory === undefined) return { code: "storage-unavailable" };
@@ -168,6 +180,7 @@ export class Server {
     this.state = "stopping";
     await Promise.all(this.#running.map((running) => running.stop()));
     await this.archive?.stop();
+    await this.reconciliations?.stop();
     await this.#sync?.stop();
     await this.inventory?.stop();
     await this.storage?.close();

@@ -172,12 +172,11 @@ export class LogOracle {
     const key = factKey(fact);
     must(!this.facts.has(key), () => `the fact ${fact.source} ${fact.id} is recorded twice`);
     const bodies = this.#asked.facts(key);
-    const sent = bodies.find((body) => body.type === fact.type && isTold(body, unit));
+    const isTimely = ({ time }: SentFact) => fact.time === (time === undefined ? undefined : Date.parse(time));
+    const told = bodies.filter((body) => body.type === fact.type && isTold(body, unit));
+    const sent = told.find(isTimely) ?? told[0];
     must(sent !== undefined, () => `the fact ${fact.source} ${fact.id} is not recorded as it was told`);
-    must(
-      fact.time === (sent.time === undefined ? undefined : Date.parse(sent.time)),
-      () => `the fact ${fact.source} ${fact.id} is recorded with another time`,
-    );
+    must(isTimely(sent), () => `the fact ${fact.source} ${fact.id} is recorded with another time`);
     this.facts.set(key, { seq: this.head + 1, sent });
     if (sent.data.order === undefined) return sent;
     const order = `${sent.source}\u0000${sent.data.order}`;
