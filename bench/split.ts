@@ -3,7 +3,7 @@
  * and as a conversation. The log is in memory, so that what is seen is the way there and back. Each side is a process of its own where it
  * says so; CPU is what the process that answers has used, by its own count, so that other load on the machine matters little.
  *
- *     node bin/larder.js --tool bench/split.ts [calls]
+ *     node bin/larder.js --tool bench/split.ts [calls [callers,…]]
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -104,7 +104,7 @@ async function answering(): Promise<void> {
   process.send?.(addresses);
 }
 
-async function main(calls: number): Promise<void> {
+async function main(calls: number, counts: readonly number[]): Promise<void> {
   const child: ChildProcess = fork(fileURLToPath(import.meta.url), ["answer"]);
   const told = async () => ((await once(child, "message")) as [never])[0];
   const [cluster, grpc] = (await told()) as unknown as [string, string];
@@ -173,7 +173,7 @@ async function main(calls: number): Promise<void> {
 
   console.log("| reservations | callers | a second | p50 ms | p99 ms | CPU µs, who calls | CPU µs, who answers |");
   console.log("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
-  for (const callers of [1, 64, 400]) {
+  for (const callers of counts) {
     await row("in this process", callers, () => local.reserve({ lines }, caller), false);
     await row("in another, between processes", callers, () => remote.reserve({ lines }, caller), true);
     await row("in another, gRPC one by one", callers, unary, true);
@@ -186,4 +186,4 @@ async function main(calls: number): Promise<void> {
 }
 
 if (process.argv[2] === "answer") await answering();
-else await main(Number(process.argv[2] ?? 20_000));
+else await main(Number(process.argv[2] ?? 20_000), (process.argv[3] ?? "1,64,400").split(",").map(Number));

@@ -344,8 +344,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "told-before-it-was",
     file: "services/sync/receivers.ts",
-    find: "this.#receivers.get(location)?.backlog.toldUntil(this.#reached)",
-    replace: "this.#receivers.has(location) ? this.#reached : undefined",
+    find: "this.#isTelling ? backlog?.toldUntil(this.#reached) :",
+    replace: "this.#isTelling ? backlog && this.#reached :",
     why: "Sync keeps that a receiver has been told when it is only about to be: a crash in between leaves it behind.",
     caughtBy: "src/services/sync/crash.test.ts",
   },
@@ -492,8 +492,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "place-before-its-events",
     file: "services/relay/dispatcher.ts",
-    find: "        await sendAll(events, options);\n",
-    replace: "        onMoved(position, events.length);\n        await sendAll(events, options);\n",
+    find: "await sendAll(events, options);",
+    replace: "sendAll(events, options).catch(() => undefined);",
     why: "A webhook is said to have come to where its events are not in its queue yet: a stop or a crash in between loses them.",
     part: "webhooks",
   },
