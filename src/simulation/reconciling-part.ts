@@ -15,15 +15,13 @@ import type { Random } from "./random.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 import type { Server } from "./server.ts";
 import { admin } from "./shop.ts";
-import { Stockroom, type Tells } from "./stockroom.ts";
+import { Stockroom, stockroomFaults, type Tells } from "./stockroom.ts";
 import type { SimulatedStorage } from "./storage.ts";
 import { isWanted, warehouseName } from "./warehouse.ts";
 
 export const reconciliationFaultKinds = [
   "update-lost",
-  "figure-drifted",
-  "record-lost",
-  "record-unheard-of",
+  ...stockroomFaults,
   "goods-untold",
   "snapshot-refused",
   "snapshot-cut",
@@ -152,7 +150,8 @@ export class ReconcilingPart {
     const newest = [...this.#oracle.runs.values()].findLast(({ scheduled }) => scheduled)?.requestedAt ?? 0;
     must(newest > scheduler.now - 130_000, () => `no reconciliation has come by itself since ${newest}`);
     this.#schedule.everyMs = Number.POSITIVE_INFINITY;
-    for (let count = random.between(1, 4); count > 0; count -= 1) this.#goWrong();
+    for (let count = random.between(2, 6); count > 0; count -= 1) this.#goWrong();
+    this.stockroom.fail(random, "record-outdated");
     await pass(15_000);
     look();
 

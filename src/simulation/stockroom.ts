@@ -13,6 +13,8 @@ export interface Held extends Pair {
   version: number;
   /** Whether goods moved since, so that the figure is not that of the version. */
   isOwn: boolean;
+  /** What it held before. */
+  former?: Pick<Held, "onHand" | "version">;
 }
 
 export interface SnapshotRecord extends Pair {
@@ -24,6 +26,10 @@ export interface SnapshotRecord extends Pair {
 
 /** What its snapshots say of a figure: the best that it knows, when it was true, or nothing. */
 export type Tells = "version" | "time" | "nothing";
+
+export const stockroomFaults = ["figure-drifted", "record-lost", "record-outdated", "record-unheard-of"] as const;
+type StockroomFault = (typeof stockroomFaults)[number];
+const faultWeights = { "figure-drifted": 4, "record-lost": 3, "record-outdated": 4, "record-unheard-of": 1 } as const;
 
 export class Stockroom {
   readonly location: string;
@@ -55,6 +61,7 @@ export class Stockroom {
       this.held.set(key, { location, sku, onHand, version, isOwn: false });
       if (this.hasOwn({ location, sku })) this.#note(key, now, onHand);
     } else if (version >= known.version) {
+      if (!known.isOwn && version > known.version) known.former = { onHand: known.onHand, version: known.version };
       known.version = version;
       if (!this.hasOwn(known)) Object.assign(known, { onHand, isOwn: false });
     }
@@ -84,21 +91,23 @@ export class Stockroom {
     this.#spoil(keyOf(record), record.version);
   }
 
-  /** One of several things goes wrong with what it holds. Returns which; undefined when there is nothing to go wrong. */
-  fail(random: Random): "figure-drifted" | "record-lost" | "record-unheard-of" | undefined {
-    const what = random.weighted({ "figure-drifted": 5, "record-lost": 3, "record-unheard-of": 1 });
+  /** Something goes wrong with what it holds, one of several things unless it is said which. Returns what; undefined for nothing. */
+  fail(random: Random, what: StockroomFault = random.weighted(faultWeights)): StockroomFault | undefined {
     if (what === "record-unheard-of") {
       const pair = { location: "leeds", sku: `ghost ${random.between(1, 3)}` };
       this.held.set(keyOf(pair), { ...pair, onHand: random.between(1, 9), version: 0, isOwn: true });
       this.#spoil(keyOf(pair), Number.POSITIVE_INFINITY);
       return what;
     }
-    const copies = [...this.held.values()].filter((held) => !this.hasOwn(held) && held.version > 0);
+    const copies = [...this.held.values()].filter(
+      (held) => !this.hasOwn(held) && held.version > 0 && (what !== "record-outdated" || held.former !== undefined),
+    );
     if (copies.length === 0) return undefined;
     const held = random.pick(copies);
     const key = keyOf(held);
     this.#spoil(key, held.version);
     if (what === "record-lost") this.held.delete(key);
+    else if (what === "record-outdated") Object.assign(held, held.former);
     else {
       held.onHand += random.pick([-2, 1, 5]);
       held.isOwn = random.chance(0.5);

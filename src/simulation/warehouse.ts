@@ -87,12 +87,15 @@ export class Warehouse {
     const of = described.ok ? described.value.sync?.of : undefined;
     if (of === undefined) return undefined;
     const { stockroom } = this.#options;
-    for (const { location, sku, version } of oracle.stocks.values()) {
+    for (const { location, sku, version, onHand } of oracle.stocks.values()) {
       // Of its own goods it knows better than to be told.
       if (!isWanted(of, location) || stockroom.hasOwn({ location, sku })) continue;
-      const held = stockroom.held.get(keyOf({ location, sku }))?.version ?? 0;
-      if (held !== version)
-        return `the warehouse holds version ${held} of ${sku} at ${location}, which is at ${version}`;
+      const record = stockroom.held.get(keyOf({ location, sku }));
+      const held = record?.version ?? 0;
+      // Of a record that names no version it can't be found that it is an old one with the figure of the newest.
+      const isUnnamed = stockroom.tells !== "version" || record?.isOwn === true;
+      const isRight = held === version || (isUnnamed && record?.onHand === onHand);
+      if (!isRight) return `the warehouse holds version ${held} of ${sku} at ${location}, which is at ${version}`;
     }
     return undefined;
   }
