@@ -1,6 +1,6 @@
 /**
- * Everything about `api/larder/**.proto`. Run by itself it writes the code that is made from them; `protobufErrors` says, for
- * the gate, whether they are well made, whether that code is theirs, and whether they break what was released.
+ * Everything about `api/larder/**.proto`. Run by itself it writes the code that is made from them, and with `release 0.2.0`
+ * also what was released by that version; `protobufErrors` says, for the gate, whether they are well made, whether that code is theirs, and whether they break what was released.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -74,6 +74,20 @@ function filesIn(folder: string): readonly string[] {
 
 if (import.meta.main) {
   const home = fileURLToPath(new URL("..", import.meta.url));
+  const [command, version] = process.argv.slice(2);
+  if (command === "release") {
+    // What clients may rely on from now on; later versions are compared with it.
+    const { ok, said } = buf(
+      home,
+      "build",
+      "--path",
+      "larder/v1",
+      "--exclude-source-info",
+      "-o",
+      `larder/released/${version}.binpb`,
+    );
+    if (!ok) throw new Error(said);
+  }
   generate(home, home);
   for (const { folder } of targets) process.stdout.write(`${folder}\n`);
 }

@@ -12,6 +12,7 @@ import { Failure, messageOf } from "./failure.ts";
 import { importCommand } from "./import.ts";
 import type { Io } from "./io.ts";
 import { keysCommand } from "./keys.ts";
+import { migrateCommand } from "./migrate.ts";
 import { reconcileCommand } from "./reconcile.ts";
 import { reserveCommand } from "./reserve.ts";
 import { restoreCommand } from "./restore.ts";
@@ -52,7 +53,11 @@ export function larderProgram(io: Io): Command {
     .addCommand(reconcileCommand(io))
     .addCommand(dlqCommand(io))
     .addCommand(verifyCommand(io));
-  program.addCommand(backupCommand(io)).addCommand(restoreCommand(io)).addCommand(resumeCommand(io));
+  program
+    .addCommand(backupCommand(io))
+    .addCommand(restoreCommand(io))
+    .addCommand(resumeCommand(io))
+    .addCommand(migrateCommand(io));
   program.addCommand(archiveCommand(io));
   program.commandsGroup("This program:");
   program.addCommand(completionCommand(io, () => program)).addCommand(versionCommand(io));

@@ -29,8 +29,8 @@ export class Disk {
   outgoingPaused = false;
   derived: JournalledDerivedStore = new JournalledDerivedStore();
 
-  write(bodies: readonly string[]): void {
-    for (const body of bodies) this.#written.push(lineOf(body));
+  write(units: readonly WrittenUnit[]): void {
+    for (const unit of units) this.#written.push(lineOf(unit));
   }
 
   /** Changes the log otherwise than by another line. */
@@ -94,23 +94,35 @@ export class Disk {
   /** The units before the first torn line; those of removed lines too, as an index of the log knows of them. */
   units(): readonly StoredUnit[] {
     for (let index = this.#units.length; index < this.durable.length; index += 1) {
-      const body = bodyOf(this.durable[index] ?? "");
-      if (body === undefined) break;
-      this.#units.push(readUnit((this.#units.at(-1)?.lastSeq ?? 0) + 1, body));
+      const unit = unitIn(this.durable[index] ?? "");
+      if (unit === undefined) break;
+      this.#units.push(readUnit((this.#units.at(-1)?.lastSeq ?? 0) + 1, unit.body));
     }
     return this.#units;
   }
 }
 
-function lineOf(body: string): string {
-  return `${body.length.toString(36)} ${body}`;
+/** A unit in its stored form. */
+interface WrittenUnit {
+  readonly body: string;
+  /**
+   * As of when it was decided. The log has it later where somebody else's unit came in between, for time never runs
+   * backwards in it.
+   */
+  readonly decidedAt: number;
+}
+
+function lineOf({ body, decidedAt }: WrittenUnit): string {
+  return `${body.length.toString(36)} ${decidedAt} ${body}`;
 }
 
 /** Undefined when the line is torn. A tear only ever cuts, so that the length tells as much as a checksum would. */
-export function bodyOf(line: string): string | undefined {
-  const space = line.indexOf(" ");
-  const body = line.slice(space + 1);
-  return space > 0 && Number.parseInt(line.slice(0, space), 36) === body.length ? body : undefined;
+export function unitIn(line: string): WrittenUnit | undefined {
+  const [length = "", decidedAt = ""] = line.split(" ", 2);
+  const body = line.slice(length.length + decidedAt.length + 2);
+  return length !== "" && Number.parseInt(length, 36) === body.length
+    ? { body, decidedAt: Number(decidedAt) }
+    : undefined;
 }
 
 /**

@@ -1,7 +1,9 @@
 /** What may go wrong in a history, and how often. Each history has its own mixture, some of it switched off. */
 import type { AppendUnit } from "../platform/storage/index.ts";
 import { coldFaultKinds } from "./cold-faults.ts";
+import type { QueueFate, QueueFates } from "./queues.ts";
 import type { Random } from "./random.ts";
+import { reconciliationFaultKinds } from "./reconciling-part.ts";
 import { type AppendFate, appendFaults, crashPoints, type Fates, type ReadFate } from "./storage.ts";
 
 /** Every kind of fault: `npm test` sees to it that each was reached. */
@@ -40,7 +42,19 @@ export const faultKinds = [
   "push-lost",
   "push-unanswered",
   "push-late",
+  "queue-failed",
+  "queue-answer-lost",
+  "queue-answers-forgotten",
+  "crash-queue-written",
+  "crash-queue-synced",
+  "delivery-refused",
+  "delivery-slow",
+  "delivery-lost",
+  "delivery-unanswered",
+  "delivery-late",
+  "delivery-gone",
   ...coldFaultKinds,
+  ...reconciliationFaultKinds,
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
@@ -80,6 +94,37 @@ export function drawMixture(random: Random): Mixture {
       clock: some(2),
       partition: some(2),
       store: some(2),
+    },
+  };
+}
+
+/** The fates of what is asked of the queues. While `calm()` nothing goes wrong. */
+export function queueFatesOf(
+  random: Random,
+  mixture: Mixture,
+  weather: { readonly calm: () => boolean; readonly outOfReach: () => boolean },
+  note: (kind: FaultKind) => void,
+  crash: () => void,
+): QueueFates {
+  return {
+    crash,
+    of(when): QueueFate {
+      const ms = when === "durable" ? random.between(0, 2) : 0;
+      if (weather.calm()) return { ms };
+      if (when === "soon") {
+        const fails = random.chance(weather.outOfReach() ? 0.6 : mixture.readFault / 3);
+        if (fails) note("queue-failed");
+        return fails ? { ms, fault: "failed" } : { ms };
+      }
+      if (random.chance(mixture.appendCrash / 4)) {
+        const point = random.pick(["written", "synced"] as const);
+        note(`crash-queue-${point}`);
+        return { ms: ms + 1, crash: point };
+      }
+      if (!random.chance(weather.outOfReach() ? 0.8 : mixture.appendFault / 2)) return { ms };
+      const fault = random.pick(["failed", "answer-lost"] as const);
+      note(`queue-${fault}`);
+      return { ms, fault };
     },
   };
 }

@@ -6,19 +6,26 @@
 import { createHash } from "node:crypto";
 import { ColdPart } from "./cold-part.ts";
 import { mustHaveConverged } from "./converged.ts";
-import { bodyOf, Disk } from "./disk.ts";
-import { drawMixture, type FaultKind, fatesOf, type Mixture, type Upheaval } from "./faults.ts";
+import { Disk, unitIn } from "./disk.ts";
+import { drawMixture, type FaultKind, fatesOf, type Mixture, queueFatesOf, type Upheaval } from "./faults.ts";
 import { ChangeFollower } from "./follower.ts";
 import { mustFold } from "./full-fold.ts";
 import { Network } from "./network.ts";
-import { type Answer, factsIn, type Operation } from "./operations.ts";
+import { type Answer, factsIn, isFinal, type Operation } from "./operations.ts";
+import { DeliveryOracle } from "./oracle/deliveries.ts";
 import { LogOracle } from "./oracle/log.ts";
+import { factsOf, QueuedFactsOracle } from "./oracle/queued-facts.ts";
 import { type LoggedUnit, must, Violation } from "./oracle/shapes.ts";
+import { factsQueue, QueuedFacts } from "./queued-facts.ts";
+import { QueuesDisk } from "./queues.ts";
 import { type Random, seededRandom } from "./random.ts";
+import { ReconcilingPart } from "./reconciling-part.ts";
 import { Requests } from "./requests.ts";
 import { Scheduler } from "./scheduler.ts";
 import { drawSetup, isStorageFault, Server, type ServerEnvironment } from "./server.ts";
-import { admin, drawScale } from "./shop.ts";
+import { admin, drawScale, unknownGtin } from "./shop.ts";
+import { Stockroom } from "./stockroom.ts";
+import { Subscribers } from "./subscribers.ts";
 import { Warehouse, warehouseName, warehouseRoutes } from "./warehouse.ts";
 import { Workload } from "./workload.ts";
 
@@ -42,9 +49,9 @@ const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
 /** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
-export const parts = ["cold"] as const;
+export const parts = ["cold", "webhooks", "queue", "reconciliation"] as const;
 export type Part = (typeof parts)[number];
-const share: Readonly<Record<Part, number>> = { cold: 0.07 };
+const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2, reconciliation: 0.12 };
 
 export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
   const world = new World(seed, wanted);
@@ -73,7 +80,13 @@ class World {
   readonly #environment: ServerEnvironment;
   readonly #follower: ChangeFollower | undefined;
   readonly #warehouse: Warehouse | undefined;
+  readonly #deliveries: DeliveryOracle;
+  readonly #subscribers: Subscribers | undefined;
+  readonly #queuedOracle: QueuedFactsOracle;
+  readonly #queuedFacts: QueuedFacts | undefined;
+  readonly #queues: QueuesDisk;
   readonly #cold: ColdPart | undefined;
+  readonly #reconciling: ReconcilingPart | undefined;
   readonly #trace = createHash("sha256");
   readonly #faultCounts: Record<string, number> = {};
   readonly #answerCounts: Record<string, number> = {};
@@ -97,17 +110,8 @@ class World {
     const note = (kind: FaultKind) => this.#note(kind);
     const weather = { calm: () => this.#isCalm, outOfReach: () => scheduler.now < this.#outOfReachUntil };
     const others = random.fork();
-    this.#warehouse = others.chance(0.4)
-      ? new Warehouse({
-          scheduler,
-          random: others.fork(),
-          oracle: this.#oracle,
-          look: () => this.#look(),
-          isCalm: weather.calm,
-          note,
-          fail: (error) => this.#fail(error),
-        })
-      : undefined;
+    const fail = (error: unknown) => this.#fail(error);
+    const look = () => this.#look();
     const glance = () => scheduler.now + this.#clockOffset;
     const has = (part: Part) => others.chance(share[part]) || wanted.includes(part);
     this.#cold = has("cold")
@@ -116,16 +120,74 @@ class World {
           random: others.fork(),
           disk,
           oracle: this.#oracle,
-          look: () => this.#look(),
+          look,
           isCalm: weather.calm,
           glance,
           note,
-          fail: (error) => this.#fail(error),
+          fail,
         })
+      : undefined;
+    const isWarehouse = others.chance(0.4);
+    this.#reconciling = has("reconciliation")
+      ? new ReconcilingPart({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#oracle,
+          look,
+          isCalm: weather.calm,
+          glance,
+          note,
+          remember: (fact) => this.#requests.remember(fact, false),
+          fail,
+        })
+      : undefined;
+    this.#warehouse =
+      isWarehouse || this.#reconciling !== undefined
+        ? new Warehouse({
+            scheduler,
+            random: others.fork(),
+            oracle: this.#oracle,
+            look,
+            isCalm: weather.calm,
+            note,
+            fail,
+            stockroom:
+              this.#reconciling?.stockroom ??
+              new Stockroom({ location: warehouseName, isAuthority: false, tells: "version" }),
+            loses: () => this.#reconciling?.loses() ?? false,
+          })
+        : undefined;
+    const { shop } = this.#workload;
+    this.#queues = new QueuesDisk(glance, (queue, { body, headers = {} }, now) => {
+      if (queue === factsQueue) this.#receive(body, headers, now);
+    });
+    this.#deliveries = new DeliveryOracle(this.#oracle);
+    this.#subscribers = has("webhooks")
+      ? new Subscribers({
+          scheduler,
+          random: others.fork(),
+          oracle: this.#deliveries,
+          look,
+          isCalm: weather.calm,
+          note,
+          fail,
+          skus: shop.skus,
+          locations: shop.locations,
+        })
+      : undefined;
+    this.#queuedOracle = new QueuedFactsOracle(this.#oracle, (fact) => this.#workload.flawsOf(fact));
+    shop.hasQueue = has("queue");
+    this.#queuedFacts = shop.hasQueue
+      ? new QueuedFacts({ random: others.fork(), oracle: this.#queuedOracle, fail })
       : undefined;
     this.#environment = {
       warehouse: this.#warehouse,
       cold: this.#cold,
+      reconciling: this.#reconciling,
+      queues: this.#queues,
+      queueFates: queueFatesOf(others.fork(), mixture, weather, note, () => this.#crashSoon()),
+      queuedFacts: this.#queuedFacts,
+      parts: [this.#subscribers, this.#queuedFacts].filter((part) => part !== undefined),
       random: others,
       glance,
       scheduler,
@@ -136,7 +198,7 @@ class World {
         ...(this.#cold && { cold: this.#cold.fates }),
       },
       clock: (server) => this.#readClock(server),
-      fail: (error) => this.#fail(error),
+      fail,
     };
     this.#network = new Network({
       scheduler,
@@ -167,14 +229,18 @@ class World {
     this.#startServer();
     for (this.step = 1; this.step <= steps; this.step += 1) {
       if (random.chance(this.#mixture.upheaval)) this.#upheave(random.weighted(this.#mixture.upheavals));
-      else this.#ask(this.#route() ?? this.#cold?.step(this.#server) ?? this.#workload.next(this.#scheduler.now));
+      else this.#ask(this.#route() ?? this.#beside() ?? this.#workload.next(this.#scheduler.now));
+      this.#subscribers?.tend(this.step);
+      this.#queuedFacts?.tend();
       await this.#pass(random.chance(0.9) ? random.between(0, 30) : random.between(0, 1500));
       await this.#cold?.mustHoldAll();
       if (this.step % stepsBetweenFolds === 0) await mustFold(this.#disk, this.#oracle);
     }
     this.step = steps;
     await this.#comeToRest();
+    await this.#putRight();
     await mustFold(this.#disk, this.#oracle);
+    await this.#reconciling?.mustHeal(this.#server, (ms) => this.#pass(ms));
     const { state, inventory } = this.#server;
     must(state === "up" && inventory !== undefined, () => `the server is ${state}, though nothing goes wrong any more`);
     await mustHaveConverged(this.#oracle, inventory, this.#scheduler.now);
@@ -182,6 +248,7 @@ class World {
     must(lacks === undefined, () => lacks ?? "");
     this.#follower?.mustBeDone();
     await this.#mustStartTheSame();
+    if (this.#server.messaging !== undefined) await this.#subscribers?.mustBeDone(this.#server.messaging);
     await this.#cold?.mustBeWhole(this.#server, (ms) => this.#pass(ms));
   }
 
@@ -197,14 +264,16 @@ class World {
   #look(): void {
     const { durable } = this.#disk;
     while (this.#seen < durable.length && this.#failure === undefined) {
-      const body = bodyOf(durable[this.#seen] ?? "");
-      if (body === undefined) return; // torn: cut off at the next start
+      const written = unitIn(durable[this.#seen] ?? "");
+      if (written === undefined) return; // torn: cut off at the next start
       this.#seen += 1;
-      this.#tell(body);
+      this.#tell(written.body);
       this.#try(() => {
-        this.#cold?.coming(body, JSON.parse(body) as LoggedUnit);
-        const { at } = this.#oracle.unit(body);
-        this.#requests.weigh(this.#oracle, at);
+        this.#cold?.coming(written.body, JSON.parse(written.body) as LoggedUnit);
+        const unit = this.#oracle.unit(written.body, written.decidedAt);
+        this.#reconciling?.follow(unit);
+        if (this.#subscribers !== undefined) this.#deliveries.unit(unit, this.#oracle.head, this.#scheduler.now);
+        this.#requests.weigh(this.#oracle, unit.at);
       });
     }
   }
@@ -234,8 +303,17 @@ class World {
   // Requests
 
   #ask(operation: Operation): void {
-    for (const fact of factsIn(operation)) this.#requests.remember(fact);
+    const isQueued = operation.kind === "facts" && operation.isQueued === true;
+    for (const fact of factsIn(operation)) this.#requests.remember(fact, isQueued);
+    if (isQueued) for (const item of operation.items) this.#queuedOracle.ask(item, operation.caller.id);
     this.#network.ask(operation);
+  }
+
+  /** The queue has taken facts; a header says when they were received, if that was before. */
+  #receive(body: string, headers: Readonly<Record<string, string>>, now: number): void {
+    const receivedAt = headers["larder-received-at"];
+    for (const fact of factsOf(body) ?? [])
+      this.#requests.receive(fact, receivedAt === undefined ? now : Date.parse(receivedAt));
   }
 
   /** Now and then the warehouse asks for other changes than before, or for none. */
@@ -243,7 +321,13 @@ class World {
     if (this.#warehouse === undefined || (this.step > 3 && !this.#random.chance(0.01))) return undefined;
     const pushed = this.step > 3 && this.#random.chance(0.2) ? undefined : this.#random.pick(warehouseRoutes);
     const location = { kind: "location", id: warehouseName, priority: 9, timeZone: "UTC" } as const;
-    return { ...location, ...(pushed && { pushed }), caller: admin };
+    const operation: Operation = { ...location, ...(pushed && { pushed }), caller: admin };
+    return this.#reconciling?.describe(operation) ?? operation;
+  }
+
+  /** What the parts of a history have to ask instead of its workload. */
+  #beside(): Operation | undefined {
+    return this.#cold?.step(this.#server) ?? this.#reconciling?.step(this.#server);
   }
 
   #handle(operation: Operation, answered: (answer: Answer) => void): void {
@@ -257,7 +341,11 @@ class World {
       if (server.life.dead) return;
       this.#look();
       this.#count(operation, answer);
-      this.#try(() => this.#requests.judge(this.#oracle, attempt, answer, this.#workload));
+      this.#try(() => {
+        this.#requests.judge(this.#oracle, attempt, answer, this.#workload);
+        if (operation.kind === "facts" && operation.isQueued === true && isFinal(answer))
+          this.#queuedFacts?.mustBeTaken(operation, answer);
+      });
       answered(answer);
     });
   }
@@ -303,6 +391,7 @@ class World {
     this.#look();
     const { log, derived } = this.#disk.crash(this.#random);
     this.#note("crash");
+    if (this.#queues.crash(this.#random) === "answers-lost") this.#note("queue-answers-forgotten");
     if (log === "torn") this.#note("torn-write");
     if (log === "part") this.#note("part-written");
     if (log === "whole") this.#note("written-unacknowledged");
@@ -311,6 +400,14 @@ class World {
     this.#look();
     this.#requests.forget(server);
     this.#scheduler.after(this.#random.between(0, 3000), () => this.#startAgain(server));
+  }
+
+  /** Not in the middle of what else is done at this instant: no power fails between two steps of one turn. */
+  #crashSoon(): void {
+    const server = this.#server;
+    this.#scheduler.after(0, () => {
+      if (server === this.#server) this.#crash();
+    });
   }
 
   async #stopServer(): Promise<void> {
@@ -350,10 +447,12 @@ class World {
         this.#scheduler.now += random.between(longest / 60, longest);
         return;
       }
-      case "clock":
-        this.#clockOffset = random.between(-10 * minute, 10 * minute);
+      case "clock": {
+        const most = (this.#reconciling?.clockMinutesMax ?? 10) * minute;
+        this.#clockOffset = random.between(-most, most);
         this.#note(this.#clockOffset < 0 ? "clock-back" : "clock-ahead");
         return;
+      }
       case "partition":
         this.#note("partition");
         this.#network.partitionedUntil = now + random.between(100, 20_000);
@@ -387,6 +486,39 @@ class World {
       this.#scheduler.now += 2 * day;
       await this.#pass(2 * minute + 10_000);
     }
+  }
+
+  /** What failed is looked after: dead letters are sent again, to receivers that refuse no more, and with every item known. */
+  async #putRight(): Promise<void> {
+    const { messaging } = this.#server;
+    if (messaging === undefined) return;
+    await this.#subscribers?.mustRest(messaging);
+    await this.#queuedFacts?.mustRest(messaging, false);
+    await this.#finish(this.#subscribers?.mend());
+    if (this.#queuedFacts === undefined) return;
+    const body = { name: "came late", unit: "each", gtins: [unknownGtin] } as const;
+    this.#ask({ kind: "item", sku: "late", body, caller: admin });
+    await this.#pass(1000);
+    for (const _time of ["first", "second"]) {
+      const { size } = this.#oracle.facts;
+      await this.#finish(this.#queuedFacts.redrive());
+      await this.#queuedFacts.mustRest(messaging, true);
+      const isEffective = _time === "second" && this.#oracle.facts.size > size;
+      must(!isEffective, () => "dead letters that were sent again for the second time have an effect");
+    }
+  }
+
+  /** Lets something be done that takes a while. */
+  async #finish(work: Promise<unknown> | undefined): Promise<void> {
+    let isDone = work === undefined;
+    work?.then(
+      () => {
+        isDone = true;
+      },
+      (error: unknown) => this.#fail(error),
+    );
+    await this.#pass(12_000);
+    must(isDone, () => "what is put right takes for ever");
   }
 
   /** A new server on what is durable knows what the old one knew. */

@@ -36,7 +36,8 @@ export interface PolicyBody {
 }
 
 export type Request =
-  | { readonly kind: "facts"; readonly items: readonly unknown[] }
+  /** `isQueued`: they are taken in now, to be judged later. */
+  | { readonly kind: "facts"; readonly items: readonly unknown[]; readonly isQueued?: boolean }
   | { readonly kind: "reserve"; readonly body: ReserveBody; readonly key?: string }
   | { readonly kind: "extend"; readonly id: string; readonly ttlSeconds: number }
   | { readonly kind: "amend"; readonly id: string; readonly lines: readonly Ask[] }
@@ -56,7 +57,9 @@ export type Request =
       readonly priority: number;
       readonly timeZone: string;
       /** Whose changes are pushed to it. */
-      readonly pushed?: "all" | "others" | readonly string[];
+      readonly pushed?: "all" | "own" | "others" | readonly string[];
+      /** Whose figures of it win. */
+      readonly authority?: "ours" | "theirs";
     };
 
 /** A request of a client, which it repeats, the same in every word, until it has an answer. */
@@ -139,9 +142,13 @@ async function ask(inventory: RunningInventory, operation: Exclude<Operation, { 
     case "policy":
       return inventory.setPolicy(operation.sku, operation.body, caller);
     case "location": {
-      const { id, priority, timeZone, pushed: of } = operation;
+      const { id, priority, timeZone, pushed: of, authority = "ours" } = operation;
       const sync = of && { url: "https://depot.example", of: typeof of === "string" ? of : [...of], batchSize: 3 };
-      return inventory.putLocation(id, { name: id, kind: "store", priority, timeZone, ...(sync && { sync }) }, caller);
+      return inventory.putLocation(
+        id,
+        { name: id, kind: "store", priority, timeZone, authority, ...(sync && { sync }) },
+        caller,
+      );
     }
   }
 }

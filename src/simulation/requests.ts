@@ -23,6 +23,10 @@ export interface Attempt {
 
 export class Requests implements Asked {
   readonly #facts = new Map<string, SentFact[]>();
+  /** Facts that were asked to be judged at once. */
+  readonly #direct = new Set<SentFact>();
+  /** When a queue took a fact, by its text. */
+  readonly #receipts = new Map<string, Set<number>>();
   readonly #attempts = new Set<Attempt>();
   readonly #readsMayLag: boolean;
 
@@ -30,7 +34,8 @@ export class Requests implements Asked {
     this.#readsMayLag = readsMayLag;
   }
 
-  remember(fact: SentFact): void {
+  remember(fact: SentFact, isQueued: boolean): void {
+    if (!isQueued) this.#direct.add(fact);
     const key = factKey(fact);
     const known = this.#facts.get(key);
     if (known === undefined) this.#facts.set(key, [fact]);
@@ -39,6 +44,18 @@ export class Requests implements Asked {
 
   facts(key: string): readonly SentFact[] {
     return this.#facts.get(key) ?? [];
+  }
+
+  /** A queue has taken a fact, as of a time. */
+  receive(fact: unknown, at: number): void {
+    const text = JSON.stringify(fact);
+    this.#receipts.set(text, (this.#receipts.get(text) ?? new Set()).add(at));
+  }
+
+  receipts(fact: SentFact, now: number): readonly number[] {
+    if (this.#receipts.size === 0) return [now];
+    const queued = [...(this.#receipts.get(JSON.stringify(fact)) ?? [])].map((at) => Math.min(at, now));
+    return this.#direct.has(fact) ? [now, ...queued] : queued;
   }
 
   open(actor: string, kind: string, suits: (request: OpenRequest) => boolean): OpenRequest | undefined {
@@ -83,6 +100,8 @@ export class Requests implements Asked {
     const mayBe = (...codes: string[]) => must(codes.includes(code), () => `${operation.kind} is refused: ${code}`);
     switch (operation.kind) {
       case "facts":
+        // What becomes of them is seen at the end.
+        if (operation.isQueued === true) return;
         mustBeRightReceipt(oracle, operation, value, attempt.head, (item) => workload.flawsOf(item));
         workload.lastPosition = (value as { readonly position: string }).position;
         return;

@@ -71,6 +71,9 @@ export class Scheduler {
    * after each.
    */
   async run(until: number, look: () => void): Promise<void> {
+    // What was asked for just now may be due before anything else.
+    await settled();
+    look();
     for (let turns = 0; ; turns += 1) {
       const next = this.#heap[0];
       if (next === undefined || next.at > until) break;

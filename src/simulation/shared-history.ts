@@ -11,7 +11,7 @@ import {
   startInventory,
 } from "../services/inventory/index.ts";
 import { mustHaveConverged } from "./converged.ts";
-import { bodyOf, Disk, JournalledDerivedStore } from "./disk.ts";
+import { Disk, JournalledDerivedStore, unitIn } from "./disk.ts";
 import { drawMixture, fatesOf, type Mixture } from "./faults.ts";
 import { mustFold } from "./full-fold.ts";
 import { Network } from "./network.ts";
@@ -83,7 +83,7 @@ class SharedWorld {
   readonly #scheduler = new Scheduler(start);
   readonly #disk = new Disk();
   readonly #requests = new Requests({ readsMayLag: true });
-  readonly #oracle = new LogOracle(this.#requests, { lateMsMax: 21 * minute });
+  readonly #oracle = new LogOracle(this.#requests);
   readonly #workload: Workload;
   readonly #mixture: Mixture;
   readonly #network: Network;
@@ -163,12 +163,12 @@ class SharedWorld {
   #look(): void {
     const { durable } = this.#disk;
     while (this.#seen < durable.length && this.#failure === undefined) {
-      const body = bodyOf(durable[this.#seen] ?? "");
-      if (body === undefined) return; // torn: cut off when the store is there again
+      const written = unitIn(durable[this.#seen] ?? "");
+      if (written === undefined) return; // torn: cut off when the store is there again
       this.#seen += 1;
-      this.#trace.update(`${this.#scheduler.now} ${body}\n`);
+      this.#trace.update(`${this.#scheduler.now} ${written.body}\n`);
       this.#try(() => {
-        const { at } = this.#oracle.unit(body);
+        const { at } = this.#oracle.unit(written.body, written.decidedAt);
         this.#requests.weigh(this.#oracle, at);
       });
     }
@@ -190,7 +190,7 @@ class SharedWorld {
   // Requests
 
   #ask(operation: Operation): void {
-    for (const fact of factsIn(operation)) this.#requests.remember(fact);
+    for (const fact of factsIn(operation)) this.#requests.remember(fact, false);
     this.#network.ask(operation);
   }
 

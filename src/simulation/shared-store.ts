@@ -149,7 +149,8 @@ export class SharedStore {
     mustLive: () => void,
   ): Promise<readonly AppendOutcome[]> {
     const admission = admit(units, this.log.books());
-    this.disk.write(admission.units.map(({ body }) => body));
+    const decidedAt = units.flatMap(({ meta }, index) => (admission.outcomes[index]?.ok ? meta.recordedAt : []));
+    this.disk.write(admission.units.map(({ body }, index) => ({ body, decidedAt: decidedAt[index] ?? 0 })));
     await wait(this.timers, writeMs);
     mustLive();
     this.disk.sync();

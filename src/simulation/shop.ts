@@ -17,6 +17,8 @@ export const shopper: Caller = { id: "shop", ownReservations: true };
 const skuNames = ["milk", "crème brûlée", "nut/mix 5%", "tea", "rice", "salt"];
 const locationNames = ["leeds", "york/2", "hull %"];
 export const lotNames = ["L1", "L2", "L3"];
+/** Of no item until the very end. */
+export const unknownGtin = "12345670";
 export const gtins = ["4006381333931", "5000112637922", "96385074"];
 
 export interface Scale {
@@ -30,6 +32,8 @@ export interface Scale {
   readonly late: number;
   /** Seconds that a hold usually lasts. */
   readonly ttlSeconds: number;
+  /** Of requests that tell facts, the share that is to be judged later, where there is a queue for them. */
+  readonly queued: number;
   /** Whether totals beyond all reason and orders over too many places come up. */
   readonly isHuge: boolean;
 }
@@ -43,6 +47,7 @@ export function drawScale(random: Random): Scale {
     hasLotCounts: random.chance(0.3),
     late: random.pick([0, 0.1, 0.5]),
     ttlSeconds: random.pick([2, 20, 300]),
+    queued: random.pick([0.2, 0.6]),
     isHuge: random.chance(0.015),
   };
 }
@@ -53,6 +58,8 @@ export class Shop {
   readonly oracle: LogOracle;
   readonly skus: readonly string[];
   readonly locations: readonly string[];
+  /** Whether facts may be told to be judged later. */
+  hasQueue = false;
   /** How many names were given. */
   names = 0;
 

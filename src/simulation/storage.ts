@@ -133,8 +133,7 @@ export class SimulatedStorage implements Storage {
       this.#late = [...this.#late, ...units];
       throw new Error("nobody knows whether it was appended: a fault");
     }
-    const admission = admit(units, this.#log.books());
-    this.#disk.write(admission.units.map(({ body }) => body));
+    const admission = this.#admit(units);
     await this.#wait(fate.writeMs);
     if (fate.crash === "written") await this.#die();
     this.#disk.sync();
@@ -145,6 +144,13 @@ export class SimulatedStorage implements Storage {
     return admission.outcomes;
   }
 
+  #admit(asked: readonly AppendUnit[]): Admission {
+    const admission = admit(asked, this.#log.books());
+    const decidedAt = asked.flatMap(({ meta }, index) => (admission.outcomes[index]?.ok ? meta.recordedAt : []));
+    this.#disk.write(admission.units.map(({ body }, index) => ({ body, decidedAt: decidedAt[index] ?? 0 })));
+    return admission;
+  }
+
   #record(admission: Admission): void {
     this.#log.record(admission);
     if (admission.units.length > 0) for (const listener of [...this.#listeners]) listener(admission.units);
@@ -152,9 +158,8 @@ export class SimulatedStorage implements Storage {
 
   #land(): void {
     if (this.#late.length === 0 || this.#life.dead) return;
-    const admission = admit(this.#late, this.#log.books());
+    const admission = this.#admit(this.#late);
     this.#late = [];
-    this.#disk.write(admission.units.map(({ body }) => body));
     this.#disk.sync();
     this.#record(admission);
   }

@@ -3,7 +3,7 @@ import type { Caller } from "../services/inventory/index.ts";
 import type { Request } from "./operations.ts";
 import type { FactFlaws } from "./oracle/judge.ts";
 import type { SentFact, Told } from "./oracle/shapes.ts";
-import { admin, gtins, limited, lotNames, type Shop } from "./shop.ts";
+import { admin, gtins, limited, lotNames, type Shop, unknownGtin } from "./shop.ts";
 
 const hour = 3_600_000;
 
@@ -25,7 +25,8 @@ export class Tills {
     const count = this.#shop.random.chance(0.6) ? 1 : this.#shop.random.between(2, 5);
     const caller = this.#shop.random.chance(0.06) ? limited : admin;
     const items = Array.from({ length: count }, () => this.#item(now, caller));
-    return { kind: "facts", items, caller };
+    const isQueued = this.#shop.hasQueue && this.#shop.random.chance(this.#shop.scale.queued);
+    return { kind: "facts", items, caller, ...(isQueued && { isQueued }) };
   }
 
   #item(now: number, caller: Caller): unknown {
@@ -207,10 +208,10 @@ export class Tills {
 
   #byGtin(now: number): SentFact {
     const random = this.#shop.random;
-    const gtin = random.pick([...gtins, "4006381333932", "12345670"]);
+    const gtin = random.pick([...gtins, "4006381333932", unknownGtin]);
     const fact = this.event("stock.received", { gtin, location: random.pick(this.#shop.locations), quantity: 1 }, now);
     if (gtin === "4006381333932") this.#flaws.set(fact, { must: "invalid-check-digit" });
-    else if (gtin === "12345670") this.#flaws.set(fact, { must: "unknown-item" });
+    else if (gtin === unknownGtin) this.#flaws.set(fact, { must: "unknown-item" });
     else this.#flaws.set(fact, { may: "unknown-item" });
     return fact;
   }

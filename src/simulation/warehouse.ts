@@ -14,10 +14,17 @@ import type { StockOracle } from "./oracle/stock.ts";
 import type { Random } from "./random.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 import { admin } from "./shop.ts";
+import { keyOf, type Stockroom } from "./stockroom.ts";
 
 export const warehouseName = "depot";
 /** Which changes it may ask for. */
 export const warehouseRoutes = ["all", "others", ["leeds"], ["york/2", "l*"]] as const;
+
+/** Whether it asks for the changes of a location. */
+export function isWanted(of: string | readonly string[], location: string): boolean {
+  if (typeof of !== "string") return of.some((entry) => entry === location || entry === `${location[0]}*`);
+  return of === "all" || (of === "own") === (location === warehouseName);
+}
 
 export interface WarehouseOptions {
   readonly scheduler: Scheduler;
@@ -28,12 +35,14 @@ export interface WarehouseOptions {
   readonly isCalm: () => boolean;
   readonly note: (kind: FaultKind) => void;
   readonly fail: (error: unknown) => void;
+  readonly stockroom: Stockroom;
+  /** Whether it acknowledges a push that it does not keep. */
+  readonly loses: () => boolean;
 }
 
 export class Warehouse {
   readonly #options: WarehouseOptions;
   readonly #messaging: MemoryMessaging;
-  readonly #held = new Map<string, PushedRecord>();
   #downUntil = 0;
 
   constructor(options: WarehouseOptions) {
@@ -77,11 +86,16 @@ export class Warehouse {
     const described = await inventory.location(warehouseName, admin);
     const of = described.ok ? described.value.sync?.of : undefined;
     if (of === undefined) return undefined;
-    for (const { location, sku, version } of oracle.stocks.values()) {
-      const isWanted = typeof of === "string" || of.some((entry) => entry === location || entry === `${location[0]}*`);
-      const held = this.#held.get(`${location}/${sku}`)?.version ?? 0;
-      if (isWanted && held !== version)
-        return `the warehouse holds version ${held} of ${sku} at ${location}, which is at ${version}`;
+    const { stockroom } = this.#options;
+    for (const { location, sku, version, onHand } of oracle.stocks.values()) {
+      // Of its own goods it knows better than to be told.
+      if (!isWanted(of, location) || stockroom.hasOwn({ location, sku })) continue;
+      const record = stockroom.held.get(keyOf({ location, sku }));
+      const held = record?.version ?? 0;
+      // Of a record that names no version it can't be found that it is an old one with the figure of the newest.
+      const isUnnamed = stockroom.tells !== "version" || record?.isOwn === true;
+      const isRight = held === version || (isUnnamed && record?.onHand === onHand);
+      if (!isRight) return `the warehouse holds version ${held} of ${sku} at ${location}, which is at ${version}`;
     }
     return undefined;
   }
@@ -108,17 +122,18 @@ export class Warehouse {
   }
 
   #keep(records: readonly PushedRecord[]) {
-    const { oracle, look, fail } = this.#options;
+    const { scheduler, oracle, look, fail, stockroom, loses } = this.#options;
     look();
+    const isLost = loses();
     for (const record of records) {
-      const { location, sku, version } = record;
+      const { location, sku } = record;
       try {
         mustBeTrue(record, oracle.stock(location, sku));
       } catch (error) {
         fail(error);
       }
-      const key = `${location}/${sku}`;
-      if (version >= (this.#held.get(key)?.version ?? 0)) this.#held.set(key, record);
+      if (isLost) stockroom.lose(record);
+      else stockroom.take(record, scheduler.now);
     }
     return { status: 204, headers: {} };
   }

@@ -27,6 +27,11 @@ export class Workload {
     this.#carts = new Carts(this.#shop);
   }
 
+  /** What clients ask for. */
+  get shop(): Pick<Shop, "skus" | "locations" | "hasQueue"> {
+    return this.#shop;
+  }
+
   /** What is wrong with a fact that was told. */
   flawsOf(item: unknown): FactFlaws {
     return this.#tills.flawsOf(item);

@@ -16,6 +16,7 @@ import { Client, skus } from "../crash/clients.ts";
 import { CuttingProxy } from "../cutting-proxy.ts";
 import { Api } from "../journeys/api.ts";
 import { numbers } from "../journeys/chance.ts";
+import { larder } from "../journeys/larder.ts";
 import { type Operation, sharesOf, write } from "../linearizability/history.ts";
 import { record } from "../linearizability/record.ts";
 import { faults, unseen, type World } from "./faults.ts";
@@ -41,6 +42,8 @@ export interface ChaosReport {
   /** Seconds from the end of each fault until everything was at work again. */
   readonly steadySeconds: Readonly<Record<string, readonly number[]>>;
   readonly histories: { accepted: number; undecided: number; operations: number; unknown: number };
+  /** Times that a process of Larder ended by itself, and was started again. */
+  readonly crashes: number;
   /** Whether the clock of one process was off. */
   readonly hadWrongClock: boolean;
 }
@@ -70,6 +73,7 @@ export async function chaos({ shape, seed, minutes, only = "", say }: ChaosOptio
   const fronts = shape === "split" ? ["gateway-1", "gateway-2"] : deciders;
   const clock = wrongClock();
   let proxy: CuttingProxy | undefined;
+  let crashes = 0;
   const cluster = await Cluster.start({
     folder,
     shape,
@@ -79,7 +83,11 @@ export async function chaos({ shape, seed, minutes, only = "", say }: ChaosOptio
       proxy = await CuttingProxy.start(port);
       return proxy.port;
     },
-    say,
+    say(line) {
+      say(line);
+      // A process that dies of itself, and not by a signal, has met a defect.
+      if (/^(inventory|gateway|server|relay|sync|intake)\S* ended \(\d+\)/.test(line)) crashes += 1;
+    },
   });
   if (proxy === undefined) throw new Error("nothing stands before PostgreSQL");
   const world: World = { cluster, folder, proxy, deciders, random, isLong: minutes !== undefined };
@@ -95,7 +103,9 @@ export async function chaos({ shape, seed, minutes, only = "", say }: ChaosOptio
     } while (performance.now() < end && run.book.findings.length === 0);
     await run.end();
     await run.compareCopies(portOf(cluster.ports, "natsMonitor"), portOf(cluster.ports, "redis"));
-    return { ...run.report(), hadWrongClock: clock !== undefined };
+    const verified = await larder(["verify", "--data", cluster.common.store]);
+    if (verified.code !== 0) run.book.findings.push(`verify: ${verified.out}${verified.err}`);
+    return { ...run.report(), crashes, hadWrongClock: clock !== undefined };
   } finally {
     run.close();
     await cluster.stop();
@@ -309,7 +319,7 @@ class Run {
     }
   }
 
-  report(): Omit<ChaosReport, "hadWrongClock"> {
+  report(): Omit<ChaosReport, "hadWrongClock" | "crashes"> {
     const entries = [...new Set(this.book.entries)];
     const answers = entries.flatMap(({ answer }) => answer ?? []);
     return {

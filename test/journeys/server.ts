@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Answer, Api, type CallOptions, type Change } from "./api.ts";
 import { type Launch, type Serving, serve } from "./larder.ts";
+import { isSplit, serveSplit } from "./split.ts";
 
 export type { Answer, CallOptions } from "./api.ts";
 
@@ -14,7 +15,7 @@ export interface ServerOptions {
   readonly launch?: Launch;
 }
 
-/** A server as a user would run it: a process of its own on a folder of its own. */
+/** A server as a user would run it: a process of its own on a folder of its own, or several (`split.ts`). */
 export class Server {
   readonly folder = mkdtempSync(join(tmpdir(), "larder-journey-"));
   /** Where its log is. */
@@ -51,7 +52,10 @@ export class Server {
 
   /** Starts it, also again after a stop; resolves when it listens. */
   async start(): Promise<void> {
-    this.#serving = await serve(this.data, { ...this.#env, LARDER_ADMIN_KEY: adminKey }, [], this.#launch);
+    const env = { ...this.#env, LARDER_ADMIN_KEY: adminKey };
+    this.#serving = isSplit
+      ? await serveSplit(this.data, env, this.#launch)
+      : await serve(this.data, env, [], this.#launch);
   }
 
   /** Ends the process by a signal and waits until it is gone. */

@@ -134,7 +134,7 @@ export class ModuleServer {
     this.#feeds.add(ending);
     stream.on("cancelled", () => ending.abort());
     stream.on("close", () => ending.abort());
-    void this.#feed(stream, found.call, decodeArguments(bytes), ending.signal)
+    void this.#feed(stream, found.call, bytes, ending.signal)
       .catch((error: unknown) => {
         if (ending.signal.aborted) return stream.end();
         if (!(error instanceof PlatformError)) this.#options.onDefect(`${module}.${method}`, error);
@@ -143,7 +143,8 @@ export class ModuleServer {
       .finally(() => this.#feeds.delete(ending));
   }
 
-  async #feed(stream: Follow, call: Callable, args: unknown[], signal: AbortSignal): Promise<void> {
+  async #feed(stream: Follow, call: Callable, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    const args = decodeArguments(bytes);
     const options = args.pop() as object;
     const opened = (await call(...args, { ...options, signal })) as Outcome<AsyncIterable<unknown>>;
     stream.write(stepOf(opened.ok ? { ok: true } : opened));

@@ -1,7 +1,13 @@
 /** The one place that names storage engines: for servers, and for tools that work on a folder. */
 import { randomUUID } from "node:crypto";
+import { PlatformError } from "../../kernel/index.ts";
 import { type RunningArchive, startArchive } from "../../services/archive/index.ts";
-import { archivePreparation, coldColumns, inventoryTagging as tagging } from "../../services/inventory/index.ts";
+import {
+  archivePreparation,
+  coldColumns,
+  inventoryTagging as tagging,
+  verifyLog,
+} from "../../services/inventory/index.ts";
 import { isPostgresUrl, type Settings } from "../config/index.ts";
 import type { Messaging } from "../messaging/index.ts";
 import { MemoryMessaging } from "../messaging/memory/index.ts";
@@ -10,7 +16,13 @@ import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sql
 import type { Sink } from "../sink/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
-import { openPostgresReader, openPostgresStorage, resumeInPostgres } from "../storage/postgres/index.ts";
+import {
+  copyLog,
+  type LogCopy,
+  openPostgresReader,
+  openPostgresStorage,
+  resumeInPostgres,
+} from "../storage/postgres/index.ts";
 import {
   type BackupManifest,
   backupStore,
@@ -88,6 +100,40 @@ export async function openSinks(settings: Settings, randomId: () => string): Pro
 /** Opens the log of a data folder, a backup, or a PostgreSQL database for reading, also beside a running server. */
 export async function openLog(place: string): Promise<LogReader> {
   return isPostgresUrl(place) ? await openPostgresReader(place) : await openSqliteReader({ folder: place });
+}
+
+/**
+ * Copies the log of a data folder, which no server may have open, into an empty PostgreSQL database (`copyLog`), and checks
+ * every promise in the copy before it counts.
+ *
+ * Throws `PlatformError("storage-unavailable")`: when there is no log, a server has it, or the copy is not right.
+ */
+export async function migrateFolder(options: {
+  readonly folder: string;
+  readonly url: string;
+  readonly onProgress?: (copied: number, of: number) => void;
+}): Promise<LogCopy> {
+  const { folder, url, onProgress } = options;
+  await (await openSqliteReader({ folder })).close();
+  const source = await openSqliteStorage({ folder, tagging, coldColumns });
+  try {
+    const of = source.head();
+    return await copyLog({ source, url, tagging, verify, onProgress: (copied) => onProgress?.(copied, of) });
+  } finally {
+    await source.close();
+  }
+}
+
+async function verify(url: string): Promise<void> {
+  const log = await openPostgresReader(url);
+  try {
+    const { findings, findingsCount } = await verifyLog(log);
+    if (findingsCount === 0) return;
+    const first = JSON.stringify(findings[0]);
+    throw new PlatformError("storage-unavailable", `the copy does not verify, ${findingsCount} findings: ${first}`);
+  } finally {
+    await log.close();
+  }
 }
 
 /** The archive of a data folder that no server has open. */

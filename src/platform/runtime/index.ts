@@ -5,6 +5,7 @@ export {
   checkBackup,
   compactLog,
   countQueues,
+  migrateFolder,
   type OpenArchive,
   openArchive,
   openLog,

@@ -14,7 +14,7 @@ export function formatPosition(epochs: readonly Epoch[], seq: Sequence): string 
  * Up to where a position of this history may lie: the end of the log. Of a shared log another process may have told a client
  * of more than this one has heard of.
  */
-export function reachOf(storage: Pick<Storage, "head" | "shared">): Sequence {
+export function reachOf(storage: Pick<Storage, "head"> & { readonly shared?: Storage["shared"] }): Sequence {
   return storage.shared === undefined ? storage.head() : Number.MAX_SAFE_INTEGER;
 }
 

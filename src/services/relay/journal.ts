@@ -56,13 +56,13 @@ export class Journal {
     this.#onFailure = onFailure;
   }
 
-  start(timers: Timers): void {
+  start(timers: Timers, writeEveryMs: number = limits.webhookJournalMs): void {
     for (const { id, body } of this.#documents()) {
       const [webhook = "", slot] = id.split("/");
       if (slot === undefined) this.#progress.set(webhook, JSON.parse(body) as Progress);
       else this.#slots(webhook)[Number(slot)] = JSON.parse(body) as Attempt;
     }
-    this.#stopWriting = timers.every(limits.webhookJournalMs, () => this.#tryWrite());
+    this.#stopWriting = timers.every(writeEveryMs, () => this.#tryWrite());
   }
 
   stop(): void {

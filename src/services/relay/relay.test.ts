@@ -366,6 +366,17 @@ describe("what is not sent now", () => {
 });
 
 describe("a replay", () => {
+  it("passes over nothing that the webhook has not had yet", async () => {
+    const { id } = await createWebhook(house);
+    accepted(await house.relay.pause(id, admin));
+    await receive(house, "a");
+    const position = await house.inventory.position();
+    await receive(house, "b");
+    accepted(await house.relay.replay(id, position, admin));
+    accepted(await house.relay.enable(id, admin));
+    await eventually(() => skusAt(one)).toEqual(["a", "b"]);
+  });
+
   it("sends again what came after a position, with the ids it had", async () => {
     const { id } = await createWebhook(house);
     await receive(house, "a");
@@ -383,6 +394,38 @@ describe("a replay", () => {
     await eventually(() => skusAt(one).slice(5)).toEqual(["d"]);
     expect(codeOf(await house.relay.replay(id, "no position", admin))).toBe("invalid-position");
   });
+});
+
+it("is ended without a word of it to others that end at the same time", async () => {
+  const [first, second] = [await createWebhook(house, { url: one }), await createWebhook(house, { url: two })];
+  house.receivers.answer = ({ url }) =>
+    url === two ? new Promise((resolve) => setTimeout(() => resolve(204), 200)) : 204;
+  await receive(house, "milk");
+  await eventually(() => calls().length).toBe(2);
+  // What the second has under way outlasts the end of the first.
+  const ended = await Promise.all([first.id, second.id].map((id) => house.relay.remove(id, admin)));
+  expect(ended.map(({ ok }) => ok)).toEqual([true, true]);
+  expect(house.told.failed).toEqual([]);
+  expect(await house.messaging.queues()).toEqual([]);
+});
+
+it("goes by what was recorded, also when nobody could be told", async () => {
+  const { id } = await createWebhook(house);
+  await receive(house, "a");
+  await eventually(() => skusAt(one)).toEqual(["a"]);
+  const { append } = house.storage;
+  house.storage.append = async (units) => {
+    house.storage.append = append;
+    await append.call(house.storage, units);
+    throw new Error("the answer was lost");
+  };
+  await expect(house.relay.pause(id, admin)).rejects.toThrow("the answer was lost");
+  expect((await read(id)).status).toBe("paused");
+  await receive(house, "b");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(skusAt(one)).toEqual(["a"]);
+  accepted(await house.relay.enable(id, admin));
+  await eventually(() => skusAt(one)).toEqual(["a", "b"]);
 });
 
 describe("the secret", () => {

@@ -40,6 +40,8 @@ export interface RelayOptions {
   readonly observer?: RelayObserver;
   /** The system's unless given. */
   readonly timers?: Timers;
+  /** Milliseconds between commits of what is derived; the usual ones unless given. */
+  readonly commitEveryMs?: number;
 }
 
 export interface RelayFigures {
@@ -98,6 +100,7 @@ class LocalRelay implements RunningRelay {
       timers,
       onFailure: (name, error) => this.#observer.failed(name, error),
       onCommitFailure: (error) => this.#observer.failed("what is derived", error),
+      ...(options.commitEveryMs !== undefined && { commitEveryMs: options.commitEveryMs }),
     });
     this.#sending = new Duty(storage, "relay", {
       begin: (word) => this.#beginSending(word),
@@ -125,7 +128,7 @@ class LocalRelay implements RunningRelay {
 
   async start(): Promise<void> {
     await this.#host.start([this.#webhooks]);
-    this.#journal.start(this.#timers);
+    this.#journal.start(this.#timers, this.#options.commitEveryMs);
     await this.#sending.start();
   }
 
@@ -231,7 +234,7 @@ class LocalRelay implements RunningRelay {
     const changed = await this.#record(id, by.id, by, () => ({ type: "WebhookDeleted", data: {} }));
     if (!changed.ok) return changed;
     await this.#align(id);
-    await this.#sweep();
+    await this.#clear(id);
     return accept(undefined);
   }
 
@@ -242,10 +245,15 @@ class LocalRelay implements RunningRelay {
   }
 
   async replay(id: string, after: string, by: Credential): Promise<Outcome<WebhookView>> {
-    const { storage } = this.#options;
-    const place = sequenceOfPosition(after, storage);
-    if (!place.ok) return place;
-    return await this.#change(id, by, () => ({ type: "WebhookReplayed", data: { after } }));
+    const asked = this.#sequenceOf(after);
+    if (!asked.ok) return asked;
+    return await this.#change(id, by, (webhook) => {
+      // One that has not come that far goes on from where it is: a replay passes over nothing.
+      const place = this.#placeOf(webhook);
+      const reached = this.#sequenceOf(place);
+      const isAhead = reached.ok && reached.value < asked.value;
+      return { type: "WebhookReplayed", data: { after: isAhead ? place : after } };
+    });
   }
 
   async test(id: string, by: Credential): Promise<Outcome<WebhookAttempt>> {
@@ -272,6 +280,16 @@ class LocalRelay implements RunningRelay {
 
   // How it works
 
+  #sequenceOf(position: string): Outcome<number> {
+    return sequenceOfPosition(position, this.#options.storage);
+  }
+
+  /** All events of a webhook up to here are in its queue, as far as is known. */
+  #placeOf({ id, replays, after }: Webhook): string {
+    const { place } = this.#journal.progress(id);
+    return place?.replays === replays ? place.after : after;
+  }
+
   async #beginSending(word: string | undefined): Promise<void> {
     const { shared } = this.#options.storage;
     if (shared !== undefined) {
@@ -292,13 +310,15 @@ class LocalRelay implements RunningRelay {
     await Promise.all([...this.#endpoints.keys()].map((id) => this.#align(id)));
   }
 
-  /** Another process may have recorded it: then this one, where it sends, has to go by it. */
+  /**
+   * Another process may have recorded it, or this one without an answer from the store: where it sends, it has to go by it.
+   */
   #heard(id: string, type: WebhookEvent["type"]): void {
-    if (this.#options.storage.shared === undefined || !this.#sending.isMine) return;
+    if (!this.#sending.isMine) return;
     if (type === "WebhookEnabled" || type === "WebhookChanged") this.#journal.forgive(id);
     if (type === "WebhookAdvanced") return;
     this.#align(id)
-      .then(() => (type === "WebhookDeleted" ? this.#sweep() : undefined))
+      .then(() => (type === "WebhookDeleted" ? this.#clear(id) : undefined))
       .catch((error: unknown) => this.#observer.failed(queueOf(id), error));
   }
 
@@ -395,14 +415,21 @@ class LocalRelay implements RunningRelay {
     return this.#secrets.find(id, secret) !== undefined;
   }
 
-  /** Removes what is left of webhooks that are no more, also of those that a crash left it of. */
+  /** Removes what is left of a webhook that is no more: whoever sends does it, once it sends to that one no more. */
+  async #clear(id: string): Promise<void> {
+    if (!this.#sending.isMine) return;
+    await this.#options.messaging.removeQueue(queueOf(id));
+    this.#journal.forget(id);
+  }
+
+  /** Removes what a crash has left of webhooks that are no more. */
   async #sweep(): Promise<void> {
     // Whoever sends does it once it sends to them no more.
     if (!this.#sending.isMine) return;
     const { messaging } = this.#options;
     for (const queue of await messaging.queues()) {
       const id = webhookOfQueue(queue);
-      if (id !== undefined && this.#webhooks.get(id) === undefined) await messaging.removeQueue(queue);
+      if (id !== undefined && this.#webhooks.get(id) === undefined) await this.#clear(id);
     }
     for (const id of this.#journal.known()) if (this.#webhooks.get(id) === undefined) this.#journal.forget(id);
   }

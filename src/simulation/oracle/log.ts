@@ -15,6 +15,8 @@ import { mustTellCrossings, type Standing, standingOf } from "./thresholds.ts";
 export interface Asked {
   /** The bodies that were sent under a fact's name. */
   facts(key: string): readonly SentFact[];
+  /** The times as of which a fact may have been received that is recorded at `now`. */
+  receipts(fact: SentFact, now: number): readonly number[];
   /** A request for this, not answered yet, of someone. */
   open(actor: string, kind: string, suits: (request: OpenRequest) => boolean): OpenRequest | undefined;
 }
@@ -77,28 +79,26 @@ export class LogOracle {
   lastSealTo = 0;
   lastUnsealed = 0;
   readonly #asked: Asked;
-  /** Milliseconds by which a recording time may have been raised, because another process had recorded later. */
-  readonly #lateMsMax: number;
   readonly #versions = new Map<string, number>();
   readonly #claims = new Set<string>();
   readonly #transfers = new Map<string, Consignment>();
   /** What a unit's transfers say is on its way to stocks; the unit's `IncomingChanged` must say so too. */
   readonly #underWay = new Map<StockOracle, { readonly transfer: string; readonly units: number }>();
 
-  constructor(asked: Asked, { lateMsMax = 0 } = {}) {
+  constructor(asked: Asked) {
     this.#asked = asked;
-    this.#lateMsMax = lateMsMax;
   }
 
-  #isOf(told: unknown, at: number): boolean {
-    return typeof told === "number" && told <= at && told >= at - this.#lateMsMax;
-  }
-
-  /** Takes in the next unit, as it is stored. */
-  unit(body: string): LoggedUnit {
-    const unit = JSON.parse(body) as LoggedUnit;
-    must(unit.at >= this.recordedAt, () => `time runs backwards in the log, to ${unit.at} after ${this.recordedAt}`);
-    this.recordedAt = unit.at;
+  /** Takes in the next unit, as it is stored; gives it as of when it was decided. */
+  unit(body: string, decidedAt: number): LoggedUnit {
+    const logged = JSON.parse(body) as LoggedUnit;
+    const { at } = logged;
+    must(
+      at === Math.max(this.recordedAt, decidedAt),
+      () => `decided at ${decidedAt} after ${this.recordedAt}, a unit says ${at}`,
+    );
+    this.recordedAt = at;
+    const unit = { ...logged, at: decidedAt };
     for (const [key] of unit.claims ?? []) {
       must(!this.#claims.has(key), () => `the name ${key} is taken twice`);
       this.#claims.add(key);
@@ -172,12 +172,11 @@ export class LogOracle {
     const key = factKey(fact);
     must(!this.facts.has(key), () => `the fact ${fact.source} ${fact.id} is recorded twice`);
     const bodies = this.#asked.facts(key);
-    const sent = bodies.find((body) => body.type === fact.type && isTold(body, unit));
+    const isTimely = ({ time }: SentFact) => fact.time === (time === undefined ? undefined : Date.parse(time));
+    const told = bodies.filter((body) => body.type === fact.type && isTold(body, unit));
+    const sent = told.find(isTimely) ?? told[0];
     must(sent !== undefined, () => `the fact ${fact.source} ${fact.id} is not recorded as it was told`);
-    must(
-      fact.time === (sent.time === undefined ? undefined : Date.parse(sent.time)),
-      () => `the fact ${fact.source} ${fact.id} is recorded with another time`,
-    );
+    must(isTimely(sent), () => `the fact ${fact.source} ${fact.id} is recorded with another time`);
     this.facts.set(key, { seq: this.head + 1, sent });
     if (sent.data.order === undefined) return sent;
     const order = `${sent.source}\u0000${sent.data.order}`;
@@ -261,7 +260,7 @@ export class LogOracle {
       skuOf: (gtin) => this.gtins.get(gtin.padStart(14, "0")),
       zoneOf: ({ location }) => this.zones.get(location) ?? "UTC",
       underWayTo: (stock) => this.#underWay.get(stock),
-      isOf: (told, at): told is number => this.#isOf(told, at),
+      receiptsOf: (fact, now) => this.#asked.receipts(fact, now),
     };
   }
 
@@ -274,7 +273,7 @@ export class LogOracle {
       const { reference, allocations = [], expiresAt = 0 } = event.data;
       const isAsked = (request: OpenRequest) =>
         request.body?.reference === reference &&
-        this.#isOf((expiresAt ?? 0) - (request.body?.ttlSeconds ?? 900) * 1000, unit.at) &&
+        (request.body?.ttlSeconds ?? 900) * 1000 === expiresAt - unit.at &&
         isAllocated(request.body?.lines ?? [], allocations, request.body?.allowPartial === true);
       this.#mustBeAsked(unit, "reserve", isAsked);
       const placed = new ReservationOracle(id, unit.by, event.data, unit.at);
@@ -297,7 +296,7 @@ export class LogOracle {
     const request = this.#mustBeAsked(unit, kinds[event.type] ?? event.type, (request) => {
       if (request.id !== id) return false;
       if (event.type === "ReservationExtended")
-        return this.#isOf((event.data.expiresAt ?? 0) - (request.ttlSeconds ?? 0) * 1000, unit.at);
+        return event.data.expiresAt === unit.at + (request.ttlSeconds ?? 0) * 1000;
       if (event.type === "ReservationAmended")
         return isAllocated(request.lines ?? [], event.data.allocations ?? [], false);
       return event.type !== "ReservationFulfilled" || event.data.key === undefined || event.data.key === request.key;

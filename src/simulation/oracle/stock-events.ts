@@ -12,8 +12,8 @@ export interface Known {
   skuOf(gtin: string): string | undefined;
   /** The time zone of a stock's location. */
   zoneOf(stock: StockOracle): string;
-  /** Whether a decision that was recorded at `at` may have taken `told` for the present. */
-  isOf(told: unknown, at: number): told is number;
+  /** The times as of which a fact may have been received that is recorded at `now`. */
+  receiptsOf(fact: SentFact, now: number): readonly number[];
   /** What the unit's transfer says is on its way to a stock. */
   underWayTo(stock: StockOracle): { readonly transfer: string; readonly units: number } | undefined;
 }
@@ -131,9 +131,7 @@ function takeFact(
   known: Known,
 ): void {
   const told = sent.data;
-  const time = told.asOf ?? sent.time;
-  const at = effectiveAt(time === undefined ? undefined : toMs(time), unit.at);
-  must(known.isOf(data.at, at), () => `${sent.id} takes effect at ${String(data.at)} instead of ${at}`);
+  const at = mustTakeEffect(told.asOf ?? sent.time, data, unit, sent, known);
   const sku = told.gtin === undefined ? told.sku : known.skuOf(told.gtin);
   const isHere = told.lines !== undefined || (sku === stock.sku && told.location === stock.location);
   must(isHere, () => `${sent.id} is told of ${sku} at ${told.location}, and recorded for ${stock.name}`);
@@ -206,11 +204,11 @@ function fulfil(
   );
   const left = rest.filter(({ quantity }) => quantity > 0);
   stock.hold(id, left, null);
-  const time = sent?.time;
-  const at = sent === undefined ? unit.at : effectiveAt(time === undefined ? undefined : Date.parse(time), unit.at);
-  must(known.isOf(data.at, at), () => `${id} is handed over as of ${String(data.at)} instead of ${at}`);
+  if (sent === undefined)
+    must(data.at === unit.at, () => `${id} is handed over as of ${String(data.at)}, recorded at ${unit.at}`);
+  const at = sent === undefined ? unit.at : mustTakeEffect(sent.time, data, unit, sent, known);
   const key = sent === undefined ? `fulfilled\u0000${known.seq}` : factKey(sent);
-  stock.add({ key, at: data.at as number, units: -(data.quantity ?? 0), heldBack: 0, expected: 0, received: 0 });
+  stock.add({ key, at, units: -(data.quantity ?? 0), heldBack: 0, expected: 0, received: 0 });
 }
 
 /** A unit whose facts leave less than was promised, or less than nothing, says so. `before` is how its stocks were. */
@@ -227,6 +225,23 @@ export function mustTellShortfalls(unit: LoggedUnit, before: ReadonlyMap<StockOr
     const isTold = here.some(({ type }) => type === "ShortfallFound");
     must(isTold, () => `${stock.name} falls short, and nothing says so`);
   }
+}
+
+/** When a fact takes effect: as it says, or as of its receipt. Throws when the event says another time. */
+function mustTakeEffect(
+  told: string | number | undefined,
+  { at }: LoggedData,
+  unit: LoggedUnit,
+  sent: SentFact,
+  known: Known,
+): number {
+  const time = told === undefined ? undefined : toMs(told);
+  const right = known.receiptsOf(sent, unit.at).map((receivedAt) => effectiveAt(time, receivedAt));
+  must(
+    typeof at === "number" && right.includes(at),
+    () => `${sent.id} takes effect at ${String(at)} instead of ${right.join(" or ")}`,
+  );
+  return at;
 }
 
 /** When a fact takes effect: as it says, unless that lies too far ahead of its receipt. */

@@ -91,22 +91,22 @@ export class StockOracle {
   }
 
   /** The newest count by a time, and the movements between it and that time. */
-  #countUntil(time: number): number {
+  #countUntil(time: number, entries: readonly Entry[]): number {
     let basis = Number.NEGATIVE_INFINITY;
     let onHand = 0;
-    for (const { key, at, counted } of this.entries) {
+    for (const { key, at, counted } of entries) {
       if (counted === undefined || at < basis || at > time || this.voided.has(key)) continue;
       basis = at;
       onHand = counted;
     }
-    for (const { key, at, units } of this.entries) {
+    for (const { key, at, units } of entries) {
       if (at > basis && at <= time && !this.voided.has(key)) onHand += units;
     }
     return onHand;
   }
 
   #resum(): void {
-    const onHand = this.#countUntil(Number.POSITIVE_INFINITY);
+    const onHand = this.#countUntil(Number.POSITIVE_INFINITY, this.entries);
     let heldBack = 0;
     const references = new Map<string, { expected: number; received: number }>();
     for (const entry of this.entries) {
@@ -185,9 +185,9 @@ export class StockOracle {
     return `${this.location}\u0000${this.sku}`;
   }
 
-  /** What was on hand at a time, by all that is known now. */
-  onHandAt(time: number): number {
-    return this.#countUntil(time);
+  /** What was on hand at a time, by all that is known now, or by some of it. */
+  onHandAt(time: number, entries: readonly Entry[] = this.entries): number {
+    return this.#countUntil(time, entries);
   }
 
   /** Adds up what an event says it changed. */

@@ -49,6 +49,18 @@ export class MemoryBook implements QueueBook {
   readonly #records = new Map<string, DeadLetterRecord>();
   #count = 0;
 
+  /** Becomes a copy of another book: for simulations of what is left after a crash. */
+  holdAs(other: MemoryBook): this {
+    const copy = structuredClone([other.#queues, other.#topics, other.#dead, other.#records] as const);
+    const [queues, topics, dead, records] = copy;
+    fill(this.#queues, queues);
+    fill(this.#topics, topics);
+    fill(this.#dead, dead);
+    fill(this.#records, records);
+    this.#count = other.#count;
+    return this;
+  }
+
   declareQueue(settings: QueueDeclaration): void {
     const found = this.#queues.get(settings.name);
     if (found !== undefined) found.settings = settings;
@@ -293,6 +305,11 @@ export class MemoryBook implements QueueBook {
   #outcomeOfGone(id: string): DeadLetterOutcome {
     return this.#records.has(id) ? "ended-before" : "unknown";
   }
+}
+
+function fill<V>(map: Map<string, V>, from: ReadonlyMap<string, V>): void {
+  map.clear();
+  for (const [key, value] of from) map.set(key, value);
 }
 
 function addCause(message: Message, cause: string, at: Instant): void {

@@ -3,6 +3,7 @@ import { migrate, Postgres } from "../../postgres/index.ts";
 import { noTags, type Tagging } from "../port.ts";
 import { LocalDerived } from "../sqlite/index.ts";
 import { readUnit } from "../unit.ts";
+import { copyMark } from "./copy-mark.ts";
 import { PostgresStorage } from "./postgres-storage.ts";
 import { storedTag } from "./proposal.ts";
 import { readMeta } from "./reader.ts";
@@ -34,6 +35,7 @@ export async function openPostgresStorage({
     await postgres.check();
     await refusePooler(postgres);
     await migrate(postgres, "log", new URL("migrations/", import.meta.url));
+    await refuseUnfinished(postgres);
     await tagAll(postgres, tagging);
     const meta = await readMeta(postgres);
     await postgres.query("select larder.make_parts($1)", [meta.seq + 20_000_000]);
@@ -75,8 +77,17 @@ async function refusePooler(postgres: Postgres): Promise<void> {
   }
 }
 
+async function refuseUnfinished(postgres: Postgres): Promise<void> {
+  const found = await postgres.query("select from larder.settings where key = $1", [copyMark]);
+  if (found.length === 0) return;
+  throw new PlatformError(
+    "storage-unavailable",
+    `a log is being copied into the database at ${postgres.where}: let \`larder migrate\` finish, by running it again`,
+  );
+}
+
 /** Tags the units that are there as this version of Larder does, if another one has tagged them. */
-async function tagAll(postgres: Postgres, tagging: Tagging): Promise<void> {
+export async function tagAll(postgres: Postgres, tagging: Tagging): Promise<void> {
   await postgres.transaction(async ({ query }) => {
     const [head] = await query<{ seq: number; tagging: number | null }>("select seq, tagging from larder.head");
     const known = head?.tagging ?? undefined;

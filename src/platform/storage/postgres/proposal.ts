@@ -62,16 +62,36 @@ export function propose(
     for (const key of unit.free ?? []) free.add(key);
   }
   const compared = [...streams];
-  const parameters = [
-    lines(compared),
-    list(compared.map((stream) => versions.get(stream) ?? 0)),
+  const bases = compared.map((stream) => versions.get(stream) ?? 0);
+  const parameters = parametersOf(units, { head, streams: compared, bases, free: [...free] }, tagging);
+  return { outcomes, units, streams: compared, parameters };
+}
+
+/** What units rest on, in the terms of `larder.append`. */
+export interface Footing {
+  readonly head: Sequence;
+  readonly streams: readonly string[];
+  /** The version that each of these streams must have. */
+  readonly bases: readonly number[];
+  /** Names that must not be taken, beside those that the units take. */
+  readonly free: readonly string[];
+}
+
+/** The last parameters of `larder.append`, from `streams` on. */
+export function parametersOf(
+  units: readonly StoredUnit[],
+  { head, streams, bases, free }: Footing,
+  tagging: Tagging,
+): readonly string[] {
+  return [
+    lines(streams),
+    list(bases),
     ...claimParameters(units, head),
-    list([...free]),
+    list(free),
     ...unitParameters(units, head),
     ...streamParameters(units, head),
     ...tagParameters(units, head, tagging),
   ];
-  return { outcomes, units, streams: compared, parameters };
 }
 
 function claimParameters(units: readonly StoredUnit[], head: Sequence): string[] {

@@ -24,7 +24,7 @@ export async function* recordedChanges(log: LogReader): AsyncGenerator<RecordedC
 /** The event that a client's position stands after; rejects one that can't be read or is of another history. */
 export function sequenceOfPosition(
   position: string,
-  log: Pick<LogReader, "epochs" | "head"> & Pick<Storage, "shared">,
+  log: Pick<LogReader, "epochs" | "head"> & { readonly shared?: Storage["shared"] },
 ): Outcome<Sequence> {
   return parsePosition(position, log.epochs, reachOf(log));
 }

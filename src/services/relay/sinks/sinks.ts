@@ -1,4 +1,5 @@
 import type { Sink } from "../../../platform/sink/index.ts";
+import { Duty } from "../../../platform/storage/index.ts";
 import { Carrier, type CarrierOptions, type SinkFigures } from "./carrier.ts";
 
 export interface SinksOptions extends CarrierOptions {
@@ -30,18 +31,24 @@ export function startSinks({ sinks, isPaused, ...options }: SinksOptions): Runni
 /** One sink, and who carries to it while it is this process's turn. */
 class Post {
   readonly #sink: Sink;
-  readonly #options: CarrierOptions;
-  readonly #giveUp: () => Promise<void>;
+  readonly #duty: Duty;
   #carrier: Carrier | undefined;
-  #ended: Promise<void> = Promise.resolve();
 
   constructor(sink: Sink, options: CarrierOptions) {
     this.#sink = sink;
-    this.#options = options;
-    const { shared } = options.storage;
-    const holder = { acquired: () => this.#begin(), lost: () => this.#end() };
-    this.#giveUp = shared?.lease(`sink-${sink.name}`, holder) ?? (async () => undefined);
-    if (shared === undefined) this.#begin();
+    this.#duty = new Duty(options.storage, `sink-${sink.name}`, {
+      begin: async () => {
+        this.#carrier = new Carrier(sink, options);
+        this.#carrier.start();
+      },
+      end: async () => {
+        await this.#carrier?.stop();
+        this.#carrier = undefined;
+      },
+      onFailure: (error) => options.observer.failed(sink.name, error, true),
+      timers: options.timers,
+    });
+    void this.#duty.start();
   }
 
   figures(): SinkFigures {
@@ -49,19 +56,6 @@ class Post {
   }
 
   async stop(): Promise<void> {
-    this.#end();
-    await this.#ended;
-    await this.#giveUp();
-  }
-
-  #begin(): void {
-    this.#carrier = new Carrier(this.#sink, this.#options);
-    this.#carrier.start();
-  }
-
-  #end(): void {
-    const ended = this.#carrier?.stop();
-    this.#carrier = undefined;
-    this.#ended = Promise.all([this.#ended, ended]).then(() => undefined);
+    await this.#duty.stop();
   }
 }

@@ -320,3 +320,18 @@ it("counts what it compared, and apart what was under way", async () => {
     found: ["york\u0000tea"],
   });
 });
+
+it("finds nothing wrong with a stock that they have ceased to ask for meanwhile", async () => {
+  const world = new World({ authority: "ours", tells: "best", random: () => 0 });
+  for (const key of keys) world.record(key, { units: 5, at: 1 });
+  world.converge();
+  for (const key of ["york/milk", "york/tea"]) world.theirs.delete(key);
+  const sides = world.sides();
+  const settle = async () => {
+    world.covers = (sku) => sku !== "milk";
+    await sides.settle();
+  };
+  const { found, inFlight } = await compare({ ...sides, settle });
+  expect(found.map(({ finding }) => pairKey(finding))).toEqual(["york\u0000tea"]);
+  expect(inFlight).toBe(1);
+});

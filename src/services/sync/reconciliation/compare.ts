@@ -26,7 +26,7 @@ export interface Sides {
   listOurs(): AsyncIterable<readonly OurStock[]>;
   /** Whether something of this stock waits to be sent to them, or is under way. */
   isPending(pair: Pair): boolean;
-  /** Whether the other side is to have this stock; what else it holds is no concern of ours. */
+  /** Whether the other side is to have this stock, by now; what else it holds is no concern of ours. */
   covers(pair: Pair): boolean;
   /** Whether their figures of a location are their own, and win. */
   isTheirOwn(location: string): boolean;
@@ -103,7 +103,8 @@ async function secondLook(sides: Sides, suspicions: Suspicions): Promise<Found[]
         pendingAfter: sides.isPending(suspicion),
         isTheirOwn: sides.isTheirOwn(suspicion.location),
       };
-      if (!stands(suspicion, look)) return undefined;
+      // What they ask for may have changed meanwhile.
+      if (!sides.covers(suspicion) || !stands(suspicion, look)) return undefined;
       const finding = findingOf(suspicion.kind, look, suspicion);
       const askedAt = told[index]?.askedAt ?? firstAskedAt;
       return { finding, countableAt: countableAt(suspicion, look, askedAt, sides.now()) };

@@ -325,6 +325,27 @@ describe("a snapshot that can't be compared", () => {
   });
 });
 
+describe("a stop", () => {
+  it("answers whose request is being recorded, and takes no more", async () => {
+    const world = await openStocked();
+    const letGo = world.storage.holdNextAppend();
+    const asked = world.reconciliations.request({ mode: "report" }, caller);
+    await new Promise(setImmediate);
+    const stopped = world.reconciliations.stop();
+    await new Promise(setImmediate);
+    letGo();
+    const { id } = accepted(await asked);
+    await stopped;
+    await expect(world.reconciliations.request({ mode: "report" }, caller)).rejects.toMatchObject({
+      code: "shutting-down",
+    });
+    const again = await openWorld({ storage: world.storage, clock: world.clock, stock: world.stock });
+    await expect.poll(async () => accepted(await again.reconciliations.reconciliation(id, caller)).status).toBe("done");
+    await again.stop();
+    await world.inventory.stop();
+  });
+});
+
 describe("what reconciliations tell", () => {
   it("is listed newest first, page by page, and how well a location agreed over time", async () => {
     const world = await openStocked();

@@ -77,6 +77,8 @@ class LocalReconciliations implements RunningReconciliations {
   #startedAt: Instant = 0;
   #stopTimer: () => void = () => undefined;
   #work: Promise<void> | undefined;
+  /** Requests that are being recorded. */
+  readonly #beginning = new Set<Promise<Run>>();
 
   constructor(options: ReconciliationOptions) {
     this.#options = options;
@@ -100,6 +102,8 @@ class LocalReconciliations implements RunningReconciliations {
     this.#stopTimer();
     this.#stopping.abort();
     await this.#work;
+    // Who asked is answered by what the read model then has.
+    await Promise.allSettled(this.#beginning);
     this.#host.stop();
   }
 
@@ -170,7 +174,18 @@ class LocalReconciliations implements RunningReconciliations {
     return [...this.#options.pushes.receivers()].map(({ location }) => location);
   }
 
-  async #begin(requested: { mode: Mode; locations: readonly string[]; scheduled: boolean }, by: Caller): Promise<Run> {
+  async #begin(requested: RunRequest, by: Caller): Promise<Run> {
+    if (this.#stopping.signal.aborted) throw new PlatformError("shutting-down", "Reconciliation is being stopped.");
+    const beginning = this.#record(requested, by);
+    this.#beginning.add(beginning);
+    try {
+      return await beginning;
+    } finally {
+      this.#beginning.delete(beginning);
+    }
+  }
+
+  async #record(requested: RunRequest, by: Caller): Promise<Run> {
     const id = this.#options.randomId();
     await this.#append(id, 0, { type: "ReconciliationRequested", data: requested }, by);
     const run = this.#history.get(id);
@@ -282,6 +297,8 @@ class LocalReconciliations implements RunningReconciliations {
     if (!isAppended) throw new Error("another process has gone on with this reconciliation");
   }
 }
+
+type RunRequest = { readonly mode: Mode; readonly locations: readonly string[]; readonly scheduled: boolean };
 
 function goneResult(location: string, startedAt: Instant): LocationResult {
   const cause = "changes are pushed to it no more";

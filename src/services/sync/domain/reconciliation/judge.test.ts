@@ -78,6 +78,11 @@ describe("the second look", () => {
     ["what is right by its newer record", timed, { theirs: theirs(6, { asOf: 2 }), isTheirOwn: true }],
     ["a copy to which something is sent", timed, { pendingAfter: true }],
     ["a copy that told a time, when ours moved since", timed, { ours: ours(7, 10, 6) }],
+    [
+      "a copy that holds our newest figure, some of which lies ahead of the time it names",
+      timed,
+      { ours: ours(5, 9, 6) },
+    ],
     ["a plain figure that moved", plain, { theirs: theirs(7) }],
     ["a plain figure while ours moved", plain, { ours: ours(4, 10) }],
     ["a plain figure to which something was sent", plain, { before: { version: 9, pending: true } }],

@@ -81,8 +81,9 @@ function driftStands(suspicion: Suspicion, second: SecondLook): boolean {
     case "version":
       return true;
     case "time":
-      // What they hold by their own counting does not wait for what we send.
-      return second.isTheirOwn || isQuiet(second);
+      // What they hold by their own counting does not wait for what we send. A copy that holds our newest figure is right,
+      // though by our clock, or by that of a till, what it shows has not happened yet at the time that it names.
+      return second.isTheirOwn || (isQuiet(second) && second.theirs.onHand !== second.ours.onHand);
     default:
       return isQuiet(second) && isUnchanged(suspicion, second);
   }

@@ -1,0 +1,112 @@
+/**
+ * The server of the journeys as several processes on PostgreSQL, where `LARDER_JOURNEY_MODE=split` says so: two that decide,
+ * two gateways, one each of the rest. Whoever holds a `Serving` can't tell.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import { startPostgres, type TestPostgres } from "../postgres.ts";
+import { freePort, type Launch, type Serving, serve } from "./larder.ts";
+
+export const isSplit = process.env["LARDER_JOURNEY_MODE"] === "split";
+
+let postgres: Promise<TestPostgres> | undefined;
+/** By data folder: a server that starts again on the same one finds the same database. */
+const databases = new Map<string, Promise<string>>();
+
+if (isSplit) afterAll(async () => await (await postgres)?.stop());
+
+async function newDatabase(): Promise<string> {
+  postgres ??= startPostgres().then((server) => {
+    if (server === undefined) throw new Error("the journeys of split processes need a PostgreSQL");
+    return server;
+  });
+  return await (await postgres).database();
+}
+
+/** What each process runs; the first one that answers HTTP is the one whose address is told. */
+const layout = {
+  "inventory-1": "inventory",
+  "inventory-2": "inventory",
+  sync: "sync,reconciliation",
+  relay: "relay",
+  intake: "intake",
+  "gateway-1": "gateway,identity",
+  "gateway-2": "gateway,identity",
+} as const;
+
+type Name = keyof typeof layout;
+const names = Object.keys(layout) as readonly Name[];
+
+/** Where others find each module. */
+const homes: Readonly<Record<string, readonly Name[]>> = {
+  inventory: ["inventory-1", "inventory-2"],
+  sync: ["sync"],
+  reconciliation: ["sync"],
+  relay: ["relay"],
+  intake: ["intake"],
+};
+
+const shared = { LARDER_CLUSTER_SECRET: randomBytes(24).toString("hex"), LARDER_SERVER_KEY: "0a".repeat(32) };
+
+export interface SplitServing extends Serving {
+  /** The addresses of all gateways. */
+  readonly urls: readonly string[];
+  readonly processes: Readonly<Record<Name, Serving>>;
+}
+
+/** Starts all processes on the database of a data folder, and waits until they answer and know each other. */
+export async function serveSplit(
+  data: string,
+  env: Readonly<Record<string, string>>,
+  launch: Launch,
+): Promise<SplitServing> {
+  let database = databases.get(data);
+  if (database === undefined) {
+    database = newDatabase();
+    databases.set(data, database);
+  }
+  const store = { LARDER_STORE: await database, ...shared };
+  const ports = new Map<Name, number>();
+  for (const name of names) ports.set(name, await freePort());
+  const started = await Promise.all(
+    names.map(async (name) => {
+      const targets: readonly string[] = layout[name].split(",");
+      const peers = Object.entries(homes)
+        .filter(([module]) => !targets.includes(module))
+        .map(([module, where]) => `${module}=${where.map((one) => `127.0.0.1:${ports.get(one)}`).join(",")}`);
+      const own = {
+        LARDER_TARGET: layout[name],
+        LARDER_CLUSTER_PORT: String(ports.get(name)),
+        LARDER_PEERS: peers.join(";"),
+        // Only one process may listen where the journey wants it.
+        ...(name !== "gateway-1" && { LARDER_PORT: "0", LARDER_GRPC_PORT: "0" }),
+      };
+      return [name, await serve(join(data, name), { ...store, ...env, ...own }, [], launch)] as const;
+    }),
+  );
+  const processes = Object.fromEntries(started) as Record<Name, Serving>;
+  await Promise.all(started.map(([, { url }]) => ready(url)));
+  const first = processes["gateway-1"];
+  return {
+    ...first,
+    urls: [first.url, processes["gateway-2"].url],
+    processes,
+    log: () => started.map(([name, { log }]) => log().replace(/^/gm, `${name}: `)).join("\n"),
+    async end(signal) {
+      const codes = await Promise.all(started.map(([, process]) => process.end(signal)));
+      return codes.find((code) => code !== 0) ?? 0;
+    },
+  };
+}
+
+async function ready(url: string): Promise<void> {
+  const end = performance.now() + 30_000;
+  for (;;) {
+    const answer = await fetch(`${url}/readyz`);
+    if (answer.status === 200) return;
+    const text = await answer.text();
+    if (performance.now() > end) throw new Error(`it does not get ready: ${text}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
