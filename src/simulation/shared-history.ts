@@ -14,6 +14,7 @@ import { mustHaveConverged } from "./converged.ts";
 import { Disk, JournalledDerivedStore, unitIn } from "./disk.ts";
 import { drawMixture, fatesOf, type Mixture } from "./faults.ts";
 import { mustFold } from "./full-fold.ts";
+import type { HistoryResult } from "./history.ts";
 import { Network } from "./network.ts";
 import { type Answer, factsIn, type Operation, perform } from "./operations.ts";
 import { LogOracle } from "./oracle/log.ts";
@@ -33,17 +34,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 const stepsBetweenFolds = 100;
 
-export interface SharedHistoryResult {
-  readonly seed: number;
-  readonly steps: number;
-  readonly events: number;
-  readonly hash: string;
-  /** How often something went wrong, and how often an answer was of a kind. */
-  readonly counts: Readonly<Record<string, number>>;
-  readonly failure?: { readonly step: number; readonly problem: string };
-}
-
-export async function runSharedHistory(seed: number, steps: number): Promise<SharedHistoryResult> {
+export async function runSharedHistory(seed: number, steps: number): Promise<HistoryResult> {
   const world = new SharedWorld(seed);
   try {
     await world.run(steps);
@@ -89,12 +80,13 @@ class SharedWorld {
   readonly #network: Network;
   readonly #setup: Setup;
   readonly #store: SharedStore;
-  readonly #fates: Random;
+  readonly #fatesRandom: Random;
   /** By their places; undefined while one is down. */
   readonly #members: (Member | undefined)[];
   readonly #derived: JournalledDerivedStore[];
   readonly #trace = createHash("sha256");
-  readonly #counts: Record<string, number> = {};
+  readonly #faults: Record<string, number> = {};
+  readonly #answers: Record<string, number> = {};
   #starts = 0;
   #seen = 0;
   #clockOffset = 0;
@@ -109,7 +101,7 @@ class SharedWorld {
     this.#mixture = drawMixture(random.fork());
     this.#workload = new Workload(random.fork(), drawScale(random), this.#oracle);
     this.#setup = drawSetup(random);
-    this.#fates = random.fork();
+    this.#fatesRandom = random.fork();
     this.#store = new SharedStore(this.#disk, this.#scheduler, random.fork(), inventoryTagging);
     const processes = random.between(2, 3);
     this.#members = Array.from({ length: processes }, () => undefined);
@@ -123,13 +115,16 @@ class SharedWorld {
     });
   }
 
-  result(failure: SharedHistoryResult["failure"]): SharedHistoryResult {
+  result(failure: HistoryResult["failure"]): HistoryResult {
     return {
       seed: this.#seed,
       steps: this.step,
+      units: this.#seen,
       events: this.#oracle.head,
       hash: this.#trace.digest("hex").slice(0, 16),
-      counts: this.#counts,
+      faults: this.#faults,
+      answers: this.#answers,
+      eventTypes: [...this.#oracle.types],
       ...(failure !== undefined && { failure }),
     };
   }
@@ -147,8 +142,7 @@ class SharedWorld {
     await mustFold(this.#disk, this.#oracle);
     for (const [place, member] of this.#members.entries()) {
       must(member?.inventory !== undefined, () => `process ${place} is down, though nothing goes wrong any more`);
-      if (member?.inventory !== undefined)
-        await mustHaveConverged(this.#oracle, member.inventory, this.#scheduler.now);
+      if (member?.inventory !== undefined) await mustHaveConverged(this.#oracle, member.inventory, this.#scheduler.now);
     }
   }
 
@@ -183,7 +177,7 @@ class SharedWorld {
   }
 
   #note(what: string): void {
-    this.#counts[what] = (this.#counts[what] ?? 0) + 1;
+    this.#faults[what] = (this.#faults[what] ?? 0) + 1;
     this.#trace.update(`${this.#scheduler.now} ${what}\n`);
   }
 
@@ -204,7 +198,8 @@ class SharedWorld {
     void perform(member.inventory, operation).then((answer) => {
       if (member.life.dead) return;
       this.#look();
-      this.#note(answer.code);
+      this.#answers[answer.code] = (this.#answers[answer.code] ?? 0) + 1;
+      this.#trace.update(`${this.#scheduler.now} ${operation.kind} ${answer.code}\n`);
       this.#try(() => this.#requests.judge(this.#oracle, attempt, answer, this.#workload));
       answered(answer);
     });
@@ -219,7 +214,7 @@ class SharedWorld {
     const timers = this.#scheduler.timersOf(life);
     let member: Member | undefined;
     const fates: Fates = fatesOf(
-      this.#fates,
+      this.#fatesRandom,
       this.#mixture,
       { calm: () => this.#isCalm, outOfReach: () => this.#scheduler.now < this.#outOfReachUntil },
       (kind) => this.#note(kind),

@@ -143,11 +143,7 @@ export class SharedStore {
   }
 
   /** Judges units and makes the good ones durable; to be called exclusively. */
-  async write(
-    units: readonly AppendUnit[],
-    writeMs: number,
-    mustLive: () => void,
-  ): Promise<readonly AppendOutcome[]> {
+  async write(units: readonly AppendUnit[], writeMs: number, mustLive: () => void): Promise<readonly AppendOutcome[]> {
     const admission = admit(units, this.log.books());
     const decidedAt = units.flatMap(({ meta }, index) => (admission.outcomes[index]?.ok ? meta.recordedAt : []));
     this.disk.write(admission.units.map(({ body }, index) => ({ body, decidedAt: decidedAt[index] ?? 0 })));
