@@ -58,6 +58,17 @@ describe("histories", () => {
     },
     8 * minute,
   );
+
+  it(
+    "reconcile with what a warehouse holds, and find what differs and nothing else",
+    async () => {
+      const histories = ["--seed", "6", "--histories", "24", "--jobs", "2"];
+      const { code, text } = await run("main.ts", ...histories, "--with", "reconciliation");
+      process.stdout.write(text);
+      expect(code, text).toBe(0);
+    },
+    8 * minute,
+  );
 });
 
 describe("planted bugs", () => {
