@@ -48,8 +48,9 @@ export async function runSharedHistory(seed: number, steps: number): Promise<His
 /** One of the processes, in one of its lives. */
 class Member {
   readonly life: Life = { dead: false };
-  /** The time that decisions go by: that of the last look at the clock, never backwards. */
+  /** The latest time by which the ledger has decided, and that anybody has asked for. */
   decidesAt = 0;
+  askedAt = 0;
   inventory: RunningInventory | undefined;
   readonly view: SharedView;
   readonly place: number;
@@ -284,10 +285,15 @@ class SharedWorld {
 
   #readClock(member: Member): number {
     const clock = this.#scheduler.now + this.#clockOffset;
-    // Only the ledger asks for the time soon after something was asked of it, or once it has a turn: by that time it decides.
     this.#look();
-    member.decidesAt = Math.max(member.decidesAt, clock, member.view.lastRecordedAt());
-    this.#try(() => this.#requests.weigh(this.#oracle, member.decidesAt, member));
+    const now = Math.max(clock, member.view.lastRecordedAt());
+    // The ledger asks soon after something was asked of it, or once it has a turn, and never goes back; others ask too.
+    const isLedger = this.#scheduler.isSoon;
+    member.askedAt = Math.max(member.askedAt, now);
+    if (isLedger) member.decidesAt = Math.max(member.decidesAt, now);
+    const times = isLedger ? [member.decidesAt] : [now, Math.max(member.decidesAt, now), member.askedAt];
+    for (const at of new Set([...times, member.askedAt]))
+      this.#try(() => this.#requests.weigh(this.#oracle, at, member));
     return clock;
   }
 
