@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { bugs } from "./bugs.ts";
 import { notReached } from "./coverage.ts";
 import { parts, runHistory } from "./history.ts";
+import { runSharedHistory } from "./shared-history.ts";
 import { nothing, type Totals, together, totalsOf } from "./totals.ts";
 
 const { values: flags } = parseArgs({
@@ -20,6 +21,8 @@ const { values: flags } = parseArgs({
     bug: { type: "string" },
     /** Something that is else only in some histories (`parts` of history.ts), for each of these. */
     with: { type: "string", multiple: true, default: [] },
+    /** Histories of several processes that decide on one log, with nothing beside the inventory. */
+    several: { type: "boolean", default: false },
     /** Processes that share the histories. */
     jobs: { type: "string" },
     /** Fails when a kind of fault or a refusal was not reached. */
@@ -68,7 +71,7 @@ process.exitCode = totals.failures.length > 0 || missing.length > 0 ? 1 : 0;
 async function runHere(): Promise<Totals> {
   let all = nothing;
   for (let seed = first; seed < first + histories; seed += 1) {
-    const result = await runHistory(seed, steps, wanted);
+    const result = flags.several ? await runSharedHistory(seed, steps) : await runHistory(seed, steps, wanted);
     all = together(all, totalsOf(result));
     if (histories === 1 && !flags.json) process.stdout.write(`Seed ${seed}: trace ${result.hash}\n`);
     if (result.failure !== undefined && !flags.all) break;
@@ -100,6 +103,7 @@ function runProcess(seed: number, count: number): Promise<Totals> {
     1,
     "--json",
     ...(flags.all ? ["--all"] : []),
+    ...(flags.several ? ["--several"] : []),
     ...wanted.flatMap((part) => ["--with", part]),
   ];
   const env = { ...process.env, ...(flags.bug !== undefined && { LARDER_PLANTED_BUG: flags.bug }) };
@@ -135,7 +139,7 @@ function runProcess(seed: number, count: number): Promise<Totals> {
 function tell(all: Totals): void {
   const seconds = (performance.now() - started) / 1000;
   for (const { seed, step, problem } of all.failures) {
-    const options = wanted.map((part) => ` --with ${part}`);
+    const options = [...(flags.several ? [" --several"] : []), ...wanted.map((part) => ` --with ${part}`)];
     if (flags.bug !== undefined) options.push(` --bug ${flags.bug}`);
     process.stdout.write(
       `Seed ${seed} fails at step ${step}, commit ${commit()}:\n  ${problem.replaceAll("\n", "\n  ")}\n` +

@@ -4,13 +4,13 @@ import { answerText, answerUnseen, mustBeRead, mustBeRightReceipt, rightAnswer }
 import type { Asked, LogOracle, OpenRequest } from "./oracle/log.ts";
 import { factKey } from "./oracle/names.ts";
 import { must, type SentFact } from "./oracle/shapes.ts";
-import type { Server } from "./server.ts";
 import { type Workload, wrongPositions } from "./workload.ts";
 
 /** One arrival of a request at a server. */
 export interface Attempt {
   readonly operation: Operation;
-  readonly server: Server;
+  /** Whom it reached. */
+  readonly server: object;
   /** Where the log was. */
   readonly head: number;
   /** The answers that were right at some moment since. */
@@ -28,6 +28,11 @@ export class Requests implements Asked {
   /** When a queue took a fact, by its text. */
   readonly #receipts = new Map<string, Set<number>>();
   readonly #attempts = new Set<Attempt>();
+  readonly #readsMayLag: boolean;
+
+  constructor({ readsMayLag = false } = {}) {
+    this.#readsMayLag = readsMayLag;
+  }
 
   remember(fact: SentFact, isQueued: boolean): void {
     if (!isQueued) this.#direct.add(fact);
@@ -61,7 +66,7 @@ export class Requests implements Asked {
     return undefined;
   }
 
-  begin(operation: Operation, server: Server, head: number): Attempt {
+  begin(operation: Operation, server: object, head: number): Attempt {
     const unseen = answerUnseen(operation);
     const right = new Set(unseen === undefined ? [] : [unseen]);
     const attempt = { operation, server, head, right, isWaiting: true, isSettled: unseen !== undefined };
@@ -70,12 +75,12 @@ export class Requests implements Asked {
   }
 
   /** What a server was asked that is no more. */
-  forget(server: Server): void {
+  forget(server: object): void {
     for (const attempt of this.#attempts) if (attempt.server === server) this.#attempts.delete(attempt);
   }
 
   /** Adds what is the right answer at this moment to each that waits; `now` is the time by which decisions go. */
-  weigh(oracle: LogOracle, now: number, server?: Server): void {
+  weigh(oracle: LogOracle, now: number, server?: object): void {
     for (const attempt of this.#attempts) {
       if (!attempt.isWaiting || attempt.isSettled || (server !== undefined && attempt.server !== server)) continue;
       const text = rightAnswer(oracle, attempt.operation, now);
@@ -103,7 +108,7 @@ export class Requests implements Asked {
       case "availability": {
         const wrong = Object.values(wrongPositions).find((one) => one.minPosition === operation.minPosition);
         mayBe(wrong?.code ?? "ok");
-        if (code === "ok") mustBeRead(oracle, value);
+        if (code === "ok") mustBeRead(oracle, value, this.#readsMayLag);
         return;
       }
       case "item":

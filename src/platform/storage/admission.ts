@@ -1,5 +1,5 @@
 import { type Instant, invariant } from "../../kernel/index.ts";
-import type { AppendOutcome, AppendUnit, Sequence } from "./port.ts";
+import type { AppendOutcome, AppendUnit, Conflict, Sequence } from "./port.ts";
 import { recordUnit, type StoredUnit } from "./unit.ts";
 
 /** What the log says so far; engines with one writer answer it from memory and their own index. */
@@ -39,13 +39,14 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
   const isClaimed = (key: string) => claims.has(key) || books.isClaimed(key);
 
   for (const unit of asked) {
-    const conflict = findConflict(unit, known, isClaimed, shaky);
+    const recordedAt = Math.max(unit.meta.recordedAt, lastRecordedAt);
+    const conflict = isTooLate(unit, recordedAt) ? tooLate : findConflict(unit, known, isClaimed, shaky);
     if (conflict !== undefined) {
       for (const { stream } of unit.events) shaky.add(stream);
       outcomes.push({ ok: false, conflict });
       continue;
     }
-    const meta = unit.meta.recordedAt >= lastRecordedAt ? unit.meta : { ...unit.meta, recordedAt: lastRecordedAt };
+    const meta = unit.meta.recordedAt === recordedAt ? unit.meta : { ...unit.meta, recordedAt };
     const seq = head + 1;
     const stored = recordUnit(unit, meta, seq, (stream) => {
       const version = known(stream) + 1;
@@ -54,11 +55,17 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
     });
     for (const { key } of stored.claims) claims.add(key);
     head = stored.lastSeq;
-    lastRecordedAt = meta.recordedAt;
+    lastRecordedAt = recordedAt;
     units.push(stored);
     outcomes.push({ ok: true, seq });
   }
   return { outcomes, units, head, lastRecordedAt, versions };
+}
+
+const tooLate: Conflict = { tooLate: true };
+
+function isTooLate({ before }: AppendUnit, recordedAt: Instant): boolean {
+  return before !== undefined && recordedAt >= before;
 }
 
 function findConflict(
@@ -66,7 +73,7 @@ function findConflict(
   known: (stream: string) => number,
   isClaimed: (key: string) => boolean,
   shaky: ReadonlySet<string>,
-): { readonly stream: string } | { readonly claim: string } | undefined {
+): Conflict | undefined {
   for (const { stream, version } of unit.expected) {
     if (known(stream) !== version || shaky.has(stream)) return { stream };
   }
@@ -84,9 +91,13 @@ export function checkUnits(units: readonly AppendUnit[]): void {
   for (const unit of units) checkUnit(unit);
 }
 
-function checkUnit({ meta, events, expected, claims = [] }: AppendUnit): void {
+function checkUnit({ meta, events, expected, before, claims = [] }: AppendUnit): void {
   invariant(events.length > 0, "a unit has at least one event");
   invariant(Number.isSafeInteger(meta.recordedAt), "a unit's recording time is in whole milliseconds");
+  invariant(
+    before === undefined || Number.isSafeInteger(before),
+    "the instant before which a unit has to be recorded is in whole milliseconds",
+  );
   for (const { stream } of events) {
     invariant(
       expected.some((guard) => guard.stream === stream),

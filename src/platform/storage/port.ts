@@ -65,12 +65,20 @@ export interface AppendUnit {
   readonly claims?: readonly Claim[];
   /** Names that nobody may have taken; the unit fails when somebody has. */
   readonly free?: readonly string[];
+  /**
+   * It has to be recorded before this instant: what it was decided on lapses then. It fails when the recording time would
+   * be raised to that, because others have recorded later.
+   */
+  readonly before?: Instant;
 }
 
 export type AppendOutcome =
   | { readonly ok: true; readonly seq: Sequence }
-  /** A stream has another version than expected, or a claim is taken; nothing of the unit was appended. */
-  | { readonly ok: false; readonly conflict: { readonly stream: string } | { readonly claim: string } };
+  /** Nothing of the unit was appended. */
+  | { readonly ok: false; readonly conflict: Conflict };
+
+/** A stream has another version than expected, a claim is taken, or it is too late for the unit. */
+export type Conflict = { readonly stream: string } | { readonly claim: string } | { readonly tooLate: true };
 
 export interface RecordedEvent {
   readonly seq: Sequence;
@@ -161,7 +169,10 @@ export interface Storage {
    */
   findTagged(tag: string, before: Sequence | undefined, limit: number): Promise<readonly Sequence[]>;
 
-  /** For each command id whether its unit is in the log, looking at units after `after`. */
+  /**
+   * For each command id whether its unit is in the log, looking at units after `after`. In a shared log no append of this
+   * process whose outcome was unknown before can land any more once it has answered.
+   */
   findCommands(commands: readonly string[], after: Sequence): Promise<readonly (Sequence | undefined)[]>;
 
   /**

@@ -112,6 +112,19 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
         expect(await storage.versions(["policy"])).toEqual([1]);
       });
 
+      it("refuses a unit that would be recorded too late", async () => {
+        await append1(unitOf("c1", { a: 0 }, [event("a")], { recordedAt: 5000 }));
+        const late = unitOf("c2", { b: 0 }, [event("b")], { recordedAt: 4000 });
+        expect(await append1({ ...late, before: 5000 })).toEqual({ ok: false, conflict: { tooLate: true } });
+        const outcomes = await storage.append([
+          { ...late, before: 5001 },
+          unitOf("c3", { c: 0 }, [event("c")], { recordedAt: 6000 }),
+          { ...unitOf("c4", { d: 0 }, [event("d")], { recordedAt: 4000 }), before: 6000 },
+          { ...unitOf("c5", { e: 0 }, [event("e")], { recordedAt: 4000 }), before: 6001 },
+        ]);
+        expect(outcomes.map(({ ok }) => ok)).toEqual([true, true, false, true]);
+      });
+
       it("lets a unit fail alone, and fails with it those that stand on it", async () => {
         const outcomes = await storage.append([
           unitOf("c1", { a: 0 }, [event("a")]),

@@ -34,7 +34,7 @@ import { factCommand, judgeCommand } from "./facts/record.ts";
 import { type FactOutcome, refusalOf } from "./facts/refused.ts";
 import { type Command, Ledger, SnapshotWriter } from "./ledger/index.ts";
 import { type InventoryObserver, silentObserver } from "./observer.ts";
-import { formatPosition, parsePosition, publicVersion } from "./positions.ts";
+import { formatPosition, parsePosition, publicVersion, reachOf } from "./positions.ts";
 import { pastView, presentView, stockCommand, trail } from "./reading/stock.ts";
 import { onHandThen } from "./reading/then.ts";
 import { maySee } from "./reservations/access.ts";
@@ -484,8 +484,9 @@ class LocalInventory implements RunningInventory {
   }
 
   async #waitFor(token: string): Promise<{ readonly ok: false; readonly rejection: Rejection } | undefined> {
-    const seq = parsePosition(token, this.#storage.epochs, this.#storage.head());
+    const seq = parsePosition(token, this.#storage.epochs, reachOf(this.#storage));
     if (!seq.ok) return seq;
+    if (seq.value > this.#storage.head()) await this.#storage.shared?.catchUp();
     if (await this.#host.reached(seq.value, limits.minPositionWaitMs)) return undefined;
     return reject({
       code: "read-side-behind",

@@ -1,6 +1,6 @@
 /** Positions and versions as clients hold them: opaque, and bound to a history. */
 import { accept, limits, type Outcome, reject } from "../../kernel/index.ts";
-import type { Epoch, Sequence } from "../../platform/storage/index.ts";
+import type { Epoch, Sequence, Storage } from "../../platform/storage/index.ts";
 
 /**
  * The token of a place in the log, in its current epoch: base64url of `1.{epoch id}.{sequence}`. Its first character names the form, so that
@@ -8,6 +8,14 @@ import type { Epoch, Sequence } from "../../platform/storage/index.ts";
  */
 export function formatPosition(epochs: readonly Epoch[], seq: Sequence): string {
   return Buffer.from(`1.${epochs[epochs.length - 1]?.id ?? ""}.${seq}`, "latin1").toString("base64url");
+}
+
+/**
+ * Up to where a position of this history may lie: the end of the log. Of a shared log another process may have told a client
+ * of more than this one has heard of.
+ */
+export function reachOf(storage: Pick<Storage, "head"> & { readonly shared?: Storage["shared"] }): Sequence {
+  return storage.shared === undefined ? storage.head() : Number.MAX_SAFE_INTEGER;
 }
 
 /** The place a token names in this history; what lies after a restore point in an older history is gone. */

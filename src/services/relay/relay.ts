@@ -281,8 +281,7 @@ class LocalRelay implements RunningRelay {
   // How it works
 
   #sequenceOf(position: string): Outcome<number> {
-    const { storage } = this.#options;
-    return sequenceOfPosition(position, { epochs: storage.epochs, head: () => storage.head() });
+    return sequenceOfPosition(position, this.#options.storage);
   }
 
   /** All events of a webhook up to here are in its queue, as far as is known. */

@@ -3,7 +3,7 @@ import { accept } from "../../../kernel/index.ts";
 import type { RecordedEvent, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
-import { formatPosition, parsePosition } from "../positions.ts";
+import { formatPosition, parsePosition, reachOf } from "../positions.ts";
 import { isPublic, pairsIn, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
 
 /** Events of a step at most: what one turn of a feed renders before others get theirs. */
@@ -49,13 +49,13 @@ export class Changes {
     caller: Caller,
     options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
   ): Outcome<AsyncIterable<ChangesStep>> {
-    const start = after === undefined ? accept(0) : parsePosition(after, this.#storage.epochs, this.#storage.head());
+    const start = after === undefined ? accept(0) : parsePosition(after, this.#storage.epochs, reachOf(this.#storage));
     return start.ok ? accept(this.#steps(start.value, filter, caller, options)) : start;
   }
 
   /** One look at the log: what a caller may see of the next events after a position, of which so many are looked at. */
   async read(after: string | undefined, looks: number, caller: Caller): Promise<Outcome<ChangesStep>> {
-    const start = after === undefined ? accept(0) : parsePosition(after, this.#storage.epochs, this.#storage.head());
+    const start = after === undefined ? accept(0) : parsePosition(after, this.#storage.epochs, reachOf(this.#storage));
     if (!start.ok) return start;
     const units = await this.#storage.readLog(start.value, looks);
     const looked = units.flatMap(({ events }) => events);

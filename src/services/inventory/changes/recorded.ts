@@ -1,7 +1,7 @@
 /** The log for tools that have it without a server: a folder at rest, or a backup. */
 import type { Outcome } from "../../../kernel/index.ts";
-import type { LogReader, Sequence } from "../../../platform/storage/index.ts";
-import { formatPosition, parsePosition } from "../positions.ts";
+import type { LogReader, Sequence, Storage } from "../../../platform/storage/index.ts";
+import { formatPosition, parsePosition, reachOf } from "../positions.ts";
 import type { RecordedCloudEvent } from "../wire.ts";
 import { isPublic, toCloudEvent } from "./cloud-events.ts";
 
@@ -22,8 +22,11 @@ export async function* recordedChanges(log: LogReader): AsyncGenerator<RecordedC
 }
 
 /** The event that a client's position stands after; rejects one that can't be read or is of another history. */
-export function sequenceOfPosition(position: string, log: Pick<LogReader, "epochs" | "head">): Outcome<Sequence> {
-  return parsePosition(position, log.epochs, log.head());
+export function sequenceOfPosition(
+  position: string,
+  log: Pick<LogReader, "epochs" | "head"> & { readonly shared?: Storage["shared"] },
+): Outcome<Sequence> {
+  return parsePosition(position, log.epochs, reachOf(log));
 }
 
 /** The position after an event: for who begins at a place in the log that no client has named. */

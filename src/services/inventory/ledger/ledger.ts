@@ -87,6 +87,8 @@ export class Ledger {
   #unsubscribe: () => void = () => undefined;
   /** Rounds that are still decided in turns of their own, since others have been quicker. */
   #turnsLeft = 0;
+  /** The round under way. */
+  #round: Round | undefined;
   #queue: Waiting[] = [];
   #running = false;
   #closed = false;
@@ -157,7 +159,10 @@ export class Ledger {
   /** The state of a stock if it is in memory and is that of `version`. For the writer of snapshots. */
   peek(stream: string, version: number): unknown {
     const entry = this.#cache.peek(stream);
-    return entry?.version === version ? entry.state : undefined;
+    if (entry?.version !== version) return undefined;
+    // Where others append, it may be that of an event of ours which is not in the log, with one of theirs in its place.
+    const isFirm = this.#storage.shared === undefined || this.#round?.changed.has(stream) !== true;
+    return isFirm ? entry.state : undefined;
   }
 
   /** Finishes what waits and takes no more. */
@@ -201,6 +206,7 @@ export class Ledger {
       for (const waiting of batch) reject(waiting, error);
       throw error;
     } finally {
+      this.#round = undefined;
       await turn?.end();
     }
   }
@@ -209,6 +215,7 @@ export class Ledger {
     this.#takeInForeign();
     this.#forgetUnsure();
     const round = new Round(this.#options, this.#cache, this.#now());
+    this.#round = round;
     const drafts: Draft[] = [];
     try {
       await round.prefetch(batch);

@@ -165,6 +165,16 @@ export class Round {
     );
   }
 
+  /** The version of a stream before what this round has decided to append to it. */
+  #baseOf(stream: string): number | undefined {
+    if (!this.changed.has(stream)) return undefined;
+    for (const step of this.#emitting) {
+      const version = step.expects(stream);
+      if (version !== undefined) return version;
+    }
+    return undefined;
+  }
+
   /** Takes back what a decision did before it stopped: its streams are folded again, with what others did to them. */
   async #undo(step: Step): Promise<void> {
     if (step.events.length === 0) return;
@@ -202,7 +212,9 @@ export class Round {
       const stream = names[place] ?? "";
       if (outcome.status === "rejected") continue;
       const entry = outcome.value;
-      for (const { event, unit } of this.#pendingOf(stream)) {
+      // What others have appended meanwhile fails what was decided before, and with it all that stands on that.
+      const isFirm = (this.#baseOf(stream) ?? entry.version) === entry.version;
+      for (const { event, unit } of isFirm ? this.#pendingOf(stream) : []) {
         entry.state = familyOf(stream).evolve(entry.state, event, unit);
         entry.version += 1;
       }

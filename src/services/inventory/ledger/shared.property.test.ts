@@ -10,7 +10,7 @@ import {
   type SharedMemoryStorage,
 } from "../../../platform/storage/memory/index.ts";
 import { Ledger, type LedgerObserver, SnapshotWriter, streamOf } from "./index.ts";
-import { command, receive, received, take } from "./ledger.fixture.ts";
+import { command, milk, receive, received, take } from "./ledger.fixture.ts";
 
 interface Asked {
   readonly process: 0 | 1;
@@ -117,6 +117,21 @@ describe("two ledgers on one log", () => {
       });
       expect((await quiet.submit<string>(slow)).value).toBe(outcome);
     }
+  });
+
+  it("offer no state for a snapshot that is not that of the log", async () => {
+    const seen: unknown[] = [];
+    const { busy, quiet } = pair(async (step) => {
+      if (step !== "before-append") return;
+      // The other one's event takes the version that is decided here.
+      if (seen.length === 0) await busy.submit(receive(7));
+      seen.push(quiet.peek(milk, 2));
+    });
+    await busy.submit(receive(1));
+    await quiet.submit(receive(1));
+    expect(seen).toEqual([undefined, undefined]);
+    await new Promise(setImmediate);
+    expect(quiet.peek(milk, 3)).toMatchObject({ onHand: 9 });
   });
 
   it("keep what they know up to date by what others append, without reading it again", async () => {

@@ -56,6 +56,8 @@ export class Step implements Transaction {
   readonly #touched: string[] = [];
   /** Streams that must have no events although they were not looked up. */
   #unbegun: string[] | undefined;
+  /** When the first of what was looked at lapses that has not lapsed yet. */
+  #before: Instant | undefined;
   #claims: Claim[] | undefined;
   #changedStocks: ChangedStock[] | undefined;
   /** The stream that was looked at last, and its entry: a decision looks at the same one several times. */
@@ -97,11 +99,14 @@ export class Step implements Transaction {
     const stock = entry.state as Stock;
     // One without events goes by the policy with which it will begin.
     if (entry.version === 0) evolve(stock, { type: "PolicyApplied", data: this.#effectivePolicy(location, sku) });
+    this.#lapses(stock.nextCutoff);
     return stock;
   }
 
   reservation(id: string): States["reservation"] {
-    return this.#state(streamOf.reservation(id));
+    const state = this.#state<States["reservation"]>(streamOf.reservation(id));
+    if (state.status === "active") this.#lapses(state.expiresAt);
+    return state;
   }
 
   transfer(id: string): States["transfer"] {
@@ -205,6 +210,17 @@ export class Step implements Transaction {
     this.#claims.push(claim);
   }
 
+  /** The version of a stream that it has appended to, as it was before. */
+  expects(stream: string): number | undefined {
+    return this.#expected.find((guard) => guard.stream === stream)?.version;
+  }
+
+  /** Notes that what was looked at will not be so any more from an instant on. */
+  #lapses(at: Instant | null): void {
+    if (at === null || at <= this.now || !this.#round.isShared) return;
+    if (this.#before === undefined || at < this.#before) this.#before = at;
+  }
+
   /** Notes the version that a stream must have; false when that has been done. */
   #expect(stream: string, { version }: CacheEntry): boolean {
     for (const guard of this.#expected) if (guard.stream === stream) return false;
@@ -294,6 +310,7 @@ export class Step implements Transaction {
       ...unit,
       expected: [...expected].map(([stream, version]) => ({ stream, version })),
       ...(free.size > 0 && { free: [...free] }),
+      ...(this.#before !== undefined && { before: this.#before }),
     };
   }
 }
