@@ -206,8 +206,8 @@ describe.skipIf(isMissing)("HAProxy before whole servers", () => {
   it("brings all about one sku to one server: facts, batches, reservations and reads", async () => {
     // Each server knows only what came to it, so anything that went astray would be missing.
     for (const sku of skus) {
-      await post("/v1/events", receipt(sku, `one ${sku}`));
-      await post("/v1/events", [receipt(sku, `two ${sku}`)]);
+      expect((await post("/v1/events", receipt(sku, `one ${sku}`))).ok, sku).toBe(true);
+      expect((await post("/v1/events", [receipt(sku, `two ${sku}`)])).ok, sku).toBe(true);
       expect((await post("/v1/reservations", { lines: [{ sku, quantity: 2 }] })).status, sku).toBe(201);
       const read = await fetch(`${front.url}/v1/availability?sku=${encodeURIComponent(sku)}`, { headers });
       expect(await read.json(), sku).toMatchObject({ items: [{ onHand: 2, available: 0 }] });
