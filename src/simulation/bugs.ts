@@ -571,7 +571,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: "gone-and-not-believed",
-    file: "services/relay/relay.ts",
+    file: "services/relay/sending.ts",
     find: "if (isGone) this.#disable(",
     replace: 'if (isGone && id === "") this.#disable(',
     why: "A receiver that wants nothing any more is called for ever.",
