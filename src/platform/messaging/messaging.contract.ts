@@ -564,6 +564,27 @@ export function messagingContract(
         expect(again.find(({ id }) => id === "a1")).toMatchObject({ attempts: 1 });
       });
 
+      it("stand in the order of their key, those too that were never anything else", async () => {
+        const failure = { cause: "not JSON", attempts: 1 };
+        await send("a1");
+        await messaging.sendDead("q", keyed("a2"), failure);
+        await messaging.sendDead("q", keyed("a3"), failure);
+        await send("a4");
+        const [second, third] = (await messaging.deadLetters.list({ order: "oldest-first", limit: 10 })).items;
+        // Its turn has not come: a1 is there, and then a2.
+        expect(await messaging.deadLetters.redrive(third?.id ?? "")).toBe("done");
+        const [first, ...others] = await receive();
+        expect([first?.id, others]).toEqual(["a1", []]);
+        expect(await messaging.acknowledge(first as Delivery)).toBe(true);
+        expect(await receive()).toEqual([]);
+        expect(await messaging.deadLetters.redrive(second?.id ?? "")).toBe("done");
+        for (const id of ["a2", "a3", "a4"]) {
+          const delivery = await receiveOne();
+          expect(delivery.id).toBe(id);
+          expect(await messaging.acknowledge(delivery)).toBe(true);
+        }
+      });
+
       it("tell the message, the cause, the attempts, the times and the trace", async () => {
         const headers = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", other: "1" };
         await messaging.send("q", [message("a1", { key: "a", headers })]);

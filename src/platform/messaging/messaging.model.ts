@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { MessagingUnderTest } from "./messaging.contract.ts";
-import type { Delivery, Messaging } from "./port.ts";
+import type { Delivery, Messaging, OutgoingMessage } from "./port.ts";
 import { message, numbers, queueOf } from "./samples.ts";
 
 const attemptsMax = 4;
@@ -10,6 +10,7 @@ const leaseMs = 1000;
 
 type Step =
   | { readonly do: "send"; readonly ids: readonly number[]; readonly delayMs: number }
+  | { readonly do: "sendDead"; readonly id: number }
   | { readonly do: "receive"; readonly max: number }
   | {
       readonly do: "answer";
@@ -29,6 +30,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       delayMs: fc.constantFrom(0, 0, 0, 300),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("sendDead" as const), id: fc.nat(40) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("receive" as const), max: fc.integer({ min: 1, max: 5 }) }) },
   {
     weight: 8,
@@ -103,6 +105,8 @@ class Comparison {
     switch (step.do) {
       case "send":
         return this.#send(step.ids, step.delayMs);
+      case "sendDead":
+        return this.#sendDead(step.id);
       case "receive":
         await this.#receive(step.max);
         return;
@@ -132,15 +136,20 @@ class Comparison {
   }
 
   async #send(ids: readonly number[], delayMs: number): Promise<void> {
-    const messages = ids.map((n) => {
-      const key = keyOf(n);
-      return message(`m${n}`, { delayMs, ...(key !== undefined && { key }) });
-    });
+    const messages = ids.map((n) => messageOf(n, delayMs));
     await this.#messaging.send("q", messages);
-    for (const { id, key } of messages) {
-      if (this.#sent.some((known) => known.id === id)) continue;
-      this.#sent.push({ id, key, state: "waiting", due: this.#now + delayMs, attempts: 0, delivery: undefined });
-    }
+    for (const { id, key } of messages) this.#learn(id, key, "waiting", this.#now + delayMs);
+  }
+
+  async #sendDead(n: number): Promise<void> {
+    const { id, key } = messageOf(n, 0);
+    await this.#messaging.sendDead("q", messageOf(n, 0), { cause: "given up elsewhere", attempts: 3 });
+    this.#learn(id, key, "dead", this.#now);
+  }
+
+  #learn(id: string, key: string | undefined, state: Known["state"], due: number): void {
+    if (this.#sent.some((known) => known.id === id)) return;
+    this.#sent.push({ id, key, state, due, attempts: 0, delivery: undefined });
   }
 
   async #receive(max: number): Promise<readonly Delivery[]> {
@@ -282,6 +291,11 @@ class Comparison {
 }
 
 const keys = ["a", "b", "c"];
+
+function messageOf(n: number, delayMs: number): OutgoingMessage {
+  const key = keyOf(n);
+  return message(`m${n}`, { delayMs, ...(key !== undefined && { key }) });
+}
 
 function keyOf(n: number): string | undefined {
   return n % 4 === 3 ? undefined : keys[n % 4];

@@ -33,8 +33,10 @@ export class DeadTable {
     this.#records = Number(this.#sql.countRecords.get()?.["n"]);
   }
 
-  hasKey(queue: number, key: string): boolean {
-    return this.#sql.hasKey.get(queue, key) !== undefined;
+  /** The place of the first one of a key. */
+  firstOfKey(queue: number, key: string): number | undefined {
+    const place = this.#sql.firstOfKey.get(queue, key)?.["place"];
+    return place === undefined ? undefined : Number(place);
   }
 
   add(queue: number, message: MessageRow, number: number, cause: string, now: Instant): void {
@@ -135,7 +137,9 @@ export class DeadTable {
 function prepareAll(database: DatabaseSync) {
   const prepare = (sql: string) => database.prepare(sql);
   return {
-    hasKey: prepare("SELECT 1 FROM dead INDEXED BY dead_key WHERE queue = ? AND key = ? LIMIT 1"),
+    firstOfKey: prepare(
+      "SELECT place FROM dead INDEXED BY dead_key WHERE queue = ? AND key = ? ORDER BY place LIMIT 1",
+    ),
     add: prepare("INSERT INTO dead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     newest: prepare("SELECT * FROM dead WHERE number < ? ORDER BY number DESC LIMIT ?"),
     oldest: prepare("SELECT * FROM dead WHERE number > ? ORDER BY number LIMIT ?"),

@@ -70,18 +70,15 @@ export class MessageTable {
     this.#sql.forgetAll.run(queue);
   }
 
-  hasKey(queue: number, key: string): boolean {
-    return this.#sql.hasKey.get(queue, key) !== undefined;
-  }
-
   add(queue: QueueRow, { id, key, body, headers }: OutgoingMessage, { now, notBefore, due }: Times): void {
     this.#sql.addContent.run(queue.next, headers === undefined ? "" : JSON.stringify(headers), body);
     this.#sql.add.run(queue.next, queue.number, id, key ?? null, due ?? null, notBefore, now, 0, "");
   }
 
-  /** Puts a dead letter's message back to its place, before those of its key behind it. */
-  addAgain({ place, queue, id, key, sentAt, redrives, causes }: DeadRow, now: Instant): void {
-    this.#sql.add.run(place, queue, id, key ?? null, now, now, sentAt, redrives + 1, JSON.stringify(causes));
+  /** Puts a dead letter's message back to its place, before those of its key behind it; due at once, or behind others. */
+  addAgain({ place, queue, id, key, sentAt, redrives, causes }: DeadRow, isBehind: boolean, now: Instant): void {
+    const due = isBehind ? null : now;
+    this.#sql.add.run(place, queue, id, key ?? null, due, now, sentAt, redrives + 1, JSON.stringify(causes));
   }
 
   due(queue: number, now: Instant, max: number): MessageRow[] {
@@ -125,9 +122,15 @@ export class MessageTable {
     this.#sql.removeContent.run(place);
   }
 
-  promote(queue: number, key: string): void {
+  /** The place of the first one of a key. */
+  firstOfKey(queue: number, key: string): number | undefined {
     const place = this.#sql.firstOfKey.get(queue, key)?.["place"];
-    if (place !== undefined) this.#sql.promote.run(Number(place));
+    return place === undefined ? undefined : Number(place);
+  }
+
+  /** Lets one be given out that has waited behind others of its key. */
+  promote(place: number): void {
+    this.#sql.promote.run(place);
   }
 
   oldestSentAt(from: number, to: number): Instant | undefined {
@@ -153,7 +156,6 @@ function prepareAll(database: DatabaseSync) {
     isThere: prepare("SELECT 1 FROM content WHERE place = ?"),
     forget: prepare("DELETE FROM known WHERE queue = ? AND id = ?"),
     keepKnown: prepare("UPDATE known SET until = ? WHERE queue = ? AND id = ?"),
-    hasKey: prepare("SELECT 1 FROM message INDEXED BY message_key WHERE queue = ? AND key = ? LIMIT 1"),
     addContent: prepare("INSERT INTO content (place, headers, body) VALUES (?, ?, ?)"),
     add: prepare(
       `INSERT INTO message (place, queue, id, key, due, notBefore, token, attempts, sentAt, firstAt, redrives, causes)
@@ -181,7 +183,7 @@ function prepareAll(database: DatabaseSync) {
     firstOfKey: prepare(
       "SELECT place FROM message INDEXED BY message_key WHERE queue = ? AND key = ? ORDER BY place LIMIT 1",
     ),
-    promote: prepare("UPDATE message SET due = notBefore WHERE place = ?"),
+    promote: prepare("UPDATE message SET due = notBefore WHERE place = ? AND due IS NULL"),
     oldest: prepare("SELECT sentAt FROM message WHERE place >= ? AND place < ? ORDER BY place LIMIT 1"),
   };
 }

@@ -106,8 +106,7 @@ export class SqliteBook implements QueueBook {
     if (this.#messages.isKnown(row.number, id, now)) return;
     this.#messages.learn(row.number, id, row.next, now + row.settings.deduplicationMs);
     const notBefore = now + delayMs;
-    const isBehind =
-      key !== undefined && (this.#messages.hasKey(row.number, key) || this.#dead.hasKey(row.number, key));
+    const isBehind = this.#firstOfKey(row, key) !== undefined;
     this.#messages.add(row, message, { notBefore, due: isBehind ? undefined : notBefore, now });
     row.next += 1;
     row.waiting += 1;
@@ -219,7 +218,7 @@ export class SqliteBook implements QueueBook {
     if (dead === undefined) return this.#outcomeOfGone(id);
     const row = this.#queues.get(this.#queues.nameOf(dead.queue));
     this.#dead.end(dead, row.settings.name, "redriven", undefined, now);
-    this.#messages.addAgain(dead, now);
+    this.#messages.addAgain(dead, (this.#firstOfKey(row, dead.key) ?? dead.place) < dead.place, now);
     row.dead -= 1;
     row.waiting += 1;
     this.#queues.changed(row);
@@ -286,9 +285,18 @@ export class SqliteBook implements QueueBook {
     this.#queues.changed(row);
   }
 
-  /** Lets the next message of a key be given out, now that the one before it is gone. */
+  /** Lets the next message of a key be given out, now that the one before it is gone; a dead letter holds it up. */
   #promote(row: QueueRow, key: string | undefined): void {
-    if (key !== undefined) this.#messages.promote(row.number, key);
+    const first = this.#firstOfKey(row, key);
+    if (first !== undefined) this.#messages.promote(first);
+  }
+
+  /** The place of the first message of a key, be it waiting, leased or dead. */
+  #firstOfKey({ number }: QueueRow, key: string | undefined): number | undefined {
+    if (key === undefined) return undefined;
+    const places = [this.#messages.firstOfKey(number, key), this.#dead.firstOfKey(number, key)];
+    const first = Math.min(...places.map((place) => place ?? Number.POSITIVE_INFINITY));
+    return Number.isFinite(first) ? first : undefined;
   }
 
   #outcomeOfGone(id: string): DeadLetterOutcome {
