@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DerivedDocument, RecordedUnit, Sequence } from "../storage/index.ts";
+import { type DerivedDocument, familyTag, type RecordedUnit, type Sequence, type Tagging } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
 import { type Consumer, ConsumerHost } from "./index.ts";
 
@@ -30,16 +30,17 @@ class Counter implements Consumer {
   }
 }
 
-const versions = new WeakMap<MemoryStorage, number>();
+const versions = new WeakMap<MemoryStorage, Map<string, number>>();
 
-async function append(storage: MemoryStorage, units: number): Promise<void> {
-  const from = versions.get(storage) ?? 0;
-  versions.set(storage, from + units);
+async function append(storage: MemoryStorage, units: number, stream = "a"): Promise<void> {
+  const known = versions.get(storage) ?? new Map<string, number>();
+  const from = known.get(stream) ?? 0;
+  versions.set(storage, known.set(stream, from + units));
   await storage.append(
     Array.from({ length: units }, (_, index) => ({
-      meta: { command: `c${from + index}`, recordedAt: 1000, actor: "test" },
-      expected: [{ stream: "a", version: from + index }],
-      events: [{ stream: "a", type: "Something", schema: 1, data: {} }],
+      meta: { command: `${stream}${from + index}`, recordedAt: 1000, actor: "test" },
+      expected: [{ stream, version: from + index }],
+      events: [{ stream, type: "Something", schema: 1, data: {} }],
     })),
   );
 }
@@ -59,6 +60,89 @@ describe("consumers", () => {
     expect(counter.seen).toEqual(upTo(5013));
     expect(host.position()).toBe(5013);
     host.stop();
+  });
+
+  describe("of one family of streams", () => {
+    const family = "rare";
+    const families: Tagging = {
+      version: 1,
+      families: new Set([family]),
+      of: ({ events }) => (events[0]?.stream.startsWith(`${family}-`) ? [familyTag(family)] : []),
+    };
+    class Rare extends Counter {
+      readonly family = family;
+      override apply(unit: RecordedUnit): void {
+        if (unit.events[0]?.stream.startsWith(`${family}-`)) super.apply(unit);
+      }
+    }
+    /** Counts the events that are read from the log. */
+    class ReadStorage extends MemoryStorage {
+      read = 0;
+      override async readLog(after: Sequence, limit: number) {
+        const units = await super.readLog(after, limit);
+        this.read += units.reduce((sum, { events }) => sum + events.length, 0);
+        return units;
+      }
+    }
+    const fill = async (storage: MemoryStorage) => {
+      for (let round = 0; round < 3; round += 1) {
+        await append(storage, 1000);
+        await append(storage, 2, `${family}-${round}`);
+      }
+    };
+    const rareOnes = [1001, 1002, 2003, 2004, 3005, 3006];
+
+    it("read nothing else to catch up, and miss nothing that comes meanwhile or later", async () => {
+      const storage = new ReadStorage({ tagging: families });
+      await fill(storage);
+      const rare = new Rare("rare");
+      const host = new ConsumerHost(storage);
+      const starting = host.start([rare]);
+      await append(storage, 5);
+      await append(storage, 1, `${family}-late`);
+      await starting;
+      await append(storage, 1, `${family}-later`);
+      expect(rare.seen).toEqual([...rareOnes, 3012, 3013]);
+      expect(host.position()).toBe(3013);
+      expect(storage.read).toBeLessThanOrEqual(rareOnes.length + 6);
+      host.stop();
+    });
+
+    it("go on from their checkpoint", async () => {
+      const storage = new ReadStorage({ tagging: families });
+      await fill(storage);
+      const first = new ConsumerHost(storage);
+      await first.start([new Rare("rare")]);
+      first.stop();
+      await append(storage, 500);
+      await append(storage, 1, `${family}-new`);
+      const rare = new Rare("rare");
+      const second = new ConsumerHost(storage);
+      await second.start([rare, new Counter("another")]);
+      expect([rare.loaded, rare.seen]).toEqual([rareOnes.length, [3507]]);
+      second.stop();
+    });
+
+    it("stop at one that they can't take, and are told of as failed", async () => {
+      const storage = new ReadStorage({ tagging: families });
+      await fill(storage);
+      const rare = new Rare("rare");
+      rare.failsAt = 2003;
+      const host = new ConsumerHost(storage);
+      await host.start([rare]);
+      expect([rare.seen, host.failures()]).toEqual([[1001, 1002], ["rare"]]);
+      host.stop();
+    });
+
+    it("read the whole log where the store does not know their family", async () => {
+      const storage = new ReadStorage();
+      await fill(storage);
+      const rare = new Rare("rare");
+      const host = new ConsumerHost(storage);
+      await host.start([rare]);
+      expect([rare.seen, storage.read]).toEqual([rareOnes, 3006]);
+      host.stop();
+    });
   });
 
   it("go on from their checkpoint, on top of what was kept with it", async () => {

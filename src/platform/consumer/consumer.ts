@@ -1,4 +1,11 @@
-import type { DerivedChanges, DerivedDocument, RecordedUnit, Sequence, Storage } from "../storage/index.ts";
+import {
+  type DerivedChanges,
+  type DerivedDocument,
+  familyTag,
+  type RecordedUnit,
+  type Sequence,
+  type Storage,
+} from "../storage/index.ts";
 import { systemTimers, type Timers } from "../timers/index.ts";
 
 /**
@@ -10,6 +17,11 @@ import { systemTimers, type Timers } from "../timers/index.ts";
  */
 export interface Consumer {
   readonly name: string;
+  /**
+   * The family of streams that is all it looks at, if there is one. Where the store finds units by their family, what was
+   * missed is found without the rest of the log, and the consumer is not shown that.
+   */
+  readonly family?: string;
   /** Called before the first unit, with the documents of the last commit. */
   load(documents: Iterable<DerivedDocument>): void;
   apply(unit: RecordedUnit): void;
@@ -39,6 +51,7 @@ interface Follower {
 /** Milliseconds between attempts to commit while the store takes nothing. */
 const commitAgainMs = 1000;
 const catchUpEvents = 2000;
+const placesAtOnce = 1000;
 const scanDocuments = 5000;
 
 /**
@@ -73,6 +86,7 @@ export class ConsumerHost {
       this.#committed.set(consumer.name, applied);
     }
     this.#unsubscribe = this.#storage.subscribe((units) => this.#receive(units));
+    for (const follower of this.#followers) await this.#findMissed(follower);
     while (this.position() < this.#storage.head()) {
       const units = await this.#storage.readLog(this.position(), catchUpEvents);
       if (units.length === 0) break;
@@ -81,6 +95,27 @@ export class ConsumerHost {
     }
     this.#tryCommit();
     this.#commitLater(0);
+  }
+
+  /** Brings a consumer of one family of streams up to the present by what the store finds of it, if it can. */
+  async #findMissed(follower: Follower): Promise<void> {
+    const { family = "" } = follower.consumer;
+    if (this.#storage.tagging.families?.has(family) !== true) return;
+    const head = this.#storage.head();
+    const missed: Sequence[] = [];
+    for (let before = head + 1; before > follower.applied + 1; ) {
+      const places = await this.#storage.findTagged(familyTag(family), before, placesAtOnce);
+      for (const place of places) if (place > follower.applied) missed.push(place);
+      before = places.length < placesAtOnce ? 0 : (places.at(-1) ?? 0);
+    }
+    for (const place of missed.reverse()) {
+      const units = await this.#storage.readLog(place - 1, 1);
+      follower.applied = place - 1;
+      this.#feed(follower, units);
+      if (follower.failed) return;
+    }
+    // What is appended meanwhile comes after a gap, and is left for the catching up that follows.
+    follower.applied = Math.max(follower.applied, head);
   }
 
   /** How far every consumer has come. */

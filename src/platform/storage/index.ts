@@ -30,4 +30,4 @@ export type {
   Turn,
   UnitMeta,
 } from "./port.ts";
-export { noTags } from "./port.ts";
+export { familyTag, noTags } from "./port.ts";

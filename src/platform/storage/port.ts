@@ -328,6 +328,13 @@ export interface Tagging {
   readonly version: number;
   /** The tags of a unit, each once. From the unit alone, so that they can be derived again; must not throw. */
   of(unit: RecordedUnit): readonly string[];
+  /** Families of streams (the name up to the first `-`) each unit of which has the tag `familyTag`. */
+  readonly families?: ReadonlySet<string>;
+}
+
+/** The tag of all units of a family of streams. */
+export function familyTag(family: string): string {
+  return `family:${family}`;
 }
 
 export const noTags: Tagging = { version: 0, of: () => [] };

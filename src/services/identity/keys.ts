@@ -22,7 +22,8 @@ export interface Key extends KeyCreated {
   readonly version: number;
 }
 
-const streamPrefix = "key-";
+const family = "key";
+const streamPrefix = `${family}-`;
 
 export function keyStream(id: string): string {
   return streamPrefix + id;
@@ -34,6 +35,7 @@ export function keyStream(id: string): string {
  */
 export class Keys implements Consumer {
   readonly name = "identity";
+  readonly family = family;
   readonly #byId = new Map<string, Key>();
   readonly #credentialsByHash = new Map<string, Credential>();
   readonly #credentialsById = new Map<string, Credential>();

@@ -2,7 +2,8 @@ import type { Consumer } from "../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedUnit } from "../../platform/storage/index.ts";
 import { evolve, type Webhook, type WebhookEvent } from "./domain/index.ts";
 
-const streamPrefix = "webhook-";
+const family = "webhook";
+const streamPrefix = `${family}-`;
 
 export function webhookStream(id: string): string {
   return streamPrefix + id;
@@ -11,6 +12,7 @@ export function webhookStream(id: string): string {
 /** The webhooks there are, in memory: a consumer of the log. */
 export class Webhooks implements Consumer {
   readonly name = "relay";
+  readonly family = family;
   readonly #byId = new Map<string, Webhook>();
   readonly #changed = new Set<string>();
   readonly #onEvent: (id: string, type: WebhookEvent["type"]) => void;

@@ -1,6 +1,12 @@
 /** Lists of reservations, newest first: found in the log by their tags, or among those that are open. */
 import type { Instant } from "../../../kernel/index.ts";
-import type { RecordedEvent, Sequence, Storage, Tagging } from "../../../platform/storage/index.ts";
+import {
+  familyTag,
+  type RecordedEvent,
+  type Sequence,
+  type Storage,
+  type Tagging,
+} from "../../../platform/storage/index.ts";
 import {
   evolveReservation,
   isOpen,
@@ -46,12 +52,18 @@ const tagOf = {
 /** Jobs of EPCIS capture, which the intake appends: all, and those of one credential. */
 export const captureTags = { any: "capture", of: (actor: string) => `capture-of:${actor}` } as const;
 
+/** Few events among many, of other services: each is found by its family, by who follows nothing else. */
+const families = new Map(["key", "webhook", "reconciliation"].map((family) => [family, [familyTag(family)]]));
+
 /** What units of the log are found by. */
 export const inventoryTagging: Tagging = {
-  version: 2,
+  version: 3,
+  families: new Set(families.keys()),
   of({ events, meta }) {
     let tags: readonly string[] = none;
     for (const event of events) {
+      const family = families.get(event.stream.slice(0, event.stream.indexOf("-")));
+      if (family !== undefined) return family;
       if (event.type === "CaptureAccepted") return [captureTags.any, captureTags.of(meta.actor)];
       // A unit places or amends one reservation.
       if (event.stream.startsWith("reservation-")) tags = tagsOf(event as unknown as ReservationEvent);

@@ -3,7 +3,8 @@ import type { Consumer } from "../../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedEvent, RecordedUnit } from "../../../platform/storage/index.ts";
 import { type AccuracyPoint, evolveRun, type Run, type RunEvent } from "../domain/reconciliation/index.ts";
 
-const streamPrefix = "reconciliation-";
+const family = "reconciliation";
+const streamPrefix = `${family}-`;
 
 export function runStream(id: string): string {
   return streamPrefix + id;
@@ -23,6 +24,7 @@ type KeptRun = Run & { readonly order: number };
  */
 export class ReconciliationHistory implements Consumer {
   readonly name = "reconciliations";
+  readonly family = family;
   /** Oldest first. */
   readonly #runs = new Map<string, KeptRun>();
   readonly #points = new Map<string, readonly AccuracyPoint[]>();
