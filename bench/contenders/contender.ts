@@ -4,6 +4,8 @@ export interface Contender {
   prepare(skus: readonly string[], units: number): Promise<void>;
   /** Takes one unit; true once it is taken and, where the contender is durable, on disk; false when there is none. */
   reserve(sku: string, id: string): Promise<boolean>;
+  /** Takes one unit of each of several skus, or nothing, if it can. */
+  reserveCart?(skus: readonly string[], id: string): Promise<boolean>;
   /** Bytes that its log has taken by now, if it tells. */
   logBytes?(): Promise<number>;
   close(): Promise<void>;
