@@ -109,10 +109,21 @@ function main(): void {
 
   const rows = [0.1, 1, 2].flatMap((syncMs) =>
     [4000, 8000, 16_000, 24_000, 32_000].map((perSecond) => {
-      const { perSecond: done, p50Ms, p99Ms, units } = simulateLock({ processes: 4, syncMs, perSecond, seconds: 20 }, random);
+      const {
+        perSecond: done,
+        p50Ms,
+        p99Ms,
+        units,
+      } = simulateLock({ processes: 4, syncMs, perSecond, seconds: 20 }, random);
       const keepsUp = done > perSecond * 0.97;
       const waits = keepsUp ? [p50Ms.toFixed(1), p99Ms.toFixed(1)] : ["–", "falls behind"];
-      return [syncMs, perSecond.toLocaleString("en"), Math.round(done).toLocaleString("en"), units.toFixed(0), ...waits];
+      return [
+        syncMs,
+        perSecond.toLocaleString("en"),
+        Math.round(done).toLocaleString("en"),
+        units.toFixed(0),
+        ...waits,
+      ];
     }),
   );
   table(["sync ms", "asked a second", "done", "units an append", "wait p50 ms", "p99 ms"], rows);
@@ -120,7 +131,9 @@ function main(): void {
   const shards = [8, 16, 32, 64];
   const loads = [0.02, 0.1].flatMap((largest) =>
     shards.map((count) => {
-      const runs = Array.from({ length: 200 }, () => fullest(locationsOf(wanted.locations, 0.5, largest), count, random));
+      const runs = Array.from({ length: 200 }, () =>
+        fullest(locationsOf(wanted.locations, 0.5, largest), count, random),
+      );
       const hashed = runs.map(({ byHash }) => byHash).sort((one, other) => one - other);
       const at = (share: number) => (hashed[Math.floor(hashed.length * share)] ?? Number.NaN).toFixed(2);
       return [`${largest * 100} %`, count, at(0.5), at(0.95), (runs[0]?.bySize ?? Number.NaN).toFixed(2)];

@@ -40,6 +40,17 @@ export interface ContenderSpec {
 export const plenty = 1_000_000_000;
 export const location = "here";
 
+/** A receipt of plenty, as a fact that Larder takes. */
+export function received(number: number, sku: string) {
+  return {
+    specversion: "1.0",
+    source: "bench",
+    id: `fact-${number}`,
+    type: "larder.stock.received.v1",
+    data: { sku, location, quantity: 1_000_000 },
+  };
+}
+
 const openers: Readonly<Record<ContenderSpec["kind"], (spec: ContenderSpec) => Promise<Contender>>> = {
   larder: async (spec) => (await import("./larder.ts")).openOnSqlite(spec),
   "larder-memory": async () => (await import("./larder.ts")).openInMemory(),
