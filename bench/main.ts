@@ -44,7 +44,7 @@ if (values.list) {
   console.error(`There is no such benchmark, or no such number of rounds; --list tells their names.`);
   process.exitCode = 1;
 } else {
-  installPeers();
+  if (chosen.some(({ hasPeers }) => hasPeers)) installPeers();
   tidyUp();
   const results: Result[] = [];
   const secondsMax = values.large ? Number.POSITIVE_INFINITY : isQuick ? 100 : (640 * rounds) / 3;

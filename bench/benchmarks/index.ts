@@ -3,10 +3,12 @@ import { availability } from "./availability.ts";
 import { expiry } from "./expiry.ts";
 import { facts } from "./facts.ts";
 import { growth } from "./growth.ts";
-import { lag } from "./lag.ts";
+import { lag, lagAcross } from "./lag.ts";
 import { reserve } from "./reserve.ts";
 import { reserveHttp } from "./reserve-http.ts";
 import { reservePostgres, reservePostgresSlowDisk } from "./reserve-postgres.ts";
+import { severalPostgres } from "./several-postgres.ts";
+import { sizePostgres } from "./size-postgres.ts";
 import { slowDisk } from "./slow-disk.ts";
 import { start } from "./start.ts";
 import { storage } from "./storage.ts";
@@ -17,14 +19,17 @@ export const benchmarks: readonly Benchmark[] = [
   reserve,
   reserveHttp,
   reservePostgres,
+  severalPostgres,
   slowDisk,
   reservePostgresSlowDisk,
   facts,
   availability,
   start,
   lag,
+  lagAcross,
   growth,
   expiry,
   storage,
   syncWriters,
+  sizePostgres,
 ];

@@ -16,6 +16,7 @@ ${hasWrk ? "wrk with one thread" : "a client of our own on bare sockets"}. Larde
 same route, check of the key, schema and answer as Larder's; so does the bare server, which answers a constant of the
 same size and is the ceiling. PostgreSQL has a pool of 16 there, which serves a hot row better than one of 64. The fixed
 rate is 1,000 arrivals a second on one sku, latencies from the moment that each was due.`,
+  hasPeers: true,
   run: (settings) => withDatabases(settings, compare),
 };
 

@@ -3,18 +3,15 @@ import type { Benchmark, Settings } from "../harness/benchmark.ts";
 import { type Contestant, contest, type Outcome, runHead, runRows, type Shape, syncNote } from "../harness/contest.ts";
 import { inProcess } from "../harness/in-process.ts";
 import type { Section, Target } from "../harness/report.ts";
-import { severalProcesses } from "../harness/several.ts";
 import { slowSync } from "../harness/slow-sync.ts";
 import { type Databases, joining, withDatabases } from "./reserve.ts";
 
-const method = `As in process, with Larder itself on the PostgreSQL that its peers use: by one process, and by two and four
-that share the log. Several processes ask for one sku together in a hot run, and each for its own share of 10,000 in a
-spread run.`;
+const method = `As in process, with Larder itself on the PostgreSQL that its peers use, by one process.`;
 const peer = "PostgreSQL, statement, pool of 64";
 
 export const reservePostgres: Benchmark = {
   name: "postgres",
-  title: "Reserving on PostgreSQL, by one and by several processes",
+  title: "Reserving on PostgreSQL",
   secondsMax: 90,
   method,
   run: (settings) => withDatabases(settings, compare),
@@ -38,26 +35,19 @@ async function compare({ postgres, folder }: Databases, settings: Settings): Pro
   const notes: string[] = [];
   const contestants: Contestant[] = [];
   if (postgres === undefined) return { tables: [], targets: targets(undefined) };
-  const specOf = (database: string, process: number) =>
-    ({ kind: "larder-postgres", database, folder: join(folder, `${database}-${process}`) }) as const;
+  const spec = { kind: "larder-postgres", database: "one", folder: join(folder, "one") } as const;
   const enter = async (name: string, opening: Promise<Contestant>) =>
     void contestants.push(...(await joining(name, opening, settings, notes)));
   try {
     const callers = settings.isQuick ? [64] : [16, 64, 256];
-    await enter(one, inProcess(one, specOf("one", 0), { callers, spreadSkus, database: postgres }, settings));
+    await enter(one, inProcess(one, spec, { callers, spreadSkus, database: postgres }, settings));
     const pool = { kind: "postgres", style: "statement", pool: 64 } as const;
     await enter(peer, inProcess(peer, pool, { callers: [64], spreadSkus, database: postgres }, settings));
-    for (const count of settings.isQuick ? [2] : [2, 4]) {
-      const name = `Larder on PostgreSQL, ${count} processes`;
-      const specs = Array.from({ length: count }, (_, process) => specOf(`of-${count}`, process));
-      const options = { callers: [64], spreadSkus, database: postgres };
-      await enter(name, severalProcesses(name, specs, options, settings));
-    }
     const outcome = await contest(contestants, settings);
     return {
       tables: [
         {
-          title: "Reservations a second; callers are those of each process",
+          title: "Reservations a second",
           head: runHead,
           rows: runRows(contestants, outcome),
         },
@@ -71,7 +61,7 @@ async function compare({ postgres, folder }: Databases, settings: Settings): Pro
   }
 }
 
-const one = "Larder on PostgreSQL, 1 process";
+const one = "Larder on PostgreSQL";
 const spreadSkus = 10_000;
 
 function targets(outcome: Outcome | undefined): Target[] {

@@ -25,6 +25,7 @@ socket, and by pgbench; Redis by a Lua script, with \`appendfsync always\`; Medu
 packages. Each contestant is a process of its own; they take turns, round after round, a quarter of each load being
 warm-up. Ratios are taken within a round. The CPU of a contestant's process, callers and library or driver together, stands
 under *server*.`,
+  hasPeers: true,
   run: (settings) => withDatabases(settings, compare),
 };
 

@@ -1,9 +1,10 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { received } from "../contenders/contender.ts";
 import type { Benchmark, Settings } from "../harness/benchmark.ts";
 import { Child } from "../harness/child.ts";
-import { ask, serveLarder } from "../harness/over-http.ts";
+import { ask, postFacts, serveLarder } from "../harness/over-http.ts";
 import type { Section, Target } from "../harness/report.ts";
 import { type Spread, short, shortSpread, spread } from "../harness/stats.ts";
 import { residentBytes } from "../harness/usage.ts";
@@ -14,14 +15,17 @@ export const start: Benchmark = {
   title: "Starting on a long log",
   secondsMax: 80,
   method: `From the start of the process \`larder serve\` until it has answered \`GET /v1/stock/{sku}\`: after a clean stop,
-after kill -9 amid 50,000 more facts, and with everything derived thrown away, so that the whole log is replayed. The
-log holds receipts over 10,000 skus, 10^5 and 10^6 of them (with \`--large\` 10^7). It is recorded by the inventory alone, so at the first
-start, and after the kill, those who follow the log for webhooks, sync and reconciliation read all that is new to them, each by itself: the
-longest of the first column, and more after a kill than a server of its own would take.`,
+after kill -9 of a server while it records more over HTTP, as fast as it can, 50,000 of them by then, and with everything derived thrown
+away, so that the whole log is replayed. The log holds receipts over 10,000 skus, 10^5 and 10^6 of them (with \`--large\` 10^7). It is
+recorded by the inventory alone, so at the first start those who follow the log for webhooks, sync and reconciliation read all of it:
+the longest of the first column.`,
   run,
 };
 
 const million = 1_000_000;
+const skus = 10_000;
+/** Facts of a request. */
+const batch = 1000;
 
 async function run(settings: Settings): Promise<Section> {
   const sizes = settings.isQuick ? [20_000] : [100_000, million, ...(settings.isLarge ? [10_000_000] : [])];
@@ -36,12 +40,10 @@ async function run(settings: Settings): Promise<Section> {
         notes.push(`${size.toLocaleString("en")} events were left out: the time was over.`);
         break;
       }
-      await record(folder, events, size - events, false);
+      await record(folder, events, size - events);
       events = size;
       const clean = await starts(folder, settings.isQuick ? 1 : 3);
-      const more = settings.isQuick ? 5000 : 50_000;
-      await record(folder, events, more, true);
-      events += more;
+      events += await killAfter(folder, events, settings.isQuick ? 5000 : 50_000);
       const [killed] = await starts(folder, 1);
       for (const name of readdirSync(folder)) if (name.startsWith("derived.db")) rmSync(join(folder, name));
       const [replayed] = await starts(folder, 1);
@@ -78,16 +80,46 @@ async function run(settings: Settings): Promise<Section> {
   return { tables: [{ title: "Until the first answer", head, rows }], targets, notes };
 }
 
-async function record(folder: string, from: number, count: number, isKilled: boolean): Promise<void> {
+async function record(folder: string, from: number, count: number): Promise<void> {
   const child = new Child("inventory.ts");
   try {
     await child.call("open", { folder });
-    const recording: Recording = { from, count, skus: 10_000, sku: "sku-" };
+    const recording: Recording = { from, count, skus, sku: "sku-" };
     await child.call("record", recording, 900_000);
-    if (isKilled) await child.call("die").catch(() => undefined);
   } finally {
     await child.stop();
   }
+}
+
+/** Kills a server that takes facts once it has taken `count`, with more on their way; tells how many were acknowledged. */
+async function killAfter(data: string, from: number, count: number): Promise<number> {
+  const server = await serveLarder({ data });
+  let [sent, acknowledged, isDead] = [0, 0, false];
+  const caller = async () => {
+    while (!isDead) {
+      const first = from + sent;
+      sent += batch;
+      const facts = Array.from({ length: batch }, (_fact, index) =>
+        received(first + index, `sku-${(first + index) % skus}`),
+      );
+      try {
+        await postFacts(server.url, facts);
+      } catch (error) {
+        if (isDead) return;
+        throw error;
+      }
+      acknowledged += batch;
+      if (acknowledged < count || isDead) continue;
+      isDead = true;
+      process.kill(server.pid, "SIGKILL");
+    }
+  };
+  try {
+    await Promise.all([caller(), caller(), caller()]);
+  } finally {
+    await server.stop();
+  }
+  return acknowledged;
 }
 
 async function starts(data: string, times: number) {

@@ -4,6 +4,8 @@ export interface Contender {
   prepare(skus: readonly string[], units: number): Promise<void>;
   /** Takes one unit; true once it is taken and, where the contender is durable, on disk; false when there is none. */
   reserve(sku: string, id: string): Promise<boolean>;
+  /** Takes one unit of each of several skus, or nothing, if it can. */
+  reserveCart?(skus: readonly string[], id: string): Promise<boolean>;
   /** Bytes that its log has taken by now, if it tells. */
   logBytes?(): Promise<number>;
   close(): Promise<void>;
@@ -37,6 +39,17 @@ export interface ContenderSpec {
 
 export const plenty = 1_000_000_000;
 export const location = "here";
+
+/** A receipt of plenty, as a fact that Larder takes. */
+export function received(number: number, sku: string) {
+  return {
+    specversion: "1.0",
+    source: "bench",
+    id: `fact-${number}`,
+    type: "larder.stock.received.v1",
+    data: { sku, location, quantity: 1_000_000 },
+  };
+}
 
 const openers: Readonly<Record<ContenderSpec["kind"], (spec: ContenderSpec) => Promise<Contender>>> = {
   larder: async (spec) => (await import("./larder.ts")).openOnSqlite(spec),

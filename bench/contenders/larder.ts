@@ -45,6 +45,12 @@ async function openOn(storage: Storage): Promise<Contender> {
     return `bench-${process}-${ids}`;
   };
   const inventory = await startInventory({ storage, clock: Date.now, randomId });
+  const reserveCart = async (skus: readonly string[], id: string) => {
+    const outcome = await inventory.reserve({ id, lines: skus.map((sku) => ({ sku, location, quantity: 1 })) }, caller);
+    if (outcome.ok) return true;
+    if (outcome.rejection.code === "insufficient-stock") return false;
+    throw new Error(outcome.rejection.detail);
+  };
   return {
     async prepare(skus, units) {
       for (let from = 0; from < skus.length; from += 1000) {
@@ -59,12 +65,8 @@ async function openOn(storage: Storage): Promise<Contender> {
         if (rejected[0] !== undefined) throw new Error(rejected[0].detail);
       }
     },
-    async reserve(sku, id) {
-      const outcome = await inventory.reserve({ id, lines: [{ sku, location, quantity: 1 }] }, caller);
-      if (outcome.ok) return true;
-      if (outcome.rejection.code === "insufficient-stock") return false;
-      throw new Error(outcome.rejection.detail);
-    },
+    reserve: (sku, id) => reserveCart([sku], id),
+    reserveCart,
     logBytes: async () => storage.stats().logBytes,
     async close() {
       await inventory.stop();

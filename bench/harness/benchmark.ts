@@ -27,5 +27,7 @@ export interface Benchmark {
   readonly secondsMax: number;
   /** Left out unless it is named: it answers a question that was decided, or takes long. */
   readonly isExtra?: boolean;
+  /** Takes on peers whose packages install themselves into `bench/`. */
+  readonly hasPeers?: boolean;
   run(settings: Settings): Promise<Section>;
 }

@@ -2,69 +2,71 @@ import { type ContenderSpec, plenty } from "../contenders/contender.ts";
 import type { CallerRun } from "../processes/caller.ts";
 import type { Settings } from "./benchmark.ts";
 import { Child } from "./child.ts";
-import type { Contestant, Run } from "./contest.ts";
+import type { Run } from "./contest.ts";
 import type { DatabaseServer } from "./databases.ts";
 import { type CallerAnswer, runOf } from "./in-process.ts";
 
-export interface SeveralOptions {
+/** What each of several processes asks for, at the same time. */
+export interface Workload {
   /** Of each process. */
-  readonly callers: readonly number[];
-  /** Of all processes together, each of which asks for its own share. */
-  readonly spreadSkus: number;
-  readonly database: DatabaseServer;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly callers: number;
+  /** The skus of one of them. */
+  readonly skusOf: (process: number) => readonly string[];
+  /** The share of calls that are carts of three, of which two skus are any of all processes'. */
+  readonly cartShare?: number;
 }
 
-/**
- * One contender by several processes on one store, which work at the same time. In a hot run all of them ask for one
- * sku; in a spread run each for its own share of many, as where requests are routed by sku.
- */
-export async function severalProcesses(
-  name: string,
-  specs: readonly ContenderSpec[],
-  { callers, spreadSkus, database, env }: SeveralOptions,
-  settings: Settings,
-): Promise<Contestant> {
-  const children: Child[] = [];
-  const stop = async () => void (await Promise.all(children.map((child) => child.stop())));
-  const id = name.replace(/\W+/g, "-");
-  const shares = specs.map((_spec, share) =>
-    Array.from({ length: Math.ceil(spreadSkus / specs.length) }, (_sku, index) => `${id}-${share}-${index}`),
-  );
-  try {
-    for (const [index, spec] of specs.entries()) {
-      const child = new Child("caller.ts", env);
-      children.push(child);
-      await child.call("open", { ...spec, socket: database.socket, port: database.port });
-      await child.call("prepare", { skus: shares[index], units: plenty });
-    }
-  } catch (error) {
-    await stop();
-    throw error;
+/** One contender by several processes on one store. */
+export class Several {
+  readonly #children: Child[] = [];
+  readonly #database: DatabaseServer;
+  readonly #prepared = new Set<string>();
+
+  private constructor(database: DatabaseServer) {
+    this.#database = database;
   }
-  return {
-    name,
-    callers,
-    stop,
-    async run(shape, count, round) {
-      const prefix = `${id}-${shape}-${count}-${round}`;
-      if (shape === "hot") await children[0]?.call("prepare", { skus: [prefix], units: plenty });
-      const runs = await Promise.all(
-        children.map(async (child, index) => {
-          const run: CallerRun = {
-            prefix: `${prefix}-${index}`,
-            skus: shape === "hot" ? [prefix] : (shares[index] ?? []),
-            callers: count,
-            milliseconds: settings.loadMs,
-            warmUpMs: settings.loadMs / 4,
-            ...(index === 0 && { database: database.pid }),
-          };
-          return runOf(await child.call<CallerAnswer>("run", run));
-        }),
-      );
-      return together(runs);
-    },
-  };
+
+  static async open(specs: readonly ContenderSpec[], database: DatabaseServer): Promise<Several> {
+    const several = new Several(database);
+    try {
+      for (const spec of specs) {
+        const child = new Child("caller.ts");
+        several.#children.push(child);
+        await child.call("open", { ...spec, socket: database.socket, port: database.port });
+      }
+    } catch (error) {
+      await several.stop();
+      throw error;
+    }
+    return several;
+  }
+
+  async run({ callers, skusOf, cartShare = 0 }: Workload, prefix: string, settings: Settings): Promise<Run> {
+    const shares = this.#children.map((_child, index) => skusOf(index));
+    const all = [...new Set(shares.flat())];
+    const isNew = all.filter((sku) => !this.#prepared.has(sku));
+    await this.#children[0]?.call("prepare", { skus: isNew, units: plenty });
+    for (const sku of isNew) this.#prepared.add(sku);
+    const runs = await Promise.all(
+      this.#children.map(async (child, index) => {
+        const run: CallerRun = {
+          prefix: `${prefix}-${index}`,
+          skus: shares[index] ?? [],
+          ...(cartShare > 0 && { carts: { every: Math.round(1 / cartShare), others: all } }),
+          callers,
+          milliseconds: settings.loadMs,
+          warmUpMs: settings.loadMs / 4,
+          ...(index === 0 && { database: this.#database.pid }),
+        };
+        return runOf(await child.call<CallerAnswer>("run", run));
+      }),
+    );
+    return together(runs);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.stop()));
+  }
 }
 
 function together(runs: readonly Run[]): Run {

@@ -9,6 +9,8 @@ export interface CallerRun extends Load {
   readonly prefix: string;
   /** The skus that are asked for, one after another. */
   readonly skus: readonly string[];
+  /** Carts of three: every so manieth call takes one more of each of two others of these. */
+  readonly carts?: { readonly every: number; readonly others: readonly string[] };
   /** The process whose tree is the database's, for its CPU. */
   readonly database?: number;
 }
@@ -25,7 +27,7 @@ serveCalls({
     contender = await openContender(spec);
   },
   prepare: ({ skus, units }: { skus: readonly string[]; units: number }) => opened().prepare(skus, units),
-  async run({ prefix, skus, database, ...rest }: CallerRun) {
+  async run({ prefix, skus, carts, database, ...rest }: CallerRun) {
     const now = () => ({
       own: cpuMs(process.pid),
       database: database === undefined ? undefined : treeCpuMs(database),
@@ -36,7 +38,11 @@ serveCalls({
     let calls = 0;
     const reserve = (turn: number) => {
       calls += 1;
-      return target.reserve(skus[(turn * 7919) % skus.length] ?? "", `${prefix}-${turn.toString(36)}`);
+      const [sku, id] = [skus[(turn * 7919) % skus.length] ?? "", `${prefix}-${turn.toString(36)}`];
+      if (carts === undefined || turn % carts.every !== 0) return target.reserve(sku, id);
+      const { others } = carts;
+      const cart = [sku, ...[4093, 6133].map((step) => others[(turn * step) % others.length] ?? "")];
+      return target.reserveCart?.(cart, id) ?? Promise.reject(new Error("it knows no carts"));
     };
     const loaded = await load(rest, reserve, () => {
       before = now();

@@ -7,7 +7,7 @@ import {
   type RunningInventory,
   startInventory,
 } from "../../src/services/inventory/index.ts";
-import { location } from "../contenders/contender.ts";
+import { location, received } from "../contenders/contender.ts";
 import { serveCalls } from "../harness/child.ts";
 import { type Load, load } from "../harness/load.ts";
 
@@ -96,8 +96,6 @@ serveCalls({
     return process.memoryUsage().rss;
   },
   head: () => here().storage.head(),
-  /** As the kernel ends a process that is out of memory: nothing is finished. */
-  die: () => process.kill(process.pid, "SIGKILL"),
   async close() {
     await opened?.inventory.stop();
     await opened?.storage.close();
@@ -113,14 +111,4 @@ function randomKeys(): string[] {
 async function recordAll(facts: readonly object[]): Promise<void> {
   const { rejected } = await here().inventory.recordFacts(facts, caller);
   if (rejected[0] !== undefined) throw new Error(rejected[0].detail);
-}
-
-function received(number: number, sku: string) {
-  return {
-    specversion: "1.0",
-    source: "bench",
-    id: `fact-${number}`,
-    type: "larder.stock.received.v1",
-    data: { sku, location, quantity: 1_000_000 },
-  };
 }
