@@ -3,5 +3,6 @@ export { catalogue, factRejections, InvariantError, invariant, PlatformError } f
 export { fingerprint, fnv1a } from "./hash.ts";
 export { identifierProblem, isLongerThan, normalise } from "./identifiers.ts";
 export { limits } from "./limits.ts";
+export { once } from "./once.ts";
 export { accept, type Result, reject } from "./result.ts";
 export { daysSinceEpoch, formatInstant, type Instant, isDate, parseDuration, parseInstant } from "./time.ts";

@@ -1,11 +1,19 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FastifySchemaCompiler } from "fastify";
 import type { Static, TSchema } from "typebox";
-import { identifierProblem, limits, normalise } from "../../kernel/index.ts";
+import { identifierProblem, limits, normalise, once } from "../../kernel/index.ts";
 import { countingStoredForm } from "./identifier-length.ts";
 import { type Finding, RequestError } from "./problem.ts";
 
-const settings = { strict: true, strictTypes: false, strictRequired: false, formats: { identifier } } as const;
+/** Our own schemas are held against the schema of schemas by a test (openapi.test.ts), and not at every start: it takes longer than they do. */
+const settings = {
+  strict: true,
+  strictTypes: false,
+  strictRequired: false,
+  formats: { identifier },
+  meta: false,
+  validateSchema: false,
+} as const;
 
 /** An identifier as contract.md has it: no control characters, no white space at either end. Lengths are the schema's. */
 function identifier(text: string): boolean {
@@ -18,6 +26,8 @@ function identifier(text: string): boolean {
  * list is asked for), and their texts are brought to NFC.
  *
  * A bad body gives its first finding, or all of them when it is small: looking on costs what the body weighs.
+ *
+ * A schema is compiled when the first request comes for it: all together they took a quarter of the time of a start.
  */
 export function requestValidation(named: Readonly<Record<string, TSchema>>): FastifySchemaCompiler<TSchema> {
   const schemas = Object.entries(named).map(([$id, schema]) => ({ ...schema, $id }));
@@ -26,9 +36,17 @@ export function requestValidation(named: Readonly<Record<string, TSchema>>): Fas
   const texts = new Ajv({ ...settings, allErrors: true, coerceTypes: "array" });
 
   return ({ schema, httpPart }) => {
-    if (httpPart === "body") return bodyValidator(first.compile(schema), () => all.compile(schema));
+    if (httpPart === "body") {
+      return bodyValidator(
+        once(() => first.compile(schema)),
+        once(() => all.compile(schema)),
+      );
+    }
     const part = httpPart === "params" ? "path" : httpPart === "headers" ? "header" : "query";
-    return textsValidator(texts.compile(schema), part);
+    return textsValidator(
+      once(() => texts.compile(schema)),
+      part,
+    );
   };
 }
 
@@ -42,14 +60,14 @@ export function bodyCheck<Schema extends TSchema>(schema: Schema): (value: unkno
   };
 }
 
-function bodyValidator(isValid: ValidateFunction, compileAll: () => ValidateFunction) {
-  let findAll: ValidateFunction | undefined;
+function bodyValidator(compiled: () => ValidateFunction, compiledForAll: () => ValidateFunction) {
   return (body: unknown) => {
+    const isValid = compiled();
     const value = body ?? {};
     if (isValid(value)) return { value };
     let errors = isValid.errors ?? [];
     if (isSmall(value)) {
-      findAll ??= compileAll();
+      const findAll = compiledForAll();
       findAll(value);
       errors = findAll.errors ?? errors;
     }
@@ -57,8 +75,9 @@ function bodyValidator(isValid: ValidateFunction, compileAll: () => ValidateFunc
   };
 }
 
-function textsValidator(isValid: ValidateFunction, part: Finding["in"]) {
+function textsValidator(compiled: () => ValidateFunction, part: Finding["in"]) {
   return (values: Record<string, unknown>) => {
+    const isValid = compiled();
     for (const name in values) values[name] = normalised(values[name]);
     return isValid(values) ? { value: values } : { error: requestError(isValid.errors ?? [], part) };
   };

@@ -85,6 +85,21 @@ describe("the OpenAPI document", () => {
     expect(oneOf.map(({ title }) => title)).toEqual(Object.keys(factSchemas));
   });
 
+  it("has schemas that are right by the schema of schemas, and known to the validator word by word", () => {
+    const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false, formats: { identifier: true } });
+    ajv.addVocabulary(["components", "info", "openapi", "paths", "security", "tags"]).addSchema(document, "api");
+    const texts = new Set<string>();
+    for (const { schema } of objectsIn(document.paths))
+      if (typeof schema === "object") texts.add(JSON.stringify(schema).replaceAll('"#/', '"api#/'));
+    for (const text of texts) {
+      expect(ajv.validateSchema(JSON.parse(text)), `${text} ${JSON.stringify(ajv.errors)}`).toBe(true);
+      ajv.compile(JSON.parse(text));
+    }
+    for (const schema of Object.values(document.components.schemas))
+      expect(ajv.validateSchema(schema), JSON.stringify([schema, ajv.errors])).toBe(true);
+    expect(texts.size).toBeGreaterThan(50);
+  });
+
   it("gives examples that its own schemas take", () => {
     const ajv = new Ajv({ strict: false, formats: { identifier: true } });
     ajv.addSchema(document, "api");

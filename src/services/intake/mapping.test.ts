@@ -1,6 +1,9 @@
 import { globSync } from "node:fs";
 import { join } from "node:path";
+import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
+import { EpcisMapping } from "./domain/epcis/mapping.ts";
+import { FactMapping, ItemMapping } from "./domain/mapping.ts";
 import { checkItemMapping, checkMapping, readEpcisMapping, readItemMapping, readMapping } from "./mapping.ts";
 
 const fact = { type: "larder.stock.sold.v1", data: { sku: "{sku}", location: "shop", quantity: { number: "qty" } } };
@@ -13,6 +16,14 @@ const good = {
 };
 const withRule = (rule: object) => ({ ...good, rules: [rule] });
 const withData = (data: object) => withRule({ fact: { ...fact, data: { ...fact.data, ...data } } });
+
+describe("the schemas of mappings", () => {
+  it("are right by the schema of schemas, which is not looked into when they are used", () => {
+    const ajv = new Ajv();
+    for (const schema of [FactMapping, ItemMapping, EpcisMapping])
+      expect(ajv.validateSchema(schema), JSON.stringify(ajv.errors)).toBe(true);
+  });
+});
 
 describe("a mapping", () => {
   it("passes when it is right", () => {

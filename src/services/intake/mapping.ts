@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import { once } from "../../kernel/index.ts";
 import { Columns } from "./domain/columns.ts";
 import { EpcisMapping } from "./domain/epcis/mapping.ts";
 import { placeFinder } from "./domain/epcis/places.ts";
@@ -7,10 +8,17 @@ import { factMapper, itemMapper, type Surroundings } from "./domain/mapper.ts";
 import { FactMapping, ItemMapping } from "./domain/mapping.ts";
 import { MappingError } from "./domain/mapping-error.ts";
 
-const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, verbose: true, strict: false });
-const isFactMapping = ajv.compile<FactMapping>(FactMapping);
-const isItemMapping = ajv.compile<ItemMapping>(ItemMapping);
-const isEpcisMapping = ajv.compile<EpcisMapping>(EpcisMapping);
+const ajv = new Ajv({
+  allErrors: true,
+  allowUnionTypes: true,
+  verbose: true,
+  strict: false,
+  meta: false,
+  validateSchema: false,
+});
+const isFactMapping = once(() => ajv.compile<FactMapping>(FactMapping));
+const isItemMapping = once(() => ajv.compile<ItemMapping>(ItemMapping));
+const isEpcisMapping = once(() => ajv.compile<EpcisMapping>(EpcisMapping));
 
 /** Reads and checks a mapping of rows to facts. Throws `MappingError` with the place in it and what was expected there. */
 export async function readMapping(path: string): Promise<FactMapping> {
@@ -23,13 +31,13 @@ export async function readItemMapping(path: string): Promise<ItemMapping> {
 }
 
 export function checkMapping(value: unknown): FactMapping {
-  const mapping = checkShape(isFactMapping, value);
+  const mapping = checkShape(isFactMapping(), value);
   factColumns(mapping);
   return mapping;
 }
 
 export function checkItemMapping(value: unknown): ItemMapping {
-  const mapping = checkShape(isItemMapping, value);
+  const mapping = checkShape(isItemMapping(), value);
   itemColumns(mapping);
   return mapping;
 }
@@ -40,7 +48,7 @@ export async function readEpcisMapping(path: string): Promise<EpcisMapping> {
 }
 
 export function checkEpcisMapping(value: unknown): EpcisMapping {
-  const mapping = checkShape(isEpcisMapping, value);
+  const mapping = checkShape(isEpcisMapping(), value);
   const places = placeFinder(mapping.places);
   if (!places.ok) throw new MappingError("places", places.rejection);
   return mapping;

@@ -1,14 +1,19 @@
 import { Ajv } from "ajv";
 import Type from "typebox";
-import { identifierProblem, limits } from "../../../kernel/index.ts";
+import { identifierProblem, limits, once } from "../../../kernel/index.ts";
 import { countingStoredForm } from "../../../platform/http/index.ts";
 import { ItemBody, Sku } from "../wire.ts";
 
-const ajv = countingStoredForm(new Ajv({ strict: false, formats: { identifier: true } }));
-const validate = ajv.compile(Type.Object({ sku: Sku, ...ItemBody.properties }, { additionalProperties: false }));
+const ajv = countingStoredForm(
+  new Ajv({ strict: false, formats: { identifier: true }, meta: false, validateSchema: false }),
+);
+const compiled = once(() =>
+  ajv.compile(Type.Object({ sku: Sku, ...ItemBody.properties }, { additionalProperties: false })),
+);
 
 /** Why an entry of a batch of items is malformed; undefined when it is not. */
 export function itemProblem(item: unknown): string | undefined {
+  const validate = compiled();
   if (!validate(item)) {
     const [error] = validate.errors ?? [];
     const extra =

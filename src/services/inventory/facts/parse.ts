@@ -8,6 +8,7 @@ import {
   isDate,
   limits,
   normalise,
+  once,
   parseInstant,
 } from "../../../kernel/index.ts";
 import { countingStoredForm } from "../../../platform/http/index.ts";
@@ -52,7 +53,14 @@ export interface MalformedFact {
 
 // Identifiers are looked at below, where the reason can be told.
 const ajv = countingStoredForm(
-  new Ajv({ strict: false, allErrors: false, allowUnionTypes: true, formats: { identifier: true } }),
+  new Ajv({
+    strict: false,
+    allErrors: false,
+    allowUnionTypes: true,
+    formats: { identifier: true },
+    meta: false,
+    validateSchema: false,
+  }),
 );
 
 const envelopeNames = new Set([
@@ -76,11 +84,11 @@ export const parseFact: (item: unknown) => ReadFact = factParser(factSchemas, up
 
 /** A parser of facts of these types, which brings older versions into the newest form. */
 export function factParser(schemas: Readonly<Record<string, TSchema>>, table: Upcasts): (item: unknown) => ReadFact {
-  const validators = new Map(Object.entries(schemas).map(([type, schema]) => [type, ajv.compile(schema)]));
+  const validators = new Map(Object.entries(schemas).map(([type, schema]) => [type, once(() => ajv.compile(schema))]));
   return (item) => parse(item, validators, table);
 }
 
-function parse(item: unknown, validators: ReadonlyMap<string, ValidateFunction>, table: Upcasts): ReadFact {
+function parse(item: unknown, validators: ReadonlyMap<string, () => ValidateFunction>, table: Upcasts): ReadFact {
   if (typeof item !== "object" || item === null || Array.isArray(item))
     return malformed(null, "a CloudEvent is a JSON object");
   const event = item as Record<string, unknown>;
@@ -88,7 +96,7 @@ function parse(item: unknown, validators: ReadonlyMap<string, ValidateFunction>,
   const problem = envelopeProblem(event);
   if (problem !== undefined) return malformed(id, problem);
   const type = event["type"] as string;
-  const validate = validators.get(type);
+  const validate = validators.get(type)?.();
   if (validate === undefined) {
     const known = [...validators.keys()];
     const why =
