@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { leash } from "../scripts/cluster/index.ts";
 
 /** A server for tests. Those that end it need one that is ours (`startPostgres({ ownServer: true })`). */
 export interface TestPostgres {
@@ -18,6 +19,8 @@ export interface TestPostgres {
   /** The server's first process: for signals. */
   readonly pid: number;
   readonly port: number;
+  /** Where its data is; none of ours when somebody else runs it. */
+  readonly folder: string;
   /** Ends it and removes its folder, or the databases that were made. */
   stop(): Promise<void>;
 }
@@ -51,7 +54,7 @@ export async function startPostgres(options: TestPostgresOptions = {}): Promise<
 class OwnServer implements TestPostgres {
   readonly #programs: string;
   readonly #settings: Readonly<Record<string, string>>;
-  readonly #folder = mkdtempSync(join(tmpdir(), "larder-test-pg-"));
+  readonly folder = mkdtempSync(join(tmpdir(), "larder-test-pg-"));
   /** PostgreSQL refuses to run as root. */
   readonly #identity = process.getuid?.() === 0 ? userIds("postgres") : undefined;
   #process: ChildProcess | undefined;
@@ -61,14 +64,14 @@ class OwnServer implements TestPostgres {
   constructor(programs: string, settings: Readonly<Record<string, string>>) {
     this.#programs = programs;
     this.#settings = settings;
-    if (this.#identity !== undefined) chownSync(this.#folder, this.#identity.uid, this.#identity.gid);
-    chmodSync(this.#folder, 0o755);
+    if (this.#identity !== undefined) chownSync(this.folder, this.#identity.uid, this.#identity.gid);
+    chmodSync(this.folder, 0o755);
     const args = ["-D", this.#data, "-U", user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
     execFileSync(join(programs, "initdb"), args, { ...this.#identity, stdio: ["ignore", "ignore", "inherit"] });
   }
 
   get #data(): string {
-    return join(this.#folder, "data");
+    return join(this.folder, "data");
   }
 
   get pid(): number {
@@ -93,7 +96,7 @@ class OwnServer implements TestPostgres {
     for (;;) {
       const server = spawn(join(this.#programs, "postgres"), args, { ...this.#identity, stdio: "ignore" });
       this.#process = server;
-      process.once("exit", () => server.kill("SIGKILL"));
+      leash(server, this.folder);
       while (server.exitCode === null && performance.now() < end) {
         if (await answers(this.#url("postgres"))) return;
         await new Promise((resolve) => setTimeout(resolve, 30));
@@ -124,9 +127,10 @@ class OwnServer implements TestPostgres {
   }
 
   async stop(): Promise<void> {
-    // Nothing of it is needed any more.
-    await this.kill();
-    rmSync(this.#folder, { recursive: true, force: true });
+    // Nothing of it is needed any more. It ends its processes itself, also one that it was making just now: killed, it leaves that one.
+    this.#process?.kill("SIGCONT");
+    await this.#end("SIGQUIT");
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -156,6 +160,7 @@ function foreignServer(url: string): TestPostgres {
     kill: notOurs,
     start: notOurs,
     pid: 0,
+    folder: "",
     port: Number(new URL(url).port || 5432),
     async stop() {
       for (const name of made) await execute(url, `drop database ${name} with (force)`);

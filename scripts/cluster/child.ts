@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { leash } from "./leash.ts";
 
 /** How a process is run, and when it counts as up. */
 export interface ChildSpec {
@@ -30,12 +31,6 @@ const againMsFirst = 200;
 const againMsMax = 5000;
 /** Milliseconds after which a process counts as well again, so that the next death is a first one. */
 const wellMs = 10_000;
-
-/** Processes that would outlive this one if it went without ending them. */
-const living = new Set<ChildProcess>();
-process.once("exit", () => {
-  for (const child of living) child.kill("SIGKILL");
-});
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -142,11 +137,8 @@ export class Child {
     this.#child = child;
     this.#startedAt = performance.now();
     child.on("error", (error) => this.#say(`${this.name} can't be started: ${error.message}`));
-    living.add(child);
-    child.on("exit", (code, signal) => {
-      living.delete(child);
-      void this.#again(code, signal);
-    });
+    leash(child);
+    child.on("exit", (code, signal) => void this.#again(code, signal));
   }
 
   async #again(code: number | null, signal: NodeJS.Signals | null): Promise<void> {

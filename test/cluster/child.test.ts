@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Child, pause } from "../../scripts/cluster/index.ts";
@@ -61,28 +61,59 @@ describe("a process of a cluster", () => {
     expect(said).toEqual(["it did not end in time and is killed"]);
   });
 
-  it("does not outlive a launcher that went without ending it", async () => {
+  it.each([
+    ["went without ending it", 'throw new Error("a defect");'],
+    ["was killed", 'process.kill(process.pid, "SIGKILL");'],
+  ])("does not outlive a launcher that %s", async (_how, end) => {
     const { folder } = childOf(idle);
     const file = join(folder, "launcher.ts");
     const home = new URL("../../scripts/cluster/index.ts", import.meta.url).href;
     const spec = `{ name: "it", command: process.execPath, args: ["-e", "setInterval(() => {}, 1000)"], log: ${JSON.stringify(join(folder, "log"))}, isReady: async () => true }`;
     writeFileSync(
       file,
-      `import { Child } from "${home}";
+      `import { writeFileSync } from "node:fs";
+import { Child } from "${home}";
 const child = new Child(${spec}, () => {});
 await child.start();
-require("node:fs").writeFileSync(${JSON.stringify(join(folder, "pid"))}, String(child.pid));
-throw new Error("a defect");`.replace('require("node:fs")', '(await import("node:fs"))'),
+writeFileSync(${JSON.stringify(join(folder, "pid"))}, String(child.pid));
+${end}`,
     );
-    expect(spawnSync(process.execPath, [file]).status).toBe(1);
+    expect(spawnSync(process.execPath, [file]).status).not.toBe(0);
     const pid = Number(readFileSync(join(folder, "pid"), "utf8"));
-    await eventually(() => {
-      try {
-        process.kill(pid, 0);
-        return false;
-      } catch {
-        return true;
-      }
-    });
+    await eventually(() => !isAlive(pid));
   });
 });
+
+describe("a leash", () => {
+  it("ends a process with its children and removes its folder when the one that holds it is killed", async () => {
+    const folder = temporaryFolder(onTestFinished);
+    const made = join(folder, "made");
+    mkdirSync(made);
+    const file = join(folder, "holder.ts");
+    const home = new URL("../../scripts/cluster/index.ts", import.meta.url).href;
+    writeFileSync(
+      file,
+      `import { spawn } from "node:child_process";
+import { leash } from "${home}";
+const script = "sleep 60 & echo $! > ${join(folder, "pids")}; echo $$ >> ${join(folder, "pids")}; wait";
+leash(spawn("/bin/sh", ["-c", script], { stdio: "ignore" }), ${JSON.stringify(made)});
+setInterval(() => {}, 1000);`,
+    );
+    const holder = spawn(process.execPath, [file], { stdio: "ignore" });
+    const both = () => (existsSync(join(folder, "pids")) ? readFileSync(join(folder, "pids"), "utf8") : "");
+    await eventually(() => both().split("\n").length === 3);
+    const pids = both().trim().split("\n").map(Number);
+    expect(pids.map(isAlive)).toEqual([true, true]);
+    holder.kill("SIGKILL");
+    await eventually(() => !pids.some(isAlive) && !existsSync(made));
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { leash } from "../../scripts/cluster/index.ts";
 
 export const home = fileURLToPath(new URL("../..", import.meta.url));
 const launcher = join(home, "bin", "larder.js");
@@ -23,7 +24,9 @@ export interface Launch {
 export function spawnLarder(args: readonly string[], env: Env = {}, launch: Launch = {}): ChildProcess {
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("LARDER_") && name !== "NODE_OPTIONS");
   const line = [...(launch.under ?? []), process.execPath, ...(launch.nodeFlags ?? []), launcher, ...args];
-  return spawn(line[0] ?? "", line.slice(1), { env: { ...Object.fromEntries(clean), ...env }, cwd: home });
+  const child = spawn(line[0] ?? "", line.slice(1), { env: { ...Object.fromEntries(clean), ...env }, cwd: home });
+  leash(child);
+  return child;
 }
 
 export interface Ended {
