@@ -7,7 +7,5 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    // A fault that is to meet one call may meet another one of the engine's own: such a case is tried again.
-    retry: 2,
   },
 });

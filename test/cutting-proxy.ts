@@ -27,8 +27,11 @@ export class CuttingProxy {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** The next request, with a text in it if one is given, reaches the server, and instead of the answer the connection's end comes back. */
-  loseNextAnswer(to = ""): void {
+  /**
+   * The next request with a text in it reaches the server, and instead of the answer the connection's end comes back. The text
+   * tells the one that is meant from those that a pool or an engine sends of its own accord at any time.
+   */
+  loseNextAnswer(to: string): void {
     this.#losesAnswerTo = to;
   }
 

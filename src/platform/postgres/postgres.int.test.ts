@@ -106,7 +106,7 @@ describe.skipIf(server === undefined)("PostgreSQL", () => {
         await postgres.query("create table t (n int)");
         const through = open({ url: url.replace(String(server.port), String(proxy.port)), connectionsMax: 1 });
         await through.query("select 1");
-        proxy.loseNextAnswer();
+        proxy.loseNextAnswer("insert");
         const failure = await through.query("insert into t values (1)").catch((error: unknown) => error);
         expect(failure).toBeInstanceOf(Error);
         expect(failure).not.toBeInstanceOf(PlatformError);
