@@ -1,13 +1,71 @@
+import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/**
+ * What takes longest, longest first: one that began last would leave a processor idle at the end. What is not named comes after
+ * them, the largest file first.
+ */
+const longest = [
+  "src/simulation/simulation.test.ts",
+  "test/crash/kill.test.ts",
+  "test/crash/faults.test.ts",
+  "test/fuzz/fuzz.test.ts",
+  "test/linearizability/linearizability.e2e.test.ts",
+  "examples/real-data.test.ts",
+  "test/crash/torn.test.ts",
+  "test/journeys/",
+  "test/hostile/",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = longest.findIndex((part) => moduleId.includes(part));
+      return found < 0 ? longest.length : found;
+    };
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => place(a) - place(b));
+  }
+}
+
+/** Workers, and the programs that they start by the dozen, find there what they have compiled before. */
+process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/compiled", import.meta.url));
+
+const common = {
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  // The smallest machine that we test on has two cores. Journeys wait for half of their time: a third worker fills that.
+  maxWorkers: 3,
+};
+/** Those need servers that not every machine has: vitest.cluster.config.ts. */
+const needServers = "**/*.int.test.ts";
+/** They start processes, measure memory or wait for the clock: each has a worker of its own. */
+const alone = ["src/simulation/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts", "bench/*.test.ts"];
 
 export default defineConfig({
   test: {
-    include: ["{src,sdk/src}/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts", "bench/*.test.ts"],
-    // Those need servers that not every machine has: vitest.cluster.config.ts.
-    exclude: [...configDefaults.exclude, "**/*.int.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    // Two workers fit the smallest machine that we test on; more would only fight for its cores.
-    maxWorkers: 2,
+    maxWorkers: common.maxWorkers,
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        test: {
+          ...common,
+          name: "system",
+          include: alone,
+          exclude: [...configDefaults.exclude, needServers],
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: "parts",
+          include: ["{src,sdk/src}/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, needServers, ...alone],
+          // A worker that goes on with the next file has most of its modules already: half of their time was loading them.
+          isolate: false,
+        },
+      },
+    ],
   },
 });
