@@ -34,6 +34,8 @@ const freeBytesMin = 1e9;
 /** Milliseconds of one sync above which promises take longer than clients like to wait. */
 const syncMsMax = 50;
 const syncSamples = 15;
+/** Dead letters that are looked at. */
+const deadLettersMax = 100;
 
 export function doctorCommand(io: Io): Command {
   const command = new Command("doctor")
@@ -210,6 +212,7 @@ async function serverFindings(client: Client): Promise<readonly Finding[]> {
     return [
       reached,
       ...Object.entries(checks).map(([name, check]) => checkFinding(name, check)),
+      ...(checks["queues"] === undefined && client.hasKey ? await deadLetterFindings(client) : []),
       await keyFinding(client),
     ];
   } catch (error) {
@@ -228,6 +231,21 @@ interface Check {
 function checkFinding(name: string, { ok, needsSomeone = false, detail = "" }: Check): Finding {
   const status = !ok || needsSomeone ? "trouble" : name === "outgoing" ? "warning" : "ok";
   return { about: name, status, detail: detail || (ok ? "fine" : "in trouble; the server's log says why") };
+}
+
+/** A gateway before other processes has no queues to look at itself: it is asked for what could not be handled there. */
+async function deadLetterFindings(client: Client): Promise<readonly Finding[]> {
+  try {
+    const found = await client.json("GET", "/v1/dead-letters", { query: { limit: deadLettersMax } });
+    const { items, next } = found as { readonly items: readonly { readonly queue: string }[]; readonly next?: string };
+    if (items.length === 0) return [{ about: "queues", status: "ok", detail: "no dead letters" }];
+    const counts = [...Map.groupBy(items, ({ queue }) => queue)].map(([queue, some]) => `${some.length} in ${queue}`);
+    const detail = `dead letters: ${counts.join(", ")}${next === undefined ? "" : " and more"}; see \`larder dlq list\``;
+    return [{ about: "queues", status: "trouble", detail }];
+  } catch {
+    // Who may not see them is told so by `larder dlq`, and what is wrong with the key just below.
+    return [];
+  }
 }
 
 /** Without a key there is nothing to say about one; a wrong one is trouble. */

@@ -282,8 +282,7 @@ describe("a key", () => {
     await receive("nuts", 1);
     expect((await closed)[0]).toBe(4401);
     expect((await call("GET", "/v1/stock/nuts", { key: gone.key })).status).toBe(401);
-    await server.end("SIGKILL");
-    await server.start();
+    await server.crash("gateway", "inventory");
     expect((await call("GET", "/v1/stock/nuts", { key: gone.key })).status).toBe(401);
     expect((await call("GET", "/v1/stock/nuts", { key: kept.key })).body.totals.onHand).toBe(1);
     expect((await call("GET", "/v1/keys")).body.items.map(({ id }: { id: string }) => id)).toContain(kept.id);
@@ -307,8 +306,7 @@ describe("the change feed", () => {
       }));
     };
     const first = await sse(undefined, "nuts");
-    await server.end("SIGKILL");
-    await server.start();
+    await server.crash("inventory", "gateway");
     await receive("last", 1);
     const rest = await sse(first.at(-1)?.id, "last");
     const told = [...first, ...rest].map(({ event }) => event);

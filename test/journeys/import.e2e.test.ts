@@ -2,24 +2,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { larder, type Serving, serve, spawnLarder, temporaryFolder } from "./larder.ts";
+import { larder, spawnLarder, temporaryFolder } from "./larder.ts";
+import { adminKey as key, Server } from "./server.ts";
 
-const key = "the key of the journeys";
-const cleanUps: (() => void)[] = [];
-let server: Serving;
+const server = new Server();
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  server = await serve(
-    temporaryFolder((clean) => cleanUps.push(clean)),
-    { LARDER_ADMIN_KEY: key },
-  );
+  await server.start();
   env = { LARDER_URL: server.url, LARDER_KEY: key };
 });
-afterAll(async () => {
-  await server.end();
-  for (const clean of cleanUps) clean();
-});
+afterAll(() => server.stop());
 
 const mapping = {
   format: { type: "csv" },

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { leash } from "../../scripts/cluster/index.ts";
+import { patience } from "./mode.ts";
 
 export const home = fileURLToPath(new URL("../..", import.meta.url));
 const launcher = join(home, "bin", "larder.js");
@@ -109,7 +110,7 @@ export async function freePort(): Promise<number> {
 
 /** Waits until `look` gives something. */
 export async function eventually<T>(look: () => T | Promise<T>, ms = 10_000): Promise<T> {
-  const end = performance.now() + ms;
+  const end = performance.now() + ms * patience;
   for (;;) {
     const found = await look();
     if (found) return found;

@@ -3,6 +3,7 @@ import { afterEach, expect, it } from "vitest";
 import { startWarehouse, type Warehouse } from "../../examples/warehouse/server.ts";
 import { run } from "../../src/cli/index.ts";
 import { eventually } from "./larder.ts";
+import { patience } from "./mode.ts";
 import { adminKey, Server } from "./server.ts";
 
 let server: Server;
@@ -33,7 +34,9 @@ async function connect(location: string, authority: "ours" | "theirs"): Promise<
   return warehouse;
 }
 
-it("a warehouse that loses updates and one that moves goods unheard are put right, and agree from then on", async () => {
+it("a warehouse that loses updates and one that moves goods unheard are put right, and agree from then on", {
+  timeout: 120_000 * patience,
+}, async () => {
   server = new Server({ env: { LARDER_OUTBOUND_ALLOW: "127.0.0.1" } });
   await server.start();
   expect(await command("reconcile")).toMatchObject({ code: 1, err: expect.stringContaining("nothing to compare") });
@@ -91,7 +94,7 @@ it("a warehouse that loses updates and one that moves goods unheard are put righ
   ]);
   const listed = await server.call("GET", "/v1/reconciliations?location=leeds");
   expect(listed.body.items).toMatchObject([{ id: done.id, accuracy: 0.99 }]);
-  const metrics = String((await server.call("GET", "/metrics")).body);
+  const metrics = await server.metrics();
   expect(metrics).toContain('larder_reconciliation_findings_total{location="york",kind="drift"} 1');
   expect(metrics).toContain('larder_reconciliation_accuracy{location="york"} 1');
-}, 120_000);
+});

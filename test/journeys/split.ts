@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { afterAll } from "vitest";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import { freePort, type Launch, type Serving, serve } from "./larder.ts";
-
-export const isSplit = process.env["LARDER_JOURNEY_MODE"] === "split";
+import { isSplit } from "./mode.ts";
 
 let postgres: Promise<TestPostgres> | undefined;
 /** By data folder: a server that starts again on the same one finds the same database. */
@@ -49,10 +48,30 @@ const homes: Readonly<Record<string, readonly Name[]>> = {
 
 const shared = { LARDER_CLUSTER_SECRET: randomBytes(24).toString("hex"), LARDER_SERVER_KEY: "0a".repeat(32) };
 
+/** A kind of work that one or more of the processes do. */
+export type Part = "inventory" | "gateway" | "sync" | "relay" | "intake";
+
+/** Who does it; of several that do, each crashes in its turn. */
+const doers: Readonly<Record<Part, readonly Name[]>> = {
+  inventory: ["inventory-1", "inventory-2"],
+  gateway: ["gateway-1", "gateway-2"],
+  sync: ["sync"],
+  relay: ["relay"],
+  intake: ["intake"],
+};
+
 export interface SplitServing extends Serving {
-  /** The addresses of all gateways. */
-  readonly urls: readonly string[];
-  readonly processes: Readonly<Record<Name, Serving>>;
+  /** Addresses of all processes: each tells its own health and metrics. */
+  readonly addresses: readonly string[];
+  /** Where the log is. */
+  readonly store: string;
+  /** Kills one process that does this (`kill -9`), starts it again, and waits until it is ready. */
+  crash(part: Part): Promise<void>;
+}
+
+/** Has the next start on a data folder find an empty database. */
+export function forgetDatabase(data: string): void {
+  databases.delete(data);
 }
 
 /** Starts all processes on the database of a data folder, and waits until they answer and know each other. */
@@ -69,33 +88,51 @@ export async function serveSplit(
   const store = { LARDER_STORE: await database, ...shared };
   const ports = new Map<Name, number>();
   for (const name of names) ports.set(name, await freePort());
-  const started = await Promise.all(
-    names.map(async (name) => {
-      const targets: readonly string[] = layout[name].split(",");
-      const peers = Object.entries(homes)
-        .filter(([module]) => !targets.includes(module))
-        .map(([module, where]) => `${module}=${where.map((one) => `127.0.0.1:${ports.get(one)}`).join(",")}`);
-      const own = {
-        LARDER_TARGET: layout[name],
-        LARDER_CLUSTER_PORT: String(ports.get(name)),
-        LARDER_PEERS: peers.join(";"),
-        // Only one process may listen where the journey wants it.
-        ...(name !== "gateway-1" && { LARDER_PORT: "0", LARDER_GRPC_PORT: "0" }),
-      };
-      return [name, await serve(join(data, name), { ...store, ...env, ...own }, [], launch)] as const;
-    }),
-  );
-  const processes = Object.fromEntries(started) as Record<Name, Serving>;
-  await Promise.all(started.map(([, { url }]) => ready(url)));
-  const first = processes["gateway-1"];
+  const processes = new Map<Name, Serving>();
+  const start = async (name: Name) => {
+    const targets: readonly string[] = layout[name].split(",");
+    const peers = Object.entries(homes)
+      .filter(([module]) => !targets.includes(module))
+      .map(([module, where]) => `${module}=${where.map((one) => `127.0.0.1:${ports.get(one)}`).join(",")}`);
+    const own = {
+      LARDER_TARGET: layout[name],
+      LARDER_CLUSTER_PORT: String(ports.get(name)),
+      LARDER_PEERS: peers.join(";"),
+      // Only one process may listen where the journey wants it.
+      ...(name !== "gateway-1" && { LARDER_PORT: "0", LARDER_GRPC_PORT: "0" }),
+    };
+    processes.set(name, await serve(join(data, name), { ...store, ...env, ...own }, [], launch));
+  };
+  const first = () => processes.get("gateway-1") as Serving;
+  const crashed = new Map<Part, number>();
+  await Promise.all(names.map(start));
+  await Promise.all([...processes.values()].map(({ url }) => ready(url)));
   return {
-    ...first,
-    urls: [first.url, processes["gateway-2"].url],
-    processes,
-    log: () => started.map(([name, { log }]) => log().replace(/^/gm, `${name}: `)).join("\n"),
+    get url() {
+      return first().url;
+    },
+    get child() {
+      return first().child;
+    },
+    get greeting() {
+      return first().greeting;
+    },
+    get addresses() {
+      return [...processes.values()].map(({ url }) => url);
+    },
+    store: store.LARDER_STORE,
+    log: () => [...processes].map(([name, { log }]) => log().replace(/^/gm, `${name}: `)).join("\n"),
     async end(signal) {
-      const codes = await Promise.all(started.map(([, process]) => process.end(signal)));
+      const codes = await Promise.all([...processes.values()].map((process) => process.end(signal)));
       return codes.find((code) => code !== 0) ?? 0;
+    },
+    async crash(part) {
+      const times = crashed.get(part) ?? 0;
+      crashed.set(part, times + 1);
+      const name = doers[part][times % doers[part].length] as Name;
+      await processes.get(name)?.end("SIGKILL");
+      await start(name);
+      await ready(processes.get(name)?.url ?? "");
     },
   };
 }
