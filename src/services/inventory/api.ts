@@ -4,6 +4,7 @@
  * much comes back as a rejection.
  */
 import type { Instant, Outcome } from "../../kernel/index.ts";
+import type { Sequence } from "../../platform/storage/index.ts";
 import type {
   Availability,
   AvailabilityItem,
@@ -77,8 +78,8 @@ export interface StockPair {
 
 /** A step through all stocks. */
 export interface StocksStep {
-  /** Those that were asked for, each with the time at which its newest change was recorded. */
-  readonly stocks: readonly (StockPair & { readonly changedAt: Instant })[];
+  /** Those that were asked for, each with the time at which its newest change was recorded, and its public version. */
+  readonly stocks: readonly (StockPair & { readonly changedAt: Instant; readonly version: number })[];
   /** Given back as `after`, it gives the next step, while this process lives; absent on the last one. */
   readonly next?: number;
   /** How many stocks there are. */
@@ -141,12 +142,14 @@ export interface Inventory {
   availabilityOf(pairs: readonly StockPair[]): Promise<readonly (AvailabilityItem | undefined)[]>;
   /**
    * Looks at `count` stocks of all, beginning behind `after`, and gives those that were last recorded at or after
-   * `changedSince`, from the read side. Those that come up meanwhile are at the end.
+   * `changedSince`, from the read side, which has to be as far as `heard` (≤ `limits.minPositionWaitMs`). Those that come
+   * up meanwhile are at the end.
    */
   stocks(query: {
     readonly after?: number;
     readonly count: number;
     readonly changedSince: Instant;
+    readonly heard?: Sequence;
   }): Promise<StocksStep>;
   stock(sku: string, options: StockOptions, caller: Caller): Promise<Outcome<StockView>>;
   /**

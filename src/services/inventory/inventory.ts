@@ -449,11 +449,14 @@ class LocalInventory implements RunningInventory {
     });
   }
 
-  async stocks({ after = 0, count, changedSince }: Parameters<Inventory["stocks"]>[0]): Promise<StocksStep> {
+  async stocks({ after = 0, count, changedSince, heard = 0 }: Parameters<Inventory["stocks"]>[0]): Promise<StocksStep> {
     this.#mustFollow();
+    if (this.#host.position() < heard && !(await this.#host.reached(heard, limits.minPositionWaitMs)))
+      throw new PlatformError("read-side-behind", "the read side has not heard what whoever asks has heard");
+    const { epochs } = this.#storage;
     const rows = this.#availability.slice(after, count);
-    const stocks = rows.flatMap(({ location, sku, updatedAt: changedAt }) =>
-      changedAt >= changedSince ? [{ location, sku, changedAt }] : [],
+    const stocks = rows.flatMap(({ location, sku, updatedAt: changedAt, version }) =>
+      changedAt >= changedSince ? [{ location, sku, changedAt, version: publicVersion(epochs, version) }] : [],
     );
     const end = after + rows.length;
     const of = this.#availability.size;

@@ -191,15 +191,23 @@ export class Dispatcher {
     const { clock, timers, observer, onTaken, giveUp } = this.#options;
     const now = timers.elapsedMs();
     switch (pushed.outcome) {
-      case "empty":
-        receiver.nothingSent(batch);
-        onTaken(receiver, batch);
+      case "empty": {
+        const done = batch.filter((item) => !pushed.behind.includes(item));
+        receiver.nothingSent(done);
+        if (pushed.behind.length > 0) receiver.calledOff(pushed.behind, now);
+        onTaken(receiver, done);
         return;
+      }
       case "taken": {
-        receiver.backlog.drop(batch.filter((item) => !pushed.sent.some((one) => one.item === item)));
+        const { sent, behind } = pushed;
+        receiver.backlog.drop(batch.filter((item) => !behind.includes(item) && !sent.some((one) => one.item === item)));
+        if (behind.length > 0) receiver.backlog.hold(behind, now + limits.syncReadAgainMs);
         const at = clock();
         const changes = receiver.taken(pushed.sent, now, at);
-        onTaken(receiver, batch);
+        onTaken(
+          receiver,
+          batch.filter((item) => !behind.includes(item)),
+        );
         observer.taken(
           receiver.location,
           pushed.sent.length,
@@ -231,7 +239,9 @@ export class Dispatcher {
     if (step === undefined || this.#sweeping.has(receiver) || this.#isStopped) return;
     this.#sweeping.add(receiver);
     const { inventory, receivers, timers, observer } = this.#options;
-    const query = { after: step.lookedAt, count: limits.syncSweepStep, changedSince: step.since };
+    // What was recorded before this process began to collect changes is found by the sweep alone: whoever is asked must have heard it.
+    const { heard } = receivers;
+    const query = { after: step.lookedAt, count: limits.syncSweepStep, changedSince: step.since, heard };
     inventory
       .stocks(query)
       .then(({ stocks, next, of }) => {

@@ -40,15 +40,19 @@ export interface PushedRecord {
 }
 
 export type Pushed =
-  /** `sent` says at which version each stock went out. */
-  | { readonly outcome: "taken"; readonly sent: readonly { readonly item: Item; readonly version: number }[] }
+  /** `sent` says at which version each stock went out; of those `behind` whoever was asked has not heard yet. */
+  | {
+      readonly outcome: "taken";
+      readonly sent: readonly { readonly item: Item; readonly version: number }[];
+      readonly behind: Batch;
+    }
   | {
       readonly outcome: "failed";
       readonly verdict: Exclude<Verdict, { readonly kind: "taken" }>;
       readonly retryAfterMs?: number;
     }
   /** There was nothing to send. */
-  | { readonly outcome: "empty" };
+  | { readonly outcome: "empty"; readonly behind: Batch };
 
 /** Sends the newest figures of some stocks. Throws when they can't be read. */
 export async function push(
@@ -60,13 +64,18 @@ export async function push(
   const figures = await inventory.availabilityOf(batch);
   const sent: { readonly item: Item; readonly version: number }[] = [];
   const records: PushedRecord[] = [];
+  const behind: Item[] = [];
   for (const [index, item] of batch.entries()) {
     const figure = figures[index];
-    if (figure === undefined) continue; // a name that someone asked for, of which nothing is known
+    if (figure === undefined) {
+      // Another process is asked, which may hear of a change later than this one. Without a change it is a name that someone asked for.
+      if (item.version > 0) behind.push(item);
+      continue;
+    }
     sent.push({ item, version: figure.version });
     records.push(recordOf(figure));
   }
-  if (records.length === 0) return { outcome: "empty" };
+  if (records.length === 0) return { outcome: "empty", behind };
 
   const id = `push_${randomId()}`;
   const body = JSON.stringify({ location: receiver.location, batch: id, records });
@@ -88,7 +97,7 @@ export async function push(
     const asked = headers["retry-after"];
     const retryAfterMs = asked === undefined ? undefined : parseRetryAfter(asked, clock());
     const verdict = verdictOf(status, retryAfterMs !== undefined);
-    if (verdict.kind === "taken") return { outcome: "taken", sent };
+    if (verdict.kind === "taken") return { outcome: "taken", sent, behind };
     return { outcome: "failed", verdict, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   } catch (error) {
     if (!(error instanceof OutboundError)) throw error;

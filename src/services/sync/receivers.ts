@@ -91,6 +91,11 @@ export class Receivers implements Consumer {
     return JSON.stringify({ upTo: this.#heard, told: Object.fromEntries(told) } satisfies Word);
   }
 
+  /** How far the log was heard. */
+  get heard(): Sequence {
+    return this.#heard;
+  }
+
   all(): IterableIterator<Receiver> {
     return this.#receivers.values();
   }

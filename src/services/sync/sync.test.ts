@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { isSigned } from "../../platform/outbound/index.ts";
 import { caller, seeded, World } from "./world.fixture.ts";
 
@@ -36,6 +36,30 @@ describe("a change", () => {
       completesInSeconds: 0,
       alarms: [],
     });
+    await world.stop();
+  });
+
+  it("is pushed though whoever is asked for its figures, or for what has changed, has not heard of it yet", async () => {
+    const world = await World.open();
+    await world.connect("leeds");
+    await world.time.pass(second);
+    // The first change of a stock is unknown there, and the second one too.
+    const figures = vi.spyOn(world.inventory, "availabilityOf").mockImplementationOnce(async () => []);
+    await world.move(["york", "milk", 10]);
+    await world.time.pass(5 * second);
+    expect(await world.lacking("leeds")).toEqual([]);
+    figures.mockImplementationOnce(async () => []);
+    await world.move(["york", "milk", 10], ["york", "tea", 1]);
+    await world.time.pass(5 * second);
+    expect(await world.lacking("leeds")).toEqual([]);
+
+    // What a sweep is told must be as new as what was heard here before it.
+    const asked = vi.spyOn(world.inventory, "stocks");
+    await world.sync.resend("leeds", caller);
+    await world.time.pass(5 * second);
+    expect(asked).toHaveBeenCalledWith(expect.objectContaining({ changedSince: 0, heard: world.storage.head() }));
+    const early = world.inventory.stocks({ count: 1, changedSince: 0, heard: world.storage.head() + 1 });
+    await expect(world.during(early, 3 * second)).rejects.toMatchObject({ code: "read-side-behind" });
     await world.stop();
   });
 

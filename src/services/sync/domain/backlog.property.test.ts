@@ -1,7 +1,7 @@
 /** A backlog against the plainest thing that could be right: a map of the newest versions on both sides. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Backlog, type Batch, type Item } from "./backlog.ts";
+import { Backlog, type Batch, type Item, type Sweep } from "./backlog.ts";
 
 type Step =
   | { readonly kind: "change"; readonly stock: number }
@@ -118,7 +118,7 @@ class Model {
   #sweep(): void {
     const next = this.backlog.nextSweepStep();
     if (next === undefined) return;
-    const all = [...this.ours].map(([stock, { changedAt }]) => ({ ...stockOf(stock), changedAt }));
+    const all = [...this.ours].map(([stock, { changedAt, version }]) => ({ ...stockOf(stock), changedAt, version }));
     const part = all.slice(next.lookedAt, next.lookedAt + 3);
     const end = next.lookedAt + part.length;
     const found = part.filter(({ changedAt }) => changedAt >= next.since);
@@ -204,4 +204,17 @@ it("sends again what was read from a read side that did not know the newest chan
   const [again] = backlog.take(10, 250) ?? [];
   expect(backlog.acknowledged([{ item: again!, version: 7 }], 500)).toEqual([again]);
   expect([backlog.size, backlog.toldUntil(900)]).toEqual([0, 900]);
+});
+
+it("sends again what a sweep has found when its figures were older than that", () => {
+  const backlog = new Backlog(() => 10);
+  backlog.sweepSince(0);
+  const found = { key: "a", location: "x", sku: "a", changedAt: 5, version: 3 };
+  backlog.found(backlog.nextSweepStep() as Sweep, [found], undefined, 1);
+  const [item] = backlog.take(10, 0) as [Item];
+  backlog.acknowledged([{ item, version: 2 }], 250);
+  expect(backlog.take(10, 249)).toBeUndefined();
+  expect(backlog.take(10, 250)).toEqual([item]);
+  backlog.acknowledged([{ item, version: 3 }], 500);
+  expect(backlog.size).toBe(0);
 });

@@ -35,7 +35,11 @@ export interface Item extends Stock {
   firstAttemptAt: Moment;
 }
 
-export type Found = Stock & { readonly changedAt: Instant };
+export type Found = Stock & {
+  readonly changedAt: Instant;
+  /** The change that was found. */
+  readonly version: number;
+};
 
 /** Stocks that go out in one push. */
 export type Batch = readonly Item[];
@@ -176,13 +180,17 @@ export class Backlog {
   found(step: Sweep, stocks: readonly Found[], next: number | undefined, of: number): void {
     // Another sweep has begun since.
     if (step !== this.#sweep) return;
-    for (const { key, location, sku, changedAt } of stocks) {
+    for (const { key, location, sku, changedAt, version } of stocks) {
       const held = this.#heldItems.get(key);
       const waiting = this.#waiting.get(key);
       // What it lacks may be older than what was known of so far.
-      if (held !== undefined) held.since = Math.min(held.since, changedAt);
+      if (held !== undefined) {
+        held.since = Math.min(held.since, changedAt);
+        held.version = Math.max(held.version, version);
+      }
       // One in flight may have changed since its figures were read: it is sent once more.
-      else if (waiting === undefined) this.#swept.set(key, sentAgain({ key, location, sku }, changedAt));
+      else if (waiting === undefined)
+        this.#swept.set(key, { ...sentAgain({ key, location, sku }, changedAt), version });
       else if (waiting.since > changedAt) {
         this.#waiting.delete(key);
         this.#swept.set(key, { ...waiting, since: changedAt });
