@@ -570,6 +570,14 @@ export const bugs: readonly Bug[] = [
     part: "webhooks",
   },
   {
+    name: "former-secret-ends-at-once",
+    file: "services/relay/relay.ts",
+    find: "const formerUntil = this.#options.clock() + limits.webhookSecretOverlapMs;",
+    replace: "const formerUntil = this.#options.clock();",
+    why: "Receivers that have not heard of the new secret yet refuse everything from the moment it is asked for.",
+    part: "webhooks",
+  },
+  {
     name: "gone-and-not-believed",
     file: "services/relay/sending.ts",
     find: "if (isGone) this.#disable(",
