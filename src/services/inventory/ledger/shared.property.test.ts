@@ -119,6 +119,21 @@ describe("two ledgers on one log", () => {
     }
   });
 
+  it("come to an end when others append what a decision reads of a stream that its round has changed", async () => {
+    let reads = Number.NEGATIVE_INFINITY;
+    const { busy, quiet } = pair(async (step) => {
+      if (step !== "before-read") return;
+      reads += 1;
+      if (reads === 1) await busy.submit(receive(7));
+      if (reads > 20) throw new Error("it reads again and again");
+    });
+    const told = command((transaction) => transaction.history("shop", "milk").length);
+    await quiet.submit(receive(1));
+    reads = 0;
+    const [received, length] = await Promise.all([quiet.submit(receive(1)), quiet.submit(told)]);
+    expect([received.value, length.value]).toEqual(["received", 3]);
+  });
+
   it("offer no state for a snapshot that is not that of the log", async () => {
     const seen: unknown[] = [];
     const { busy, quiet } = pair(async (step) => {
