@@ -183,11 +183,14 @@ export class Round {
     return undefined;
   }
 
-  /** Takes back what a decision did before it stopped: its streams are folded again, with what others did to them. */
+  /**
+   * Takes back what a decision did before it stopped: its streams are folded again, with what others did to them. Also one
+   * whose first event could not be added, for it may have changed a state in part.
+   */
   async #undo(step: Step): Promise<void> {
-    if (step.events.length === 0) return;
-    this.#emitting.pop();
-    const streams = new Set(step.events.map(({ stream }) => stream));
+    const streams = step.begun;
+    if (streams.length === 0) return;
+    if (this.#emitting.at(-1) === step) this.#emitting.pop();
     for (const stream of streams) this.#cache.drop(stream);
     await this.#loadStreams(streams);
   }

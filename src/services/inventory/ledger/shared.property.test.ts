@@ -134,6 +134,26 @@ describe("two ledgers on one log", () => {
     expect([received.value, length.value]).toEqual(["received", 3]);
   });
 
+  it("take back what a decision on something old has changed of a state before it broke off", async () => {
+    const { busy, quiet } = pair();
+    const hold = command((transaction) => {
+      if (transaction.stock("shop", "tea").onHand > 0) return "known" as const;
+      const holds = [{ line: 0, quantity: 2 }];
+      transaction.emitStock("shop", "milk", [
+        { type: "StockReserved", data: { reservation: "cart", expiresAt: 5000, holds } },
+      ]);
+      transaction.emitStock("shop", "tea", [received(1, transaction.now)]);
+      return "held" as const;
+    });
+    await busy.submit(receive(5));
+    await quiet.submit(look("tea"));
+    expect((await busy.submit(hold)).value).toBe("held");
+    // It knows the tea of before and reads the milk of now, of which that cart holds some: a second hold can't be added.
+    expect((await quiet.submit(hold)).value).toBe("known");
+    const reserved = command((transaction) => transaction.stock("shop", "milk").reserved, { looks: true });
+    expect((await quiet.submit(reserved)).value).toBe(2);
+  });
+
   it("offer no state for a snapshot that is not that of the log", async () => {
     const seen: unknown[] = [];
     const { busy, quiet } = pair(async (step) => {
