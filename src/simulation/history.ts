@@ -51,7 +51,7 @@ const stepsBetweenFolds = 100;
 /** What is only in some histories, as it costs more: a share of all has it, or those that are asked to. */
 export const parts = ["cold", "webhooks", "queue", "reconciliation"] as const;
 export type Part = (typeof parts)[number];
-const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2, reconciliation: 0 };
+const share: Readonly<Record<Part, number>> = { cold: 0.07, webhooks: 0.08, queue: 0.2, reconciliation: 0.12 };
 
 export async function runHistory(seed: number, steps: number, wanted: readonly Part[] = []): Promise<HistoryResult> {
   const world = new World(seed, wanted);
