@@ -69,7 +69,7 @@ export class SharedStore {
   }
 
   #opened(): MemoryLog {
-    const log = new MemoryLog(this.tagging);
+    const log = new MemoryLog(this.tagging, this.disk.read);
     for (const unit of this.disk.open()) log.load(unit);
     return log;
   }

@@ -75,7 +75,7 @@ export class SimulatedStorage implements Storage {
   /** Opens what is durable on a disk. */
   constructor(disk: Disk, timers: Timers, fates: Fates, life: Life, tagging: Tagging = noTags) {
     this.tagging = tagging;
-    this.#log = new MemoryLog(tagging);
+    this.#log = new MemoryLog(tagging, disk.read);
     this.#disk = disk;
     this.#timers = timers;
     this.#fates = fates;
