@@ -154,6 +154,21 @@ describe("two ledgers on one log", () => {
     expect((await quiet.submit(reserved)).value).toBe(2);
   });
 
+  it("know of a stock that others begin what the log says of it, and not the policy that it was looked at by", async () => {
+    let reads = 0;
+    const { busy, quiet } = pair(async (step) => {
+      if (step === "before-read") reads += 1;
+      // The stock has been read, and its policy is not yet.
+      if (reads !== 2) return;
+      reads += 1;
+      await busy.submit(receive(1));
+      await busy.submit(command((transaction) => transaction.emit(streamOf.policy("milk"), [policySet])));
+    });
+    const policySet = { type: "PolicySet", data: { safetyStock: 2 } } as const;
+    const safe = command((transaction) => transaction.stock("shop", "milk").safetyStock, { looks: true });
+    expect((await quiet.submit(safe)).value).toBe(0);
+  });
+
   it("offer no state for a snapshot that is not that of the log", async () => {
     const seen: unknown[] = [];
     const { busy, quiet } = pair(async (step) => {
