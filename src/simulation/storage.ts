@@ -215,7 +215,7 @@ export class SimulatedStorage implements Storage {
       await this.#reading();
       return this.#log.findCommands(commands, after);
     } finally {
-      this.#land();
+      void this.#inTurn(async () => this.#land());
     }
   }
 
