@@ -61,6 +61,7 @@ async function catches(bug: Bug): Promise<string | undefined> {
   const plant = new URL("./plant.ts", import.meta.url).href;
   const args = ["--seed", values.seed, "--histories", String(histories), "--jobs", "1", "--json"];
   if (bug.part !== undefined) args.push("--with", bug.part);
+  if (bug.isShared === true) args.push("--several");
   const { text } = await run(bug, ["--import", plant, main, ...args]);
   try {
     const [failure] = (JSON.parse(text) as Totals).failures;

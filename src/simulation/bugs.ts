@@ -15,6 +15,8 @@ export interface Bug {
   readonly why: string;
   /** What only some histories have, where it shows only in these: then all are run with it. */
   readonly part?: Part;
+  /** Whether it shows where several processes decide on one log: then they do. */
+  readonly isShared?: true;
   /** The test that catches it, where the simulator does not come to it. */
   readonly caughtBy?: string;
 }
@@ -488,6 +490,39 @@ export const bugs: readonly Bug[] = [
     why: "Accuracy counts as right what could not be compared.",
     part: "reconciliation",
   },
+  // Several processes on one log
+  {
+    name: "looks-unguarded",
+    file: `${inventory}/ledger/step.ts`,
+    find: "return this.#round.isShared ? this.#guarded(taking) : taking;",
+    replace: "return taking;",
+    why: "What a decision has only looked at may have been changed by another process when its unit is appended.",
+    isShared: true,
+  },
+  {
+    name: "refusal-of-a-stale-copy",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "await this.#storage.shared?.catchUp();\n    } catch",
+    replace: "} catch",
+    why: "A refusal or a look is the opinion of one process, and old by what others have appended.",
+    isShared: true,
+  },
+  {
+    name: "broken-off-change-kept",
+    file: `${inventory}/ledger/round.ts`,
+    find: "const streams = step.begun;",
+    replace: "const streams = [...new Set(step.events.map(({ stream }) => stream))];",
+    why: "A decision that breaks off in a change leaves it in the state: balances are recorded with units held twice.",
+    caughtBy: "src/services/inventory/ledger/shared.property.test.ts",
+  },
+  {
+    name: "begun-elsewhere-by-our-policy",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: "entry.version === 0 ? family.empty() : entry.state",
+    replace: "entry.state",
+    why: "A stock that another process begins keeps the policy that it was looked at by.",
+    caughtBy: "src/services/inventory/ledger/shared.property.test.ts",
+  },
   // Deliveries and the queue of facts
   {
     name: "place-before-its-events",
@@ -567,6 +602,14 @@ export const bugs: readonly Bug[] = [
     find: "? [secret, former.secret] : [secret]",
     replace: "? [secret] : [secret]",
     why: "While a secret is being replaced, receivers that still have the former one refuse everything.",
+    part: "webhooks",
+  },
+  {
+    name: "former-secret-ends-at-once",
+    file: "services/relay/relay.ts",
+    find: "const formerUntil = this.#options.clock() + limits.webhookSecretOverlapMs;",
+    replace: "const formerUntil = this.#options.clock();",
+    why: "Receivers that have not heard of the new secret yet refuse everything from the moment it is asked for.",
     part: "webhooks",
   },
   {

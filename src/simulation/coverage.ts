@@ -1,9 +1,6 @@
 /** What the histories of `npm test` must have reached: every kind of fault, and every refusal that this path can give. */
 import type { ErrorCode, FactRejectionCode } from "../kernel/index.ts";
 import { faultKinds } from "./faults.ts";
-import { reconciliationFaultKinds } from "./reconciling-part.ts";
-
-const onlyReconciling: ReadonlySet<string> = new Set(reconciliationFaultKinds);
 
 const atTheEdge = "given by the HTTP edge, which the simulator does not have";
 
@@ -53,10 +50,7 @@ const codes = {
 export function notReached(
   faults: Readonly<Record<string, number>>,
   answers: Readonly<Record<string, number>>,
-  isReconciling: boolean,
 ): readonly string[] {
   const reasons = Object.entries(codes).flatMap(([code, isReachable]) => (isReachable === true ? [code] : []));
-  // Histories reconcile only when they are asked to.
-  const due = faultKinds.filter((kind) => isReconciling || !onlyReconciling.has(kind));
-  return [...due.filter((kind) => !faults[kind]), ...reasons.filter((code) => !answers[code])];
+  return [...faultKinds.filter((kind) => !faults[kind]), ...reasons.filter((code) => !answers[code])];
 }

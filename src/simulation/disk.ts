@@ -7,6 +7,7 @@ import type { DerivedChanges, DerivedStore } from "../platform/storage/index.ts"
 import { MemoryDerivedStore } from "../platform/storage/memory/memory-derived.ts";
 import { readUnit, type StoredUnit } from "../platform/storage/unit.ts";
 import { ColdDisk } from "./cold-disk.ts";
+import { must } from "./oracle/shapes.ts";
 import type { Random } from "./random.ts";
 
 /** What became of the derived store at a crash. */
@@ -26,8 +27,15 @@ export class Disk {
   #written: (string | (() => void))[] = [];
   /** What the lines say, read from them once; nobody changes it. */
   readonly #units: StoredUnit[] = [];
+  readonly #bySeq = new Map<number, StoredUnit>();
+  readonly #readsOnce: boolean;
   outgoingPaused = false;
   derived: JournalledDerivedStore = new JournalledDerivedStore();
+
+  /** `readsOnce`: all who read a unit get the same, and `mustBeUnchanged` says whether anyone has changed it. */
+  constructor({ readsOnce = false } = {}) {
+    this.#readsOnce = readsOnce;
+  }
 
   write(units: readonly WrittenUnit[]): void {
     for (const unit of units) this.#written.push(lineOf(unit));
@@ -96,9 +104,27 @@ export class Disk {
     for (let index = this.#units.length; index < this.durable.length; index += 1) {
       const unit = unitIn(this.durable[index] ?? "");
       if (unit === undefined) break;
-      this.#units.push(readUnit((this.#units.at(-1)?.lastSeq ?? 0) + 1, unit.body));
+      const read = readUnit((this.#units.at(-1)?.lastSeq ?? 0) + 1, unit.body);
+      this.#units.push(read);
+      this.#bySeq.set(read.seq, read);
     }
     return this.#units;
+  }
+
+  /** Reads a stored form: for a log on this disk. */
+  readonly read = (seq: number, body: string): StoredUnit => {
+    if (!this.#readsOnce) return readUnit(seq, body);
+    this.units();
+    const unit = this.#bySeq.get(seq);
+    return unit?.body === body ? unit : readUnit(seq, body);
+  };
+
+  /** Throws when someone has changed a unit that was read: on another store those would be his own. */
+  mustBeUnchanged(): void {
+    for (const { seq, body, events } of this.#units) {
+      const [is, was] = [events, readUnit(seq, body).events].map((all) => JSON.stringify(all.map(({ data }) => data)));
+      must(is === was, () => `what was read of the unit at ${seq} was changed: ${is}`);
+    }
   }
 }
 

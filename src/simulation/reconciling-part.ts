@@ -101,7 +101,11 @@ export class ReconcilingPart {
       pushes: sync,
       courier: { call: (call) => this.#answer(call, server.life) },
       openSecret: (_context, sealed) => sealed,
-      clock: glance,
+      clock: () => {
+        const now = glance();
+        this.#oracle.asksTime(now);
+        return now;
+      },
       randomId,
       timers: scheduler.timersOf(server.life),
       settleMs: this.#settleMs,

@@ -54,8 +54,11 @@ export class Requests implements Asked {
 
   receipts(fact: SentFact, now: number): readonly number[] {
     if (this.#receipts.size === 0) return [now];
-    const queued = [...(this.#receipts.get(JSON.stringify(fact)) ?? [])].map((at) => Math.min(at, now));
-    return this.#direct.has(fact) ? [now, ...queued] : queued;
+    const text = JSON.stringify(fact);
+    const queued = [...(this.#receipts.get(text) ?? [])].map((at) => Math.min(at, now));
+    // Told in the same words more than once, at once and by the queue.
+    const isDirect = this.facts(factKey(fact)).some((one) => this.#direct.has(one) && JSON.stringify(one) === text);
+    return isDirect ? [now, ...queued] : queued;
   }
 
   open(actor: string, kind: string, suits: (request: OpenRequest) => boolean): OpenRequest | undefined {

@@ -3,7 +3,6 @@
  * clients that reach any of them. Processes die and come back, the store loses power, answers and notices get lost.
  * The oracle reads what is durable, as in the histories of one process (`history.ts`).
  */
-import { createHash } from "node:crypto";
 import {
   inventoryTagging,
   type RunningInventory,
@@ -26,6 +25,7 @@ import { drawSetup, isStorageFault, type Setup } from "./server.ts";
 import { SharedStore, SharedView } from "./shared-store.ts";
 import { drawScale } from "./shop.ts";
 import type { Fates } from "./storage.ts";
+import { Trace } from "./trace.ts";
 import { Workload } from "./workload.ts";
 
 const start = Date.UTC(2026, 2, 1, 12);
@@ -73,7 +73,7 @@ class SharedWorld {
   readonly #seed: number;
   readonly #random: Random;
   readonly #scheduler = new Scheduler(start);
-  readonly #disk = new Disk();
+  readonly #disk = new Disk({ readsOnce: true });
   readonly #requests = new Requests({ readsMayLag: true });
   readonly #oracle = new LogOracle(this.#requests);
   readonly #workload: Workload;
@@ -85,7 +85,7 @@ class SharedWorld {
   /** By their places; undefined while one is down. */
   readonly #members: (Member | undefined)[];
   readonly #derived: JournalledDerivedStore[];
-  readonly #trace = createHash("sha256");
+  readonly #trace = new Trace();
   readonly #faults: Record<string, number> = {};
   readonly #answers: Record<string, number> = {};
   #starts = 0;
@@ -122,7 +122,7 @@ class SharedWorld {
       steps: this.step,
       units: this.#seen,
       events: this.#oracle.head,
-      hash: this.#trace.digest("hex").slice(0, 16),
+      hash: this.#trace.digest(),
       faults: this.#faults,
       answers: this.#answers,
       eventTypes: [...this.#oracle.types],
@@ -145,6 +145,7 @@ class SharedWorld {
       must(member?.inventory !== undefined, () => `process ${place} is down, though nothing goes wrong any more`);
       if (member?.inventory !== undefined) await mustHaveConverged(this.#oracle, member.inventory, this.#scheduler.now);
     }
+    this.#disk.mustBeUnchanged();
   }
 
   async #pass(ms: number): Promise<void> {
@@ -161,7 +162,7 @@ class SharedWorld {
       const written = unitIn(durable[this.#seen] ?? "");
       if (written === undefined) return; // torn: cut off when the store is there again
       this.#seen += 1;
-      this.#trace.update(`${this.#scheduler.now} ${written.body}\n`);
+      this.#trace.tell(this.#scheduler.now, written.body);
       this.#try(() => {
         const { at } = this.#oracle.unit(written.body, written.decidedAt);
         this.#requests.weigh(this.#oracle, at);
@@ -179,7 +180,7 @@ class SharedWorld {
 
   #note(what: string): void {
     this.#faults[what] = (this.#faults[what] ?? 0) + 1;
-    this.#trace.update(`${this.#scheduler.now} ${what}\n`);
+    this.#trace.tell(this.#scheduler.now, what);
   }
 
   // Requests
@@ -200,7 +201,7 @@ class SharedWorld {
       if (member.life.dead) return;
       this.#look();
       this.#answers[answer.code] = (this.#answers[answer.code] ?? 0) + 1;
-      this.#trace.update(`${this.#scheduler.now} ${operation.kind} ${answer.code}\n`);
+      this.#trace.tell(this.#scheduler.now, `${operation.kind} ${answer.code}`);
       this.#try(() => this.#requests.judge(this.#oracle, attempt, answer, this.#workload));
       answered(answer);
     });

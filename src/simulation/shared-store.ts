@@ -60,7 +60,7 @@ export class SharedStore {
   /** Grows with each loss of power: what was under way then is cut off. */
   #lives = 0;
 
-  constructor(disk: Disk, scheduler: Scheduler, random: Random, tagging: Tagging) {
+  constructor(disk: Disk, scheduler: Pick<Scheduler, "timersOf">, random: Random, tagging: Tagging) {
     this.disk = disk;
     this.tagging = tagging;
     this.timers = scheduler.timersOf({ dead: false });
@@ -69,7 +69,7 @@ export class SharedStore {
   }
 
   #opened(): MemoryLog {
-    const log = new MemoryLog(this.tagging);
+    const log = new MemoryLog(this.tagging, this.disk.read);
     for (const unit of this.disk.open()) log.load(unit);
     return log;
   }

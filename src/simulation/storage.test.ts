@@ -33,6 +33,36 @@ storageContract("simulated", async () => {
   };
 });
 
+it("an append that lands late does so between others, never in the middle of one", async () => {
+  const { disk, next, storage } = open();
+  next.push({ fault: "landed-late" }, { writeMs: 5 });
+  await expect(storage.append([unitOf("late", { a: 0 }, [event("a")])])).rejects.toThrow("nobody knows");
+  const slow = storage.append([unitOf("slow", { b: 0 }, [event("b")])]);
+  // It has been written, and not synced yet.
+  await new Promise((resolve) => setImmediate(resolve));
+  await storage.findCommands(["late"], 0);
+  await slow;
+  await storage.close();
+  const commandsOf = async (of: SimulatedStorage) =>
+    (await of.readLog(0, 10)).map(({ meta, events }) => [meta.command, events[0]?.seq]);
+  expect(await commandsOf(storage)).toEqual([
+    ["slow", 1],
+    ["late", 2],
+  ]);
+  expect(await commandsOf(open(disk).storage)).toEqual(await commandsOf(storage));
+});
+
+it("a disk that reads each unit once finds out who changes what was read", async () => {
+  const disk = new Disk({ readsOnce: true });
+  const { storage } = open(disk);
+  await storage.append([unitOf("c0", { a: 0 }, [event("a", { n: 1 })])]);
+  const [read] = await storage.readStream("a");
+  expect((await storage.readStream("a"))[0]).toBe(read);
+  disk.mustBeUnchanged();
+  Object.assign(read?.data ?? {}, { n: 2 });
+  expect(() => disk.mustBeUnchanged()).toThrow("what was read of the unit at 1 was changed");
+});
+
 describe("a crash of the simulated disk", () => {
   it("keeps what was synced, and of what was written a beginning, whole unit by whole unit", async () => {
     const lengths = new Set<number>();

@@ -75,7 +75,7 @@ export class SimulatedStorage implements Storage {
   /** Opens what is durable on a disk. */
   constructor(disk: Disk, timers: Timers, fates: Fates, life: Life, tagging: Tagging = noTags) {
     this.tagging = tagging;
-    this.#log = new MemoryLog(tagging);
+    this.#log = new MemoryLog(tagging, disk.read);
     this.#disk = disk;
     this.#timers = timers;
     this.#fates = fates;
@@ -215,7 +215,7 @@ export class SimulatedStorage implements Storage {
       await this.#reading();
       return this.#log.findCommands(commands, after);
     } finally {
-      this.#land();
+      void this.#inTurn(async () => this.#land());
     }
   }
 

@@ -41,6 +41,13 @@ const limitedOwner: Credential = {
   locations: new Set(["leeds"]),
 };
 
+/** The relay of a process, and the process's clock. */
+interface Running {
+  readonly relay: RunningRelay;
+  readonly life: Life;
+  readonly clock: () => number;
+}
+
 /** What an address does with what it is sent. */
 interface Receiver {
   readonly isBroken: boolean;
@@ -54,7 +61,7 @@ export class Subscribers implements Part {
   readonly #receivers = new Map<string, Receiver>();
   /** Positions that were told with events. */
   readonly #positions: string[] = [];
-  #running: { readonly relay: RunningRelay; readonly life: Life; readonly clock: () => number } | undefined;
+  #running: Running | undefined;
   #lastNow: number;
   /** At the very end nothing refuses any more. */
   #isMended = false;
@@ -102,12 +109,12 @@ export class Subscribers implements Part {
     const running = this.#running;
     if (running === undefined || running.life.dead) return;
     if (!random.chance(step < 20 ? 0.3 : 0.03)) return;
-    this.#act(running.relay).catch((error: unknown) => {
+    this.#act(running).catch((error: unknown) => {
       if (!isFault(error)) fail(error);
     });
   }
 
-  async #act(relay: RunningRelay): Promise<void> {
+  async #act({ relay, clock }: Running): Promise<void> {
     const { random, oracle, look } = this.#options;
     look();
     const live = oracle.live();
@@ -129,6 +136,7 @@ export class Subscribers implements Part {
         this.#isDone(await relay.enable(id, owner));
         return;
       case "rotate": {
+        oracle.rotate(id, clock());
         const rotated = await relay.rotateSecret(id, owner);
         look();
         if (rotated.ok) oracle.learn(id, rotated.value.secret);

@@ -90,7 +90,10 @@ export class Warehouse {
     for (const { location, sku, version, onHand } of oracle.stocks.values()) {
       // Of its own goods it knows better than to be told.
       if (!isWanted(of, location) || stockroom.hasOwn({ location, sku })) continue;
-      const record = stockroom.held.get(keyOf({ location, sku }));
+      const key = keyOf({ location, sku });
+      const record = stockroom.held.get(key);
+      // What it has lost the record of counts as 0 there, so that nothing is missing of what is 0 here too.
+      if (record === undefined && onHand === 0 && stockroom.wrong.has(key)) continue;
       const held = record?.version ?? 0;
       // Of a record that names no version it can't be found that it is an old one with the figure of the newest.
       const isUnnamed = stockroom.tells !== "version" || record?.isOwn === true;

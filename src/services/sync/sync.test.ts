@@ -213,6 +213,29 @@ describe("a receiver", () => {
     await world.stop();
   });
 
+  it("is not said to have all of what it asks for no more, nor of what it asked for before it was described anew", async () => {
+    const world = await World.open();
+    await world.connect("leeds");
+    await world.move(["york", "milk", 1]);
+    await world.time.pass(second);
+    const stock = { location: "york", sku: "milk" };
+    const [receiver] = world.sync.receivers();
+    if (receiver === undefined) throw new Error("leeds gets nothing pushed");
+    expect([world.sync.wants(receiver, stock), world.sync.isPending(receiver, stock)]).toEqual([true, false]);
+
+    await world.connect("leeds", { of: "own" });
+    expect([world.sync.wants(receiver, stock), world.sync.isPending(receiver, stock)]).toEqual([false, true]);
+    await world.connect("leeds");
+    await world.time.pass(second);
+    expect([world.sync.wants(receiver, stock), world.sync.isPending(receiver, stock)]).toEqual([true, false]);
+
+    await world.during(world.inventory.putLocation("leeds", { name: "Leeds", kind: "store" }, caller));
+    await world.connect("leeds");
+    await world.time.pass(second);
+    expect([world.sync.wants(receiver, stock), world.sync.isPending(receiver, stock)]).toEqual([false, true]);
+    await world.stop();
+  });
+
   it("is resent everything on demand", async () => {
     const world = await World.open();
     const leeds = await world.connect("leeds");

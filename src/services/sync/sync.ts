@@ -203,11 +203,12 @@ class LocalSync implements RunningSync {
   }
 
   wants(receiver: Receiver, stock: StockPair): boolean {
-    return this.#receivers.wants(receiver, stock);
+    return this.#receivers.get(receiver.location) === receiver && this.#receivers.wants(receiver, stock);
   }
 
   isPending(receiver: Receiver, stock: StockPair): boolean {
-    return receiver.backlog.mayLack(streamOfStock(stock));
+    // Of what a receiver does not ask for, or asked for before it was described anew, nobody knows what it lacks.
+    return !this.wants(receiver, stock) || receiver.backlog.mayLack(streamOfStock(stock));
   }
 
   pushAgain(receiver: Receiver, stock: StockPair): boolean {

@@ -38,6 +38,8 @@ interface Look {
   readonly records: Map<string, ShownRecord>;
   /** What was wrong at any moment of it. */
   readonly wrong: Set<string>;
+  /** The earliest time that the server's clock has shown since. */
+  clock: number;
   /** Ours when it began: the version of each stock, and how many entries it had. */
   readonly ours: ReadonlyMap<string, { readonly version: number; readonly entries: number }>;
 }
@@ -118,6 +120,7 @@ export class ReconciliationOracle {
       endedAt: now,
       records: new Map(),
       wrong: new Set(this.#other.wrong.keys()),
+      clock: Number.POSITIVE_INFINITY,
       ours: new Map(stocks.map(({ key, version, entries }) => [key, { version, entries: entries.length }])),
     };
   }
@@ -126,8 +129,14 @@ export class ReconciliationOracle {
   shows(records: readonly ShownRecord[], now: number): void {
     if (this.#look === undefined) return;
     this.#look.endedAt = now;
+    this.#look.clock = Number.POSITIVE_INFINITY;
     for (const key of this.#other.wrong.keys()) this.#look.wrong.add(key);
     for (const record of records) this.#look.records.set(keyOf(record), record);
+  }
+
+  /** Whoever compares looks at the server's clock. */
+  asksTime(clock: number): void {
+    if (this.#look !== undefined) this.#look.clock = Math.min(this.#look.clock, clock);
   }
 
   /** A unit was recorded, and taken in by the oracle of the log. */
@@ -243,7 +252,7 @@ export class ReconciliationOracle {
   }
 
   #mustBeReal(id: string, finding: Finding, mode: string): void {
-    const { kind, ours, theirs, action } = finding;
+    const { kind, ours, theirs } = finding;
     const look = this.#look;
     must(look !== undefined, () => `${id} finds something without having asked`);
     const key = keyOf(finding);
@@ -273,7 +282,9 @@ export class ReconciliationOracle {
       case "missing-here":
         must(record !== undefined && ours === null, () => `${says()}: they have none`);
         must(stock === undefined || isOwn, () => `${says()}: we have it`);
-        if (stock !== undefined) must(this.#isAnySlow(stock, look), () => `${says()}: it was on its way to us`);
+        // What this run has counted itself came after it was found missing.
+        if (stock?.entries.some(({ key }) => !key.startsWith(countsOf(id))))
+          must(this.#isAnySlow(stock, look), () => `${says()}: it was on its way to us`);
         break;
       default:
         must(kind === "drift" && record !== undefined && stock !== undefined, () => `${says()}: one side has none`);
@@ -289,7 +300,7 @@ export class ReconciliationOracle {
           must(wentWrong, () => `${says()}: nothing went wrong with it`);
         }
     }
-    this.#mustAct(action, finding, mode, isOwn, says);
+    this.#mustAct(finding, mode, isOwn, record?.asOf !== undefined && Date.parse(record.asOf) > look.clock, says);
   }
 
   /** Ours at a time, as it was known from so many entries on. */
@@ -305,8 +316,7 @@ export class ReconciliationOracle {
   #mustDiffer(id: string, finding: Finding, stock: StockOracle, look: Look, record: ShownRecord): void {
     const entries = look.ours.get(stock.key)?.entries ?? 0;
     const times = record.asOf === undefined ? [look.startedAt, look.endedAt] : [Date.parse(record.asOf)];
-    const counts = `urn:larder:reconciliation\u0000${id}/`;
-    const figures = times.map((time) => this.#figuresAt(stock, entries, time, counts));
+    const figures = times.map((time) => this.#figuresAt(stock, entries, time, countsOf(id)));
     const says = () => `${id} finds ${JSON.stringify(finding)} as of ${record.asOf ?? "now"}; ours was ${figures}`;
     if (record.asOf !== undefined) must(figures.flat().includes(finding.ours ?? Number.NaN), says);
     const isEqual = figures.every((known) => known.at(-1) === record.onHand);
@@ -321,7 +331,9 @@ export class ReconciliationOracle {
     });
   }
 
-  #mustAct(action: string, { kind, theirs }: Finding, mode: string, isOwn: boolean, says: () => string): void {
+  /** `isToCome`: by the server's clock the figure is one of a time that has not come yet. */
+  #mustAct(finding: Finding, mode: string, isOwn: boolean, isToCome: boolean, says: () => string): void {
+    const { kind, theirs, action } = finding;
     const corrected: Readonly<Record<string, string>> = {
       late: "sent-again",
       "missing-there": "sent-again",
@@ -329,8 +341,8 @@ export class ReconciliationOracle {
       "missing-here": isOwn ? "counted" : "none",
     };
     const right = mode === "report" ? "none" : corrected[kind];
-    // Nothing is counted when no time is known for the figure, or when it is none that can be counted.
-    const mayRest = right === "counted" && (this.#other.tells === "nothing" || (theirs ?? 0) < 0);
+    // Nothing is counted when no time is known for the figure, or one to come, or when it is none that can be counted.
+    const mayRest = right === "counted" && (this.#other.tells === "nothing" || isToCome || (theirs ?? 0) < 0);
     must(action === right || (mayRest && action === "none"), () => `${says()}: it should be ${right}`);
   }
 }
@@ -338,6 +350,11 @@ export class ReconciliationOracle {
 /** The source of facts that the other side tells of its own goods. */
 export const ownSource = "depot-wms";
 const streamPrefix = "reconciliation-";
+
+/** What the names of the facts begin with that a run records: its counts. */
+function countsOf(run: string): string {
+  return `urn:larder:reconciliation\u0000${run}/`;
+}
 
 function keyOf({ location, sku }: Pair): string {
   return `${location}\u0000${sku}`;

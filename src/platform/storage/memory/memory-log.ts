@@ -20,9 +20,12 @@ export class MemoryLog {
   readonly #streams = new Map<string, number[]>();
   readonly #claims = new Map<string, ClaimRecord>();
   readonly #tags = new Map<string, Sequence[]>();
+  readonly #read: (seq: Sequence, body: string) => StoredUnit;
 
-  constructor(tagging: Tagging = noTags) {
+  /** `read` makes of a stored form what it says; whoever has read it already may lend that. */
+  constructor(tagging: Tagging = noTags, read = readUnit) {
     this.tagging = tagging;
+    this.#read = read;
   }
 
   /** What admission asks. */
@@ -137,7 +140,7 @@ export class MemoryLog {
 
   #unitAt(index: number): StoredUnit | undefined {
     const row = this.#rows[index];
-    return row && readUnit(row.seq, row.body);
+    return row && this.#read(row.seq, row.body);
   }
 
   /** The index of the row that holds the first event after a position. */

@@ -258,7 +258,10 @@ export class Ledger {
           this.#cache.drop(event.stream);
           continue;
         }
-        entry.state = familyOf(event.stream).evolve(entry.state, event, meta);
+        const family = familyOf(event.stream);
+        // A stock without events was looked at by the policy with which it would have begun here.
+        const state = entry.version === 0 ? family.empty() : entry.state;
+        entry.state = family.evolve(state, event, meta);
         entry.version = event.version;
       }
     }

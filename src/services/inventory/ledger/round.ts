@@ -61,6 +61,8 @@ export class Round {
   readonly #histories = new Map<string, readonly PastEvent[]>();
   /** The decisions that have emitted something, in order. Only looked through when a stream is folded again. */
   readonly #emitting: Step[] = [];
+  /** For streams to which others have appended meanwhile: which of these is the first that stands on what they did. */
+  readonly #since = new Map<string, number>();
   readonly #newVoids = new Set<string>();
   readonly #newLocations = new Map<string, Set<string>>();
 
@@ -160,26 +162,35 @@ export class Round {
   /** What this round has decided to append to a stream. */
   #pendingOf(stream: string): { readonly event: LooseEvent; readonly unit: UnitMeta }[] {
     if (!this.changed.has(stream)) return [];
-    return this.#emitting.flatMap(({ events, meta: unit }) =>
+    return this.#standing(stream).flatMap(({ events, meta: unit }) =>
       events.filter((event) => event.stream === stream).map((event) => ({ event, unit })),
     );
+  }
+
+  /** The decisions whose events a state of this stream has in it. */
+  #standing(stream: string): readonly Step[] {
+    const since = this.#since.get(stream);
+    return since === undefined ? this.#emitting : this.#emitting.slice(since);
   }
 
   /** The version of a stream before what this round has decided to append to it. */
   #baseOf(stream: string): number | undefined {
     if (!this.changed.has(stream)) return undefined;
-    for (const step of this.#emitting) {
+    for (const step of this.#standing(stream)) {
       const version = step.expects(stream);
       if (version !== undefined) return version;
     }
     return undefined;
   }
 
-  /** Takes back what a decision did before it stopped: its streams are folded again, with what others did to them. */
+  /**
+   * Takes back what a decision did before it stopped: its streams are folded again, with what others did to them. Also one
+   * whose first event could not be added, for it may have changed a state in part.
+   */
   async #undo(step: Step): Promise<void> {
-    if (step.events.length === 0) return;
-    this.#emitting.pop();
-    const streams = new Set(step.events.map(({ stream }) => stream));
+    const streams = step.begun;
+    if (streams.length === 0) return;
+    if (this.#emitting.at(-1) === step) this.#emitting.pop();
     for (const stream of streams) this.#cache.drop(stream);
     await this.#loadStreams(streams);
   }
@@ -213,8 +224,8 @@ export class Round {
       if (outcome.status === "rejected") continue;
       const entry = outcome.value;
       // What others have appended meanwhile fails what was decided before, and with it all that stands on that.
-      const isFirm = (this.#baseOf(stream) ?? entry.version) === entry.version;
-      for (const { event, unit } of isFirm ? this.#pendingOf(stream) : []) {
+      if ((this.#baseOf(stream) ?? entry.version) !== entry.version) this.#since.set(stream, this.#emitting.length);
+      for (const { event, unit } of this.#pendingOf(stream)) {
         entry.state = familyOf(stream).evolve(entry.state, event, unit);
         entry.version += 1;
       }

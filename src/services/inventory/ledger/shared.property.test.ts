@@ -119,6 +119,56 @@ describe("two ledgers on one log", () => {
     }
   });
 
+  it("come to an end when others append what a decision reads of a stream that its round has changed", async () => {
+    let reads = Number.NEGATIVE_INFINITY;
+    const { busy, quiet } = pair(async (step) => {
+      if (step !== "before-read") return;
+      reads += 1;
+      if (reads === 1) await busy.submit(receive(7));
+      if (reads > 20) throw new Error("it reads again and again");
+    });
+    const told = command((transaction) => transaction.history("shop", "milk").length);
+    await quiet.submit(receive(1));
+    reads = 0;
+    const [received, length] = await Promise.all([quiet.submit(receive(1)), quiet.submit(told)]);
+    expect([received.value, length.value]).toEqual(["received", 3]);
+  });
+
+  it("take back what a decision on something old has changed of a state before it broke off", async () => {
+    const { busy, quiet } = pair();
+    const hold = command((transaction) => {
+      if (transaction.stock("shop", "tea").onHand > 0) return "known" as const;
+      const holds = [{ line: 0, quantity: 2 }];
+      transaction.emitStock("shop", "milk", [
+        { type: "StockReserved", data: { reservation: "cart", expiresAt: 5000, holds } },
+      ]);
+      transaction.emitStock("shop", "tea", [received(1, transaction.now)]);
+      return "held" as const;
+    });
+    await busy.submit(receive(5));
+    await quiet.submit(look("tea"));
+    expect((await busy.submit(hold)).value).toBe("held");
+    // It knows the tea of before and reads the milk of now, of which that cart holds some: a second hold can't be added.
+    expect((await quiet.submit(hold)).value).toBe("known");
+    const reserved = command((transaction) => transaction.stock("shop", "milk").reserved, { looks: true });
+    expect((await quiet.submit(reserved)).value).toBe(2);
+  });
+
+  it("know of a stock that others begin what the log says of it, and not the policy that it was looked at by", async () => {
+    let reads = 0;
+    const { busy, quiet } = pair(async (step) => {
+      if (step === "before-read") reads += 1;
+      // The stock has been read, and its policy is not yet.
+      if (reads !== 2) return;
+      reads += 1;
+      await busy.submit(receive(1));
+      await busy.submit(command((transaction) => transaction.emit(streamOf.policy("milk"), [policySet])));
+    });
+    const policySet = { type: "PolicySet", data: { safetyStock: 2 } } as const;
+    const safe = command((transaction) => transaction.stock("shop", "milk").safetyStock, { looks: true });
+    expect((await quiet.submit(safe)).value).toBe(0);
+  });
+
   it("offer no state for a snapshot that is not that of the log", async () => {
     const seen: unknown[] = [];
     const { busy, quiet } = pair(async (step) => {

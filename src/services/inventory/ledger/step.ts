@@ -210,6 +210,11 @@ export class Step implements Transaction {
     this.#claims.push(claim);
   }
 
+  /** The streams that it has appended to, or was about to. */
+  get begun(): readonly string[] {
+    return this.#expected.map(({ stream }) => stream);
+  }
+
   /** The version of a stream that it has appended to, as it was before. */
   expects(stream: string): number | undefined {
     return this.#expected.find((guard) => guard.stream === stream)?.version;

@@ -188,8 +188,13 @@ export function amendCommand(
     if (status !== "active") return alreadyEnded(status);
     const strategy = (state.sourcing?.strategy ?? "priority") as StrategyName;
     const near = state.sourcing?.near;
+    const keeping = keepingHeld(state, demands);
+    // A repeat asks for nothing anew, so it is no question of what there is by now.
+    const held = keeping.flatMap(allocationOf);
+    const repeat = held.length < keeping.length ? undefined : decideAmend(id, state, held, stockOf, transaction.now);
+    if (repeat?.reservation.length === 0) return accept(repeat);
     const request = {
-      demands: keepingHeld(state, demands),
+      demands: keeping,
       allowPartial: false,
       strategy,
       ...(near !== undefined && { near }),
@@ -240,6 +245,14 @@ function keepingHeld(state: Reservation, demands: readonly Demand[]): Demand[] {
     const isSame = held.length > 0 && held.reduce((sum, { quantity }) => sum + quantity, 0) === demand.quantity;
     return isSame ? held.map(({ location, quantity }) => ({ ...demand, quantity, locations: [location] })) : [demand];
   });
+}
+
+/** What a demand that is pinned to one place takes there; nothing when it is not pinned. */
+function allocationOf({ line, sku, quantity, locations = [], sellableUntil, lot }: Demand): Allocation[] {
+  const [location] = locations;
+  if (location === undefined || locations.length > 1) return [];
+  const ask = { ...(sellableUntil !== undefined && { sellableUntil }), ...(lot !== undefined && { lot }) };
+  return [{ line, sku, location, quantity, ...ask }];
 }
 
 type Sourcing = Pick<PlaceRequest, "demands" | "allowPartial" | "strategy" | "near">;

@@ -67,6 +67,19 @@ describe("the table of reservations", () => {
     }
   });
 
+  it("active: takes an amendment that changes nothing, also when what is held could not be promised any more", async () => {
+    const lot = { sku: "milk", location: "shop", quantity: 4, lot: "a" };
+    const { inventory } = await stocked(fact("stock.received", { ...lot, expiresOn: "2026-01-05" }));
+    const lines = [milk(2, { lot: "a", sellableUntil: "2026-01-04" })];
+    const { lines: held } = accepted(await inventory.reserve({ id: "r", lines }, caller)).reservation;
+    await inventory.recordFacts([fact("stock.received", { ...lot, expiresOn: "2026-01-02" })], caller);
+    expect(codeOf(await inventory.reserve({ id: "other", lines }, caller))).toBe("insufficient-stock");
+    expect(accepted(await inventory.amend("r", lines, caller)).lines).toEqual(held);
+    for (const more of [milk(9), { sku: "tea", quantity: 1 }])
+      expect(codeOf(await inventory.amend("r", [...lines, more], caller))).toBe("insufficient-stock");
+    await inventory.stop();
+  });
+
   it("active: amended whole or refused; what is unchanged is never let go", async () => {
     const opened = await stocked();
     const { inventory } = opened;

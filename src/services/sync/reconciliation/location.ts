@@ -29,7 +29,10 @@ export interface Pushes<R extends Receiver = Receiver> {
   receivers(): Iterable<R>;
   /** Whether a receiver is to be told of a stock. */
   wants(receiver: R, stock: StockPair): boolean;
-  /** Whether something of a stock waits to be pushed to a receiver, is under way, or may be: always when it can't tell. */
+  /**
+   * Whether something of a stock waits to be pushed to a receiver, is under way, or may be: always when it can't tell, as of
+   * what a receiver does not ask for at the moment.
+   */
   isPending(receiver: R, stock: StockPair): boolean;
   /** Pushes a stock again as it is by then; false when too much waits already. */
   pushAgain(receiver: R, stock: StockPair): boolean;
