@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ChannelCredentials, Metadata } from "@grpc/grpc-js";
-import { accept, fnv1a, limits, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { accept, fnv1a, type Instant, limits, type Outcome, PlatformError, type Timeframe } from "../../kernel/index.ts";
 import { decodeValue, encodeArguments } from "./encoding.ts";
 import { isFeed, type MethodSpec, type Methods, objectOf } from "./methods.ts";
 import { Peer, PeerLost } from "./peer.ts";
@@ -18,6 +18,11 @@ export interface PeersOptions {
   readonly tls?: TlsFiles;
   /** The addresses of a name; the system's unless given. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
+  /**
+   * The clock of the store that all of them share, by which calls get their deadlines. Without it, a refusal that follows
+   * an attempt of unknown outcome is not told: it is `peer-unavailable`.
+   */
+  readonly storeClock?: (() => Instant) | undefined;
   readonly onChange?: (address: string, isReady: boolean, fault: string) => void;
 }
 
@@ -28,7 +33,8 @@ type AnyArgs = readonly unknown[];
  * (rendezvous hashing): when one goes, its keys are shared out to the others, and only they move.
  *
  * What was not sent is sent elsewhere; what may have been carried out is repeated only where the method's table says
- * that it may be.
+ * that it may be. What a repeat says is told when no earlier attempt can prove it wrong any more: at once where it is firm, else it is
+ * asked once more after the deadline of all of them (docs/adr/0031-calls-with-a-deadline.md).
  */
 export class Peers {
   readonly #options: PeersOptions;
@@ -76,17 +82,56 @@ export class Peers {
     const { module } = this.#options;
     const { timeoutMs = limits.peerCallMs, hasGaps, isRepeatable } = spec;
     const until = performance.now() + timeoutMs;
-    const bytes = encodeArguments(args);
+    const unavailable = (why: string, cause?: unknown) =>
+      new PlatformError("peer-unavailable", `${module}.${name}: ${why}`, { cause });
+    let asked = args;
+    /** Up to this instant an attempt of unknown outcome may be carried out; undefined when there is none. */
+    let openUntil: Instant | undefined;
+    let from: Instant | undefined;
     for (;;) {
+      if (from !== undefined && !(await this.#passed(from, until)))
+        throw unavailable("what became of an earlier attempt is not known");
       const peer = this.#pick(key) ?? (await this.#someone(key, until));
+      const leftMs = Math.max(1, until - performance.now());
+      const within = this.#timeframe(spec, from, leftMs);
+      const bytes = encodeArguments(within === undefined ? asked : (spec.within?.(asked, within) ?? asked));
       try {
-        return decodeValue(await peer.call(module, name, bytes, Math.max(1, until - performance.now())), hasGaps);
+        const answer = decodeValue(await peer.call(module, name, bytes, leftMs), hasGaps);
+        if (openUntil === undefined || from !== undefined || spec.isFirm?.(answer as never)) return answer;
+        from = openUntil;
       } catch (error) {
-        if (!(error instanceof PeerLost)) throw error;
+        if (!(error instanceof PeerLost)) {
+          const isOpen = openUntil !== undefined && from === undefined;
+          throw isOpen && error instanceof PlatformError ? unavailable(error.message, error) : error;
+        }
         const mayRepeat = error.isUnsent || (typeof isRepeatable === "function" ? isRepeatable(...args) : isRepeatable);
-        if (!mayRepeat || performance.now() >= until)
-          throw new PlatformError("peer-unavailable", `${module}.${name}: ${error.message}`, { cause: error });
+        if (!mayRepeat || performance.now() >= until) throw unavailable(error.message, error);
+        // It has its reason not to begin with this one, and takes calls all the same.
+        if (error.isUnsent && peer.isReady) await pauseMs(limits.peerAgainMsFirst);
+        if (error.isUnsent) continue;
+        asked = spec.repeated?.(...args) ?? args;
+        if (spec.within === undefined) continue;
+        openUntil = Math.max(openUntil ?? 0, within?.before ?? Infinity);
+        // An answer that is not firm would be asked for again: only that one is.
+        from = spec.isFirm === undefined ? openUntil : undefined;
       }
+    }
+  }
+
+  /** Half of the time that is left, so that the other half is there to find out what became of it. */
+  #timeframe(spec: AnyMethod, from: Instant | undefined, leftMs: number): Timeframe | undefined {
+    const { storeClock } = this.#options;
+    if (spec.within === undefined || storeClock === undefined) return undefined;
+    return { before: Math.ceil(storeClock() + leftMs / 2), ...(from !== undefined && { from }) };
+  }
+
+  /** Waits until the store's clock has come to an instant; false at once when that will not be in time. */
+  async #passed(instant: Instant, until: number): Promise<boolean> {
+    for (;;) {
+      const waitMs = instant - (this.#options.storeClock?.() ?? -Infinity);
+      if (waitMs <= 0) return true;
+      if (performance.now() + waitMs >= until) return false;
+      await pauseMs(waitMs);
     }
   }
 

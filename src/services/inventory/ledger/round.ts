@@ -1,7 +1,7 @@
 /**
  * One round of the ledger: commands decided one after another, each on top of the ones before it, to be appended together.
  */
-import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import { type Instant, PlatformError, type Timeframe } from "../../../kernel/index.ts";
 import type { AppendUnit, Claim, ClaimRecord, Sequence, Storage, UnitMeta } from "../../../platform/storage/index.ts";
 import type { PastEvent } from "../domain/stock/index.ts";
 import type { CacheEntry, StateCache } from "./cache.ts";
@@ -23,6 +23,8 @@ export interface Waiting {
   readonly id: string;
   readonly answers: Answers;
   readonly place: number;
+  /** When it may be decided, and what it comes to be recorded. */
+  readonly within: Timeframe | undefined;
   attempts: number;
 }
 

@@ -306,11 +306,13 @@ export class Step implements Transaction {
     }
     for (const stream of this.#unbegun ?? []) if (!expected.has(stream)) expected.set(stream, 0);
     for (const { key } of unit.claims ?? []) free.delete(key);
+    const deadline = this.#waiting.within?.before;
     return {
       ...unit,
       expected: [...expected].map(([stream, version]) => ({ stream, version })),
       ...(free.size > 0 && { free: [...free] }),
       ...(this.#before !== undefined && { before: this.#before }),
+      ...(deadline !== undefined && { deadline }),
     };
   }
 }
