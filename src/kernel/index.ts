@@ -4,4 +4,12 @@ export { fingerprint, fnv1a } from "./hash.ts";
 export { identifierProblem, isLongerThan, normalise } from "./identifiers.ts";
 export { limits } from "./limits.ts";
 export { accept, type Result, reject } from "./result.ts";
-export { daysSinceEpoch, formatInstant, type Instant, isDate, parseDuration, parseInstant, type Timeframe } from "./time.ts";
+export {
+  daysSinceEpoch,
+  formatInstant,
+  type Instant,
+  isDate,
+  parseDuration,
+  parseInstant,
+  type Timeframe,
+} from "./time.ts";

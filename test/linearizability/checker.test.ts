@@ -61,6 +61,40 @@ describe("the checker", () => {
     expect(rejected).toBeGreaterThanOrEqual(6); // of 18 kinds: more than a hundred
   });
 
+  it("lets processes that decide at times of their own record in another order, but only what overlaps", () => {
+    const reserve: Operation = {
+      ...{ client: 0, called: 0, returned: 100, from: 1000, to: 1100 },
+      request: { kind: "reserve", id: "a", lines: [{ stock: "tea@leeds", quantity: 1 }], ttlMs: 1000 },
+      // Decided at 1020, and recorded when another one had looked at 1050.
+      answer: { kind: "reservation", created: true, status: "active", expiresAt: 2020 },
+    };
+    const fact: Operation = {
+      ...{ client: 0, called: -20, returned: -10, from: 980, to: 990 },
+      request: { kind: "fact", fact: "f", stock: "tea@leeds", units: 1 },
+      answer: { kind: "recorded", isDuplicate: false },
+    };
+    const lookAt = (called: number): Operation => ({
+      ...{ client: 1, called, returned: called + 20, from: 1000 + called, to: 1020 + called },
+      request: { kind: "look", id: "a" },
+      answer: { kind: "refused", code: "not-found", short: [] },
+    });
+    const judged = (look: Operation, timesMayCross: boolean) =>
+      check([fact, reserve, look], { ...limits, timesMayCross }).verdict;
+    expect([judged(lookAt(50), false), judged(lookAt(50), true)]).toEqual(["wrong", "linearizable"]);
+    expect([judged(lookAt(101), false), judged(lookAt(101), true)]).toEqual(["wrong", "wrong"]);
+  });
+
+  it("rejects nearly all that is corrupted also where times may cross", () => {
+    const kinds = Object.values(corruptions).map((corrupt) => {
+      const corrupted = longHistories.slice(0, 6).flatMap((history) => {
+        const one = corrupt(history);
+        return one === undefined ? [] : [one];
+      });
+      return corrupted.some((history) => check(history, { ...limits, timesMayCross: true }).verdict === "wrong");
+    });
+    expect(kinds.filter(Boolean).length).toBeGreaterThanOrEqual(kinds.length - 1);
+  });
+
   it("gives up rather than call right what it did not look through", () => {
     const [history = []] = longHistories;
     expect(check(history, { triesMax: 5 })).toMatchObject({ verdict: "undecided" });

@@ -108,8 +108,7 @@ export class ModuleServer {
       const value = await found.call(...decodeArguments(bytes));
       writer.add(create(AnswerSchema, { id, outcome: { case: "value", value: encodeValue(value) } }));
     } catch (error) {
-      if (error instanceof PlatformError)
-        writer.add(failure(id, error.code, error.message, error instanceof NotBegun));
+      if (error instanceof PlatformError) writer.add(failure(id, error.code, error.message, error instanceof NotBegun));
       else {
         this.#options.onDefect(`${module}.${method}`, error);
         writer.add(failure(id, "internal", "the server's log says why"));

@@ -1,7 +1,15 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ChannelCredentials, Metadata } from "@grpc/grpc-js";
-import { accept, fnv1a, type Instant, limits, type Outcome, PlatformError, type Timeframe } from "../../kernel/index.ts";
+import {
+  accept,
+  fnv1a,
+  type Instant,
+  limits,
+  type Outcome,
+  PlatformError,
+  type Timeframe,
+} from "../../kernel/index.ts";
 import { decodeValue, encodeArguments } from "./encoding.ts";
 import { isFeed, type MethodSpec, type Methods, objectOf } from "./methods.ts";
 import { Peer, PeerLost } from "./peer.ts";

@@ -368,7 +368,9 @@ class LocalInventory implements RunningInventory {
 
   async amend(id: string, lines: readonly ReservationLine[], caller: Caller): Promise<Outcome<Reservation>> {
     const demands = demandsOf(lines, caller);
-    return demands.ok ? await this.#change("amend", amendCommand(normalise(id), demands.value, caller), caller) : demands;
+    return demands.ok
+      ? await this.#change("amend", amendCommand(normalise(id), demands.value, caller), caller)
+      : demands;
   }
 
   confirm(id: string, { reacquire = false }: { readonly reacquire?: boolean }, caller: Caller) {

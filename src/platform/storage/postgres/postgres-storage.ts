@@ -196,7 +196,8 @@ export class PostgresStorage implements Storage, SharedLog {
         const answer = await this.#call(proposal, known.head, turn);
         if (answer.appended) return await this.#settle(proposal, answer, known.head);
         await this.#hear(answer, known.head, answer.base);
-        if (answer.moved === null && answer.claimed === null && !isLate(proposal, answer)) return [...proposal.outcomes];
+        if (answer.moved === null && answer.claimed === null && !isLate(proposal, answer))
+          return [...proposal.outcomes];
         beliefs.now = answer.now;
         for (const [index, place] of (answer.moved ?? []).entries()) {
           beliefs.versions.set(proposal.streams[Number(place) - 1] ?? "", answer.moved_versions?.[index] ?? 0);

@@ -205,20 +205,23 @@ export class Catalog {
     const isAllowed = location === undefined ? caller.locations === undefined : isVisible(location, caller);
     if (!isAllowed) return reject({ code: "not-found", detail: "There is no such location." });
     const stream = streamOf.policy(name);
-    const { value: applied } = await this.#ledger.submit({
-      actor: caller.id,
-      streams: [stream],
-      decide: (transaction: Transaction) => {
-        const stocked = transaction.locationsOf(name);
-        const affected = stocked.filter((place) => location === undefined || place === location);
-        const together = affected.slice(0, limits.reservationPairsMax);
-        transaction.want(together.map((place) => streamOf.stock(place, name)));
-        const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
-        if (events.length > 0) transaction.emit(stream, events);
-        for (const place of together) applyPolicy(transaction, name, place);
-        return together;
+    const { value: applied } = await this.#ledger.submit(
+      {
+        actor: caller.id,
+        streams: [stream],
+        decide: (transaction: Transaction) => {
+          const stocked = transaction.locationsOf(name);
+          const affected = stocked.filter((place) => location === undefined || place === location);
+          const together = affected.slice(0, limits.reservationPairsMax);
+          transaction.want(together.map((place) => streamOf.stock(place, name)));
+          const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
+          if (events.length > 0) transaction.emit(stream, events);
+          for (const place of together) applyPolicy(transaction, name, place);
+          return together;
+        },
       },
-    }, caller.within);
+      caller.within,
+    );
     // Asked for again: a stock that begins from now on begins with this policy, one that began before is among these.
     const { value: stocked } = await this.#ledger.submit({
       actor: caller.id,

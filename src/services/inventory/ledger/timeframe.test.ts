@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { NotBegun } from "../../../kernel/index.ts";
 import { SharedMemoryLog, type SharedMemoryStorage } from "../../../platform/storage/memory/index.ts";
-import { Ledger, SnapshotWriter } from "./index.ts";
-import { open, receive, take } from "./ledger.fixture.ts";
+import { Ledger, SnapshotWriter, streamOf } from "./index.ts";
+import { command, open, receive, take } from "./ledger.fixture.ts";
 
 /** Two processes with a clock; one of them can be made to stand still on its way to the store. */
 function openTwo() {
@@ -18,7 +18,10 @@ function openTwo() {
       locationsOf: () => [],
       isVoided: () => false,
     });
-  const paused = ledgerOn(board.open({ interrupt: (step) => (step === "before-append" ? standing : noTime) }), "paused");
+  const paused = ledgerOn(
+    board.open({ interrupt: (step) => (step === "before-append" ? standing : noTime) }),
+    "paused",
+  );
   const other = ledgerOn(board.open(), "other");
   const pauseIt = () => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -111,5 +114,27 @@ describe("a command that may be decided from an instant on", () => {
     await expect(ledger.submit(receive(1), { before: 1000 })).rejects.toThrow(NotBegun);
     clock.now = 1001;
     expect((await ledger.submit(receive(1), { from: 1001, before: 1002 })).value).toBe("received");
+  });
+});
+
+describe("a decision that rests on a reservation which is still active", () => {
+  it("is taken again when its time has run out on the way to the store", async () => {
+    const { clock, paused, other, pauseIt } = openTwo();
+    const stream = streamOf.reservation("r1");
+    const placed = { type: "ReservationPlaced", data: { expiresAt: 1500, allocations: [], print: "" } };
+    await other.submit(command((transaction) => transaction.emit(stream, [placed])));
+    const confirm = command((transaction) => {
+      const { status, expiresAt } = transaction.reservation("r1");
+      if (status !== "active" || expiresAt <= transaction.now) return "expired" as const;
+      transaction.emit(stream, [{ type: "ReservationConfirmed", data: {} }]);
+      return "confirmed" as const;
+    });
+    const goOn = pauseIt();
+    const answer = paused.submit(confirm);
+    await aWhile();
+    clock.now = 1500;
+    expect((await other.submit(confirm)).value).toBe("expired");
+    goOn();
+    expect((await answer).value).toBe("expired");
   });
 });
