@@ -125,7 +125,7 @@ describe("a decision that rests on a reservation which is still active", () => {
     await other.submit(command((transaction) => transaction.emit(stream, [placed])));
     const confirm = command((transaction) => {
       const { status, expiresAt } = transaction.reservation("r1");
-      if (status !== "active" || expiresAt <= transaction.now) return "expired" as const;
+      if (status !== "active" || (expiresAt ?? 0) <= transaction.now) return "expired" as const;
       transaction.emit(stream, [{ type: "ReservationConfirmed", data: {} }]);
       return "confirmed" as const;
     });
