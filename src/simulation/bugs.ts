@@ -638,9 +638,9 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: "refusal-told-too-soon",
-    file: "platform/grpc/peers.ts",
-    find: "|| spec.isFirm?.(answer as never)) return answer",
-    replace: "|| spec.isFirm !== undefined) return answer",
+    file: "platform/grpc/attempts.ts",
+    find: "this.#spec.isFirm?.(answer as never)",
+    replace: "this.#spec.isFirm !== undefined",
     why: "A refusal is told while an earlier attempt may still be carried out (I3).",
     caughtBy: "src/platform/grpc/peers.test.ts",
   },

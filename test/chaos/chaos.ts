@@ -42,8 +42,8 @@ export interface ChaosReport {
   readonly events: number;
   /** Seconds from the end of each fault until everything was at work again. */
   readonly steadySeconds: Readonly<Record<string, readonly number[]>>;
-  /** `crossed` of the accepted ones are explained only by processes that decided at times of their own (`judge.ts`). */
-  readonly histories: { accepted: number; crossed: number; undecided: number; operations: number; unknown: number };
+  /** `several` of the accepted ones took several processes to be explained (`judge.ts`). */
+  readonly histories: { accepted: number; several: number; undecided: number; operations: number; unknown: number };
   /** Times that a process of Larder ended by itself, and was started again. */
   readonly crashes: number;
   /** Whether the clock of one process was off. */
@@ -120,7 +120,7 @@ export async function chaos({ shape, seed, minutes, only = "", say }: ChaosOptio
 
 class Run {
   readonly book = new Book(true);
-  readonly #histories = { accepted: 0, crossed: 0, undecided: 0, operations: 0, unknown: 0 };
+  readonly #histories = { accepted: 0, several: 0, undecided: 0, operations: 0, unknown: 0 };
   readonly #steady: Record<string, number[]> = {};
   readonly #api: Api;
   readonly #fronts: ReadonlyMap<string, Api>;
@@ -239,7 +239,7 @@ class Run {
     const verdict = await judge(history);
     if (verdict.verdict === "linearizable") {
       this.#histories.accepted += 1;
-      if (verdict.timesCrossed) this.#histories.crossed += 1;
+      if (verdict.tookSeveral) this.#histories.several += 1;
     } else if (verdict.verdict === "undecided") this.#histories.undecided += 1;
     else {
       const file = join(mkdtempSync(join(tmpdir(), "larder-history-")), "history.ndjson");

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { explained } from "./brute.ts";
 import { check } from "./checker.ts";
 import { altered, rightHistory, type Shape } from "./generate.ts";
-import { type Answer, type Operation, sharesOf, show } from "./history.ts";
+import { type Answer, type Operation, sharesOf, show, withRepeats } from "./history.ts";
 import { corruptions } from "./wrong.ts";
 
 const tiny: Shape = {
@@ -82,6 +82,24 @@ describe("the checker", () => {
       check([fact, reserve, look], { ...limits, timesMayCross }).verdict;
     expect([judged(lookAt(50), false), judged(lookAt(50), true)]).toEqual(["wrong", "linearizable"]);
     expect([judged(lookAt(101), false), judged(lookAt(101), true)]).toEqual(["wrong", "wrong"]);
+  });
+
+  it("takes a first call that was answered as a repeat for one, where others ask again by themselves", () => {
+    const fact: Operation = {
+      ...{ client: 0, called: 0, returned: 10, from: 1000, to: 1010 },
+      request: { kind: "fact", fact: "f", stock: "tea@leeds", units: 1 },
+      answer: { kind: "recorded", isDuplicate: true },
+    };
+    const read = (called: number, onHand: number): Operation => ({
+      ...{ client: 1, called, returned: called + 5, from: 1000 + called, to: 1005 + called },
+      request: { kind: "read", stock: "tea@leeds" },
+      answer: { kind: "stock", onHand, reserved: 0, committed: 0 },
+    });
+    const verdicts = (history: readonly Operation[]) =>
+      [history, withRepeats(history)].map((one) => check(one, limits).verdict);
+    expect(verdicts([fact, read(20, 1)])).toEqual(["wrong", "linearizable"]);
+    expect(verdicts([fact, read(20, 0)])).toEqual(["wrong", "wrong"]);
+    expect(verdicts([fact, read(20, 2)])).toEqual(["wrong", "wrong"]);
   });
 
   it("rejects nearly all that is corrupted also where times may cross", () => {

@@ -1,15 +1,8 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ChannelCredentials, Metadata } from "@grpc/grpc-js";
-import {
-  accept,
-  fnv1a,
-  type Instant,
-  limits,
-  type Outcome,
-  PlatformError,
-  type Timeframe,
-} from "../../kernel/index.ts";
+import { accept, fnv1a, type Instant, limits, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { Attempts } from "./attempts.ts";
 import { decodeValue, encodeArguments } from "./encoding.ts";
 import { isFeed, type MethodSpec, type Methods, objectOf } from "./methods.ts";
 import { Peer, PeerLost } from "./peer.ts";
@@ -92,54 +85,23 @@ export class Peers {
     const until = performance.now() + timeoutMs;
     const unavailable = (why: string, cause?: unknown) =>
       new PlatformError("peer-unavailable", `${module}.${name}: ${why}`, { cause });
-    let asked = args;
-    /** Up to this instant an attempt of unknown outcome may be carried out; undefined when there is none. */
-    let openUntil: Instant | undefined;
-    let from: Instant | undefined;
+    const attempts = new Attempts(spec, args, this.#options.storeClock);
     for (;;) {
-      if (from !== undefined && !(await this.#passed(from, until)))
-        throw unavailable("what became of an earlier attempt is not known");
+      if (!(await attempts.mayGoOn(until))) throw unavailable("what became of an earlier attempt is not known");
       const peer = this.#pick(key) ?? (await this.#someone(key, until));
       const leftMs = Math.max(1, until - performance.now());
-      const within = this.#timeframe(spec, from, leftMs);
-      const bytes = encodeArguments(within === undefined ? asked : (spec.within?.(asked, within) ?? asked));
       try {
-        const answer = decodeValue(await peer.call(module, name, bytes, leftMs), hasGaps);
-        if (openUntil === undefined || from !== undefined || spec.isFirm?.(answer as never)) return answer;
-        from = openUntil;
+        const answer = decodeValue(await peer.call(module, name, attempts.next(leftMs), leftMs), hasGaps);
+        if (attempts.mayTell(answer)) return answer;
       } catch (error) {
-        if (!(error instanceof PeerLost)) {
-          const isOpen = openUntil !== undefined && from === undefined;
-          throw isOpen && error instanceof PlatformError ? unavailable(error.message, error) : error;
-        }
+        if (!(error instanceof PeerLost))
+          throw attempts.isOpen && error instanceof PlatformError ? unavailable(error.message, error) : error;
         const mayRepeat = error.isUnsent || (typeof isRepeatable === "function" ? isRepeatable(...args) : isRepeatable);
         if (!mayRepeat || performance.now() >= until) throw unavailable(error.message, error);
+        if (!error.isUnsent) attempts.lost();
         // It has its reason not to begin with this one, and takes calls all the same.
-        if (error.isUnsent && peer.isReady) await pauseMs(limits.peerAgainMsFirst);
-        if (error.isUnsent) continue;
-        asked = spec.repeated?.(...args) ?? args;
-        if (spec.within === undefined) continue;
-        openUntil = Math.max(openUntil ?? 0, within?.before ?? Infinity);
-        // An answer that is not firm would be asked for again: only that one is.
-        from = spec.isFirm === undefined ? openUntil : undefined;
+        else if (peer.isReady) await pauseMs(limits.peerAgainMsFirst);
       }
-    }
-  }
-
-  /** Half of the time that is left, so that the other half is there to find out what became of it. */
-  #timeframe(spec: AnyMethod, from: Instant | undefined, leftMs: number): Timeframe | undefined {
-    const { storeClock } = this.#options;
-    if (spec.within === undefined || storeClock === undefined) return undefined;
-    return { before: Math.ceil(storeClock() + leftMs / 2), ...(from !== undefined && { from }) };
-  }
-
-  /** Waits until the store's clock has come to an instant; false at once when that will not be in time. */
-  async #passed(instant: Instant, until: number): Promise<boolean> {
-    for (;;) {
-      const waitMs = instant - (this.#options.storeClock?.() ?? -Infinity);
-      if (waitMs <= 0) return true;
-      if (performance.now() + waitMs >= until) return false;
-      await pauseMs(waitMs);
     }
   }
 
