@@ -123,7 +123,9 @@ export class Round {
   history(stream: string): readonly PastEvent[] | undefined {
     const recorded = this.#histories.get(stream);
     if (recorded === undefined) return undefined;
-    const pending = this.#pendingOf(stream);
+    // As in `#loadStreams`: the state is that of the log alone, when others have appended behind what was decided on.
+    const isFirm = (this.#baseOf(stream) ?? recorded.length) === recorded.length;
+    const pending = isFirm ? this.#pendingOf(stream) : [];
     return [...recorded, ...pending.map(({ event, unit }) => pastEvent(event, unit))];
   }
 
