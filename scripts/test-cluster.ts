@@ -1,8 +1,8 @@
 /**
  * `npm run test:cluster`: everything that needs real servers. First what starts its own (contracts of the engines on
  * PostgreSQL, NATS and Redis; HAProxy; what is shipped in deploy/), side by side; then the journeys on split processes;
- * with `--chaos` then chaos on a whole cluster, alone: it measures how soon things are at work again. What a machine lacks
- * is skipped, and said.
+ * then chaos on a whole cluster, alone: it measures how soon things are at work again. What a machine lacks is skipped, and
+ * said.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -41,6 +41,6 @@ if (missing !== undefined) process.stdout.write(`!! PARTS ARE SKIPPED: ${missing
 const isFine = [
   vitest("engines and proxies, on real servers", [...cluster, "--exclude", "test/chaos/**"]),
   findProgram("postgres") === undefined || journeysOnSplitProcesses(),
-  !process.argv.includes("--chaos") || vitest("chaos on a cluster", [...cluster, "test/chaos"]),
+  vitest("chaos on a cluster", [...cluster, "test/chaos"]),
 ];
 process.exitCode = isFine.every(Boolean) ? 0 : 1;

@@ -73,8 +73,6 @@ export interface Common {
 export interface ProcessOptions {
   /** Settings of this process beside those that it needs. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What it is started by, as `["faketime", "+10m"]`. */
-  readonly under?: readonly string[];
 }
 
 export function larderProcess(
@@ -83,14 +81,13 @@ export function larderProcess(
   { folder, say }: Place,
   ports: Ports,
   common: Common,
-  { env = {}, under = [] }: ProcessOptions = {},
+  { env = {} }: ProcessOptions = {},
 ): Child {
   const port = portOf(ports, `${name}-http`);
   const targets: Readonly<Record<string, string>> = shapes[shape];
   const target = targets[name] ?? "";
   const peers = peersOf(shape, name, ports);
   const line = [
-    ...under,
     process.execPath,
     "--disable-warning=ExperimentalWarning",
     "--max-semi-space-size=64",

@@ -166,6 +166,17 @@ export class PlatformError extends Error {
   }
 }
 
+/**
+ * It was not the time for what was asked (`Timeframe`): nothing of it was done, and nothing of this attempt will be. What takes
+ * several steps may have done some of them, if it may be repeated.
+ */
+export class NotBegun extends PlatformError {
+  constructor(message: string) {
+    super("peer-unavailable", message);
+    this.name = "NotBegun";
+  }
+}
+
 /** The code is wrong, not its input. Nobody handles it: the request fails and the alarm rings. */
 export class InvariantError extends Error {
   constructor(message: string) {

@@ -1,8 +1,16 @@
 export type { ErrorCode, ErrorSpec, FactRejectionCode, Outcome, Rejection } from "./errors.ts";
-export { catalogue, factRejections, InvariantError, invariant, PlatformError } from "./errors.ts";
+export { catalogue, factRejections, InvariantError, invariant, NotBegun, PlatformError } from "./errors.ts";
 export { fingerprint, fnv1a } from "./hash.ts";
 export { identifierProblem, isLongerThan, normalise } from "./identifiers.ts";
 export { limits } from "./limits.ts";
 export { once } from "./once.ts";
 export { accept, type Result, reject } from "./result.ts";
-export { daysSinceEpoch, formatInstant, type Instant, isDate, parseDuration, parseInstant } from "./time.ts";
+export {
+  daysSinceEpoch,
+  formatInstant,
+  type Instant,
+  isDate,
+  parseDuration,
+  parseInstant,
+  type Timeframe,
+} from "./time.ts";

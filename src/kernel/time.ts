@@ -1,6 +1,12 @@
 /** Milliseconds since 1970-01-01T00:00:00Z, a whole number. */
 export type Instant = number;
 
+/** When something may be done: not before `from`, and before `before`; at any time where they are absent. */
+export interface Timeframe {
+  readonly from?: Instant;
+  readonly before?: Instant;
+}
+
 const rfc3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
 

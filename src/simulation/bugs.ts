@@ -661,6 +661,32 @@ export const bugs: readonly Bug[] = [
     why: "By way of the queue a key speaks for places that it may not.",
     part: "queue",
   },
+
+  // Calls between processes
+  {
+    name: "deadline-not-kept",
+    file: "platform/storage/admission.ts",
+    find: "now >= deadline",
+    replace: "now >= deadline + 1e6",
+    why: "A process that has stood still records what another one has refused meanwhile (I3).",
+    caughtBy: `src/${inventory}/ledger/timeframe.test.ts`,
+  },
+  {
+    name: "last-word-beside-others",
+    file: `${inventory}/ledger/ledger.ts`,
+    find: " || batch.some(isFromLater)",
+    replace: "",
+    why: "A refusal is final while an append that was in time is still being made (I3).",
+    caughtBy: `src/${inventory}/ledger/timeframe.test.ts`,
+  },
+  {
+    name: "refusal-told-too-soon",
+    file: "platform/grpc/attempts.ts",
+    find: "this.#spec.isFirm?.(answer as never)",
+    replace: "this.#spec.isFirm !== undefined",
+    why: "A refusal is told while an earlier attempt may still be carried out (I3).",
+    caughtBy: "src/platform/grpc/peers.test.ts",
+  },
 ];
 
 /** Which of so many are due on a day: ten, others each day, all of them in turn. */

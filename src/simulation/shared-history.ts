@@ -103,7 +103,8 @@ class SharedWorld {
     this.#workload = new Workload(random.fork(), drawScale(random), this.#oracle);
     this.#setup = drawSetup(random);
     this.#fatesRandom = random.fork();
-    this.#store = new SharedStore(this.#disk, this.#scheduler, random.fork(), inventoryTagging);
+    const clock = () => this.#scheduler.now + this.#clockOffset;
+    this.#store = new SharedStore(this.#disk, this.#scheduler, random.fork(), inventoryTagging, clock);
     const processes = random.between(2, 3);
     this.#members = Array.from({ length: processes }, () => undefined);
     this.#derived = Array.from({ length: processes }, () => new JournalledDerivedStore());

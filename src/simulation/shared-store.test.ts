@@ -13,7 +13,8 @@ const nothingGoesWrong: Fates = {
 };
 
 sharedStorageContract("simulated", async () => {
-  const store = new SharedStore(new Disk(), { timersOf: () => systemTimers }, seededRandom(1), sampleTagging);
+  const timers = { timersOf: () => systemTimers };
+  const store = new SharedStore(new Disk(), timers, seededRandom(1), sampleTagging, Date.now);
   return {
     open: async () =>
       new SharedView(store, new JournalledDerivedStore(), systemTimers, nothingGoesWrong, { dead: false }),

@@ -60,9 +60,19 @@ export class SharedStore {
   /** Grows with each loss of power: what was under way then is cut off. */
   #lives = 0;
 
-  constructor(disk: Disk, scheduler: Pick<Scheduler, "timersOf">, random: Random, tagging: Tagging) {
+  /** By which deadlines pass. */
+  readonly clock: () => Instant;
+
+  constructor(
+    disk: Disk,
+    scheduler: Pick<Scheduler, "timersOf">,
+    random: Random,
+    tagging: Tagging,
+    clock: () => Instant,
+  ) {
     this.disk = disk;
     this.tagging = tagging;
+    this.clock = clock;
     this.timers = scheduler.timersOf({ dead: false });
     this.random = random;
     this.log = this.#opened();
@@ -144,7 +154,7 @@ export class SharedStore {
 
   /** Judges units and makes the good ones durable; to be called exclusively. */
   async write(units: readonly AppendUnit[], writeMs: number, mustLive: () => void): Promise<readonly AppendOutcome[]> {
-    const admission = admit(units, this.log.books());
+    const admission = admit(units, { ...this.log.books(), now: this.clock() });
     const decidedAt = units.flatMap(({ meta }, index) => (admission.outcomes[index]?.ok ? meta.recordedAt : []));
     this.disk.write(admission.units.map(({ body }, index) => ({ body, decidedAt: decidedAt[index] ?? 0 })));
     await wait(this.timers, writeMs);
@@ -274,7 +284,7 @@ export class SharedView implements Storage, SharedLog {
     const { promise: taken, resolve: take, reject: fail } = Promise.withResolvers<HeldTurn>();
     this.#store
       .exclusively(async (mustLive) => {
-        const turn = new HeldTurn(this.#store.timers, mustLive);
+        const turn = new HeldTurn(this.#store, mustLive);
         take(turn);
         await turn.ended;
       })
@@ -286,7 +296,7 @@ export class SharedView implements Storage, SharedLog {
     if (this.#life.dead) turn.end();
     this.#turn = turn;
     this.#hear();
-    return { end: async () => turn.end() };
+    return { at: turn.at, end: async () => turn.end() };
   }
 
   lease(name: string, holder: LeaseHolder): () => Promise<void> {
@@ -412,6 +422,7 @@ export class SharedView implements Storage, SharedLog {
 
 /** A turn of one process: as long as it is held, nobody else appends. */
 class HeldTurn {
+  readonly at: Instant;
   readonly ended: Promise<void>;
   isHeld = true;
   #isUsed = false;
@@ -419,7 +430,8 @@ class HeldTurn {
   readonly #keep: () => void;
   readonly #end: () => void;
 
-  constructor(timers: Timers, mustLive: () => void) {
+  constructor({ timers, clock }: SharedStore, mustLive: () => void) {
+    this.at = clock();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#end = resolve;

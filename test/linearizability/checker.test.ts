@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { explained } from "./brute.ts";
 import { check } from "./checker.ts";
 import { altered, rightHistory, type Shape } from "./generate.ts";
-import { type Answer, type Operation, sharesOf, show } from "./history.ts";
+import { type Answer, type Operation, sharesOf, show, withRepeats } from "./history.ts";
 import { corruptions } from "./wrong.ts";
 
 const tiny: Shape = {
@@ -59,6 +59,58 @@ describe("the checker", () => {
       rejected += 1;
     }
     expect(rejected).toBeGreaterThanOrEqual(6); // of 18 kinds: more than a hundred
+  });
+
+  it("lets processes that decide at times of their own record in another order, but only what overlaps", () => {
+    const reserve: Operation = {
+      ...{ client: 0, called: 0, returned: 100, from: 1000, to: 1100 },
+      request: { kind: "reserve", id: "a", lines: [{ stock: "tea@leeds", quantity: 1 }], ttlMs: 1000 },
+      // Decided at 1020, and recorded when another one had looked at 1050.
+      answer: { kind: "reservation", created: true, status: "active", expiresAt: 2020 },
+    };
+    const fact: Operation = {
+      ...{ client: 0, called: -20, returned: -10, from: 980, to: 990 },
+      request: { kind: "fact", fact: "f", stock: "tea@leeds", units: 1 },
+      answer: { kind: "recorded", isDuplicate: false },
+    };
+    const lookAt = (called: number): Operation => ({
+      ...{ client: 1, called, returned: called + 20, from: 1000 + called, to: 1020 + called },
+      request: { kind: "look", id: "a" },
+      answer: { kind: "refused", code: "not-found", short: [] },
+    });
+    const judged = (look: Operation, timesMayCross: boolean) =>
+      check([fact, reserve, look], { ...limits, timesMayCross }).verdict;
+    expect([judged(lookAt(50), false), judged(lookAt(50), true)]).toEqual(["wrong", "linearizable"]);
+    expect([judged(lookAt(101), false), judged(lookAt(101), true)]).toEqual(["wrong", "wrong"]);
+  });
+
+  it("takes a first call that was answered as a repeat for one, where others ask again by themselves", () => {
+    const fact: Operation = {
+      ...{ client: 0, called: 0, returned: 10, from: 1000, to: 1010 },
+      request: { kind: "fact", fact: "f", stock: "tea@leeds", units: 1 },
+      answer: { kind: "recorded", isDuplicate: true },
+    };
+    const read = (called: number, onHand: number): Operation => ({
+      ...{ client: 1, called, returned: called + 5, from: 1000 + called, to: 1005 + called },
+      request: { kind: "read", stock: "tea@leeds" },
+      answer: { kind: "stock", onHand, reserved: 0, committed: 0 },
+    });
+    const verdicts = (history: readonly Operation[]) =>
+      [history, withRepeats(history)].map((one) => check(one, limits).verdict);
+    expect(verdicts([fact, read(20, 1)])).toEqual(["wrong", "linearizable"]);
+    expect(verdicts([fact, read(20, 0)])).toEqual(["wrong", "wrong"]);
+    expect(verdicts([fact, read(20, 2)])).toEqual(["wrong", "wrong"]);
+  });
+
+  it("rejects nearly all that is corrupted also where times may cross", () => {
+    const kinds = Object.values(corruptions).map((corrupt) => {
+      const corrupted = longHistories.slice(0, 6).flatMap((history) => {
+        const one = corrupt(history);
+        return one === undefined ? [] : [one];
+      });
+      return corrupted.some((history) => check(history, { ...limits, timesMayCross: true }).verdict === "wrong");
+    });
+    expect(kinds.filter(Boolean).length).toBeGreaterThanOrEqual(kinds.length - 1);
   });
 
   it("gives up rather than call right what it did not look through", () => {

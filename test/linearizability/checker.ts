@@ -7,7 +7,7 @@
 import { type Operation, partsOf, show } from "./history.ts";
 import { after, type Coming, keyOf, nothing, type State, tidied } from "./model.ts";
 import { precedents } from "./unknown.ts";
-import { contains } from "./zone.ts";
+import { contains, elapse, forget } from "./zone.ts";
 
 export type Verdict =
   | { readonly verdict: "linearizable"; readonly tried: number }
@@ -19,6 +19,12 @@ export type Verdict =
 export interface Limits {
   /** States looked at before it gives up, for each part. */
   readonly triesMax: number;
+  /**
+   * Whether several processes decide, each at some time of its own: what one has decided may be recorded only after another
+   * has decided, and answered, at a later time. Each still has to decide between call and answer, so only operations that
+   * overlap can change places so.
+   */
+  readonly timesMayCross?: boolean;
 }
 
 /** Judges each part of a history by itself; the first that is not linearizable decides. */
@@ -40,7 +46,8 @@ interface Move {
   readonly following: State;
 }
 
-export function checkPart(operations: readonly Operation[], { triesMax }: Limits): Verdict {
+export function checkPart(operations: readonly Operation[], { triesMax, timesMayCross = false }: Limits): Verdict {
+  const passing = timesMayCross ? forget : elapse;
   const before = new Map(operations.map((one) => [one, one.answer === undefined ? precedents(one, operations) : []]));
   // Those without an answer come last, from `answered` on; those that can't have taken effect are left out.
   const order = operations
@@ -80,9 +87,9 @@ export function checkPart(operations: readonly Operation[], { triesMax }: Limits
       const operation = order[index];
       if (operation === undefined) continue;
       const coming = comingAfter(order, done, index);
-      const still = tidied(state, coming);
-      for (const one of after(state, operation)) {
-        const following = tidied(one, coming);
+      const still = tidied(state, coming, passing);
+      for (const one of after(state, operation, passing)) {
+        const following = tidied(one, coming, passing);
         const isStill = index < answered && keyOf(following) === keyOf(still);
         if (isStill && contains(following.zone, still.zone)) return [{ index, following }];
         all.push({ index, following });

@@ -46,6 +46,21 @@ export interface Operation {
 }
 
 /**
+ * With an attempt of unknown outcome beside each call that was answered as one that had been made before: where something
+ * between client and log asks again by itself, that may have been its own.
+ */
+export function withRepeats(history: readonly Operation[]): readonly Operation[] {
+  return history.flatMap((one): Operation[] => {
+    const { answer, ...attempt } = one;
+    const isRepeat =
+      (answer?.kind === "recorded" && answer.isDuplicate) ||
+      (one.request.kind === "reserve" && answer?.kind === "reservation" && !answer.created);
+    const open = Number.POSITIVE_INFINITY;
+    return isRepeat ? [{ ...attempt, returned: open, to: open }, one] : [one];
+  });
+}
+
+/**
  * Parts that can be judged by themselves, because nothing connects them: a stock with the reservations on it, or several
  * that some reservation names together. A history is linearizable exactly when each part is (locality).
  */

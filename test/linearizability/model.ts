@@ -41,6 +41,9 @@ export function keyOf(state: State): string {
   return key;
 }
 
+/** What becomes of the time between two operations: `elapse` where one process decides, one operation after another. */
+export type Passing = (zone: Zone) => Zone;
+
 /** What is known of the operations that are still to come. */
 export interface Coming {
   /** None can be before. */
@@ -53,8 +56,8 @@ export interface Coming {
  * A state from which the same can follow, and as few of those as possible: what must have lapsed by then has lapsed, and
  * what has ended and is named no more is forgotten.
  */
-export function tidied(state: State, { from, names }: Coming): State {
-  const zone = restrict(elapse(state.zone), zero, now, -from);
+export function tidied(state: State, { from, names }: Coming, passing: Passing = elapse): State {
+  const zone = restrict(passing(state.zone), zero, now, -from);
   let later = zone === undefined ? state : { ...state, zone };
   for (const [id, { status }] of later.reservations)
     if (status === "active" && endsAfter(later, id, 1).length === 0) later = ended(later, id, "expired");
@@ -71,8 +74,8 @@ export function tidied(state: State, { from, names }: Coming): State {
 }
 
 /** Without an answer only what changes something is given: an effect that leaves all as it is might as well be none. */
-export function after(state: State, { request, answer, from, to }: Operation): State[] {
-  let zone: Zone | undefined = restrict(elapse(state.zone), zero, now, -from);
+export function after(state: State, { request, answer, from, to }: Operation, passing: Passing = elapse): State[] {
+  let zone: Zone | undefined = restrict(passing(state.zone), zero, now, -from);
   if (to !== Number.POSITIVE_INFINITY) zone = zone && restrict(zone, now, zero, to);
   if (zone === undefined) return [];
   const timed = { ...state, zone };

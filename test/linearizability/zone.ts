@@ -29,6 +29,16 @@ export function elapse({ names, bounds }: Zone): Zone {
   };
 }
 
+/** At any time: nothing is known of it. */
+export function forget({ names, bounds }: Zone): Zone {
+  const at = names.indexOf(now);
+  const isFree = (i: number, j: number) => i !== j && (i === at || j === at);
+  return {
+    names,
+    bounds: bounds.map((row, i) => row.map((bound, j) => (isFree(i, j) ? Number.POSITIVE_INFINITY : bound))),
+  };
+}
+
 /** Only where time `a` less time `b` is at most `most`; undefined when that can't be. */
 export function restrict({ names, bounds }: Zone, a: string, b: string, most: number): Zone | undefined {
   const [from, to] = [names.indexOf(a), names.indexOf(b)];

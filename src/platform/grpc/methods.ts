@@ -1,3 +1,5 @@
+import type { Timeframe } from "../../kernel/index.ts";
+
 /**
  * What can be called in another process: a module's published interface, described method by method. Interfaces are
  * plain async methods over plain data (what JSON holds, and sets as members of an argument), so that they mean the same in this process
@@ -13,6 +15,15 @@ export interface MethodSpec<Args extends readonly unknown[]> {
   readonly isRepeatable: boolean | ((...args: Args) => boolean);
   /** Calls of one key meet in one process while the same processes are there. Without one, any will do. */
   readonly key?: (...args: Args) => string | undefined;
+  /** The arguments of such a repeat; the same unless given. */
+  readonly repeated?: (...args: Args) => Args;
+  /** The arguments with word of when the call may be carried out: for methods that append (docs/adr/0031-calls-with-a-deadline.md). */
+  readonly within?: (args: Args, within: Timeframe) => Args;
+  /**
+   * Whether an answer holds whatever becomes of an earlier attempt of the same call, because that finds it done and changes
+   * nothing; none does unless given.
+   */
+  readonly isFirm?: (answer: never) => boolean;
   /** Milliseconds until the caller gives up; `limits.peerCallMs` when absent. */
   readonly timeoutMs?: number;
   /** Its answer is a list in which some may be undefined. */

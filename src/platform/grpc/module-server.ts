@@ -5,7 +5,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { type ErrorCode, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { type ErrorCode, NotBegun, type Outcome, PlatformError } from "../../kernel/index.ts";
 import { decodeArguments, encodeValue } from "./encoding.ts";
 import {
   type Answer,
@@ -108,7 +108,7 @@ export class ModuleServer {
       const value = await found.call(...decodeArguments(bytes));
       writer.add(create(AnswerSchema, { id, outcome: { case: "value", value: encodeValue(value) } }));
     } catch (error) {
-      if (error instanceof PlatformError) writer.add(failure(id, error.code, error.message));
+      if (error instanceof PlatformError) writer.add(failure(id, error.code, error.message, error instanceof NotBegun));
       else {
         this.#options.onDefect(`${module}.${method}`, error);
         writer.add(failure(id, "internal", "the server's log says why"));

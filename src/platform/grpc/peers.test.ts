@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { accept, type Outcome, PlatformError, reject } from "../../kernel/index.ts";
-import { GrpcServer, type Methods, ModuleServer, ModuleService, Peers } from "./index.ts";
+import { accept, NotBegun, type Outcome, PlatformError, reject, type Timeframe } from "../../kernel/index.ts";
+import { GrpcServer, type Methods, ModuleServer, ModuleService, Peers, type PeersOptions } from "./index.ts";
 
 /** What is offered in these tests: a few methods of each kind. */
 interface Shop {
@@ -9,11 +9,25 @@ interface Shop {
   who(key: string): Promise<string>;
   list(items: readonly string[]): Promise<readonly (number | undefined)[]>;
   readonly desk: { bell(): Promise<undefined> };
+  /** Asked for again it is there already. */
+  order(item: string, by: Buyer): Promise<Outcome<string>>;
+  /** Whoever is last is right. */
+  label(item: string, by: Buyer): Promise<Outcome<string>>;
   visitors(
     after: number,
     options: { readonly signal: AbortSignal; readonly heartbeatMs: number },
   ): Promise<Outcome<AsyncIterable<{ readonly at: number; readonly door: string }>>>;
 }
+
+interface Buyer {
+  readonly name: string;
+  readonly within?: Timeframe;
+}
+
+const by = ([item, buyer]: [item: string, by: Buyer], within: Timeframe): [string, Buyer] => [
+  item,
+  { ...buyer, within },
+];
 
 const methods: Methods<Shop> = {
   price: { isRepeatable: true },
@@ -21,6 +35,12 @@ const methods: Methods<Shop> = {
   who: { isRepeatable: true, key: (key) => key },
   list: { isRepeatable: true, hasGaps: true },
   desk: { bell: { isRepeatable: true } },
+  order: {
+    ...{ isRepeatable: true, timeoutMs: 5000, within: by },
+    repeated: (item, buyer) => [`${item} again`, buyer],
+    isFirm: ({ ok }: Outcome<string>) => ok,
+  },
+  label: { isRepeatable: true, timeoutMs: 5000, within: by },
   visitors: {
     isFeed: true,
     resumed: ([, options], { at }: { readonly at: number }) => [at, options],
@@ -49,6 +69,22 @@ class House implements Shop {
     if (item === "air") throw new PlatformError("overloaded", "too many want air");
     if (item === "nothing") throw new TypeError("a defect that names /etc/passwd");
     return `${item} from ${this.name}`;
+  }
+
+  /** What `order` and `label` answer, one after another: the last of them again and again. */
+  answers: (Outcome<string> | PlatformError)[] = [];
+  taken: { readonly item: string; readonly at: number; readonly within: Timeframe | undefined }[] = [];
+
+  async order(item: string, { within }: Buyer): Promise<Outcome<string>> {
+    this.taken.push({ item, at: Date.now(), within });
+    await this.gate;
+    const answer = this.answers.length > 1 ? this.answers.shift() : this.answers[0];
+    if (answer instanceof Error) throw answer;
+    return answer ?? accept(`${item} from ${this.name}`);
+  }
+
+  label(item: string, buyer: Buyer): Promise<Outcome<string>> {
+    return this.order(item, buyer);
   }
 
   async who() {
@@ -102,16 +138,20 @@ async function open(name: string, port = 0): Promise<Standing> {
   return { house, address, module, defects, stop };
 }
 
-function connect(addresses: readonly string[], authorization = secret, lookup?: () => Promise<readonly string[]>) {
-  const peers = new Peers({ module: "shop", addresses, authorization, ...(lookup && { lookup }) });
+function connect(addresses: readonly string[], authorization = secret, options: Partial<PeersOptions> = {}) {
+  const peers = new Peers({ module: "shop", addresses, authorization, ...options });
   onTestFinished(() => peers.close());
   return { peers, shop: peers.interfaceOf(methods) };
 }
 
 /** Both of two take calls. */
-async function openTwo() {
+async function openTwo(options: Partial<PeersOptions> = {}) {
   const houses = [await open("one"), await open("two")] as const;
-  const { peers, shop } = connect(houses.map(({ address }) => address));
+  const { peers, shop } = connect(
+    houses.map(({ address }) => address),
+    secret,
+    options,
+  );
   await vi.waitFor(() => expect(peers.standing()).toEqual({ known: 2, ready: 2, faults: [] }));
   return { houses, peers, shop };
 }
@@ -223,10 +263,95 @@ describe("several processes that offer the same", () => {
     const [one, two] = [await open("one"), await open("two")];
     const hosts = ["127.0.0.1"];
     const port = one.address.split(":")[1];
-    const { peers, shop } = connect([`shops.local:${port}`], secret, async () => hosts);
+    const { peers, shop } = connect([`shops.local:${port}`], secret, { lookup: async () => hosts });
     await vi.waitFor(() => expect(peers.standing().ready).toBe(1));
     expect(await shop.who("x")).toBe("one");
     await two.stop();
+  });
+});
+
+describe("a call whose process stands still", () => {
+  const soldOut = reject({ code: "insufficient-stock" as const, detail: "none is left" });
+
+  /** One of the houses has a call and says nothing; it is taken for lost while it may still carry it out. */
+  async function stall(method: "order" | "label", options: Partial<PeersOptions> = { storeClock: Date.now }) {
+    const { houses, shop } = await openTwo(options);
+    const never = new Promise<void>(() => undefined);
+    for (const { house } of houses) house.gate = never;
+    const from = Date.now();
+    const asking = shop[method]("milk", { name: "ann" });
+    asking.catch(() => undefined);
+    const still = await vi.waitUntil(() => houses.find(({ house }) => house.taken.length === 1));
+    const other = houses.find((one) => one !== still);
+    if (other === undefined) throw new Error("there are two");
+    other.house.gate = Promise.resolve();
+    const [{ within: before } = { within: undefined }] = still.house.taken;
+    const deadline = before?.before ?? Number.NaN;
+    return { asking, deadline, from, other: other.house, lose: () => void still.stop() };
+  }
+
+  it("has half of its time", async () => {
+    const { deadline, from } = await stall("order");
+    expect(deadline - from).toBeGreaterThanOrEqual(2500);
+    expect(deadline - from).toBeLessThan(3000);
+  });
+
+  it("is refused only once it can't be done any more, and by an answer that was asked for then", async () => {
+    const { asking, deadline, other, lose } = await stall("order");
+    other.answers = [soldOut, soldOut];
+    lose();
+    expect(await asking).toEqual(soldOut);
+    const [first, last] = other.taken;
+    expect(other.taken.map(({ item }) => item)).toEqual(["milk again", "milk again"]);
+    expect(first?.within?.from).toBeUndefined();
+    expect(last?.within).toMatchObject({ from: deadline });
+    expect(last?.at).toBeGreaterThanOrEqual(deadline);
+  });
+
+  it("is accepted by what was done meanwhile, though it was refused at first", async () => {
+    const { asking, other, lose } = await stall("order");
+    other.answers = [soldOut, accept("milk, as it turns out")];
+    lose();
+    expect(await asking).toEqual(accept("milk, as it turns out"));
+  });
+
+  it("is accepted at once where that is firm", async () => {
+    const { asking, deadline, other, lose } = await stall("order");
+    lose();
+    expect(await asking).toEqual(accept(`milk again from ${other.name}`));
+    expect(Date.now()).toBeLessThan(deadline);
+    expect(other.taken).toHaveLength(1);
+  });
+
+  it("is asked for after its deadline, and no sooner, where nothing is firm", async () => {
+    const { asking, deadline, other, lose } = await stall("label");
+    lose();
+    expect(await asking).toEqual(accept(`milk from ${other.name}`));
+    expect(other.taken).toMatchObject([{ within: { from: deadline } }]);
+    expect(other.taken[0]?.at).toBeGreaterThanOrEqual(deadline);
+  });
+
+  it("is told as unknown when another one fails, and when nobody knows the store's clock", async () => {
+    const failing = await stall("order");
+    failing.other.answers = [new PlatformError("version-conflict", "others were quicker")];
+    failing.lose();
+    await expect(failing.asking).rejects.toMatchObject({ code: "peer-unavailable" });
+    const timeless = await stall("order", {});
+    timeless.other.answers = [soldOut];
+    timeless.lose();
+    await expect(timeless.asking).rejects.toMatchObject({ code: "peer-unavailable" });
+    expect(timeless.other.taken).toMatchObject([{ within: undefined }]);
+  });
+
+  it("is asked for again when it came too late to be begun", async () => {
+    const { address, house } = await open("one");
+    const { shop } = connect([address], secret, { storeClock: Date.now });
+    house.answers = [new NotBegun("too late"), soldOut];
+    expect(await shop.order("milk", { name: "ann" })).toEqual(soldOut);
+    expect(house.taken.map(({ item, within }) => [item, within?.from])).toEqual([
+      ["milk", undefined],
+      ["milk", undefined],
+    ]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { ChannelCredentials, Metadata } from "@grpc/grpc-js";
-import { accept, fnv1a, limits, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { accept, fnv1a, type Instant, limits, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { Attempts } from "./attempts.ts";
 import { decodeValue, encodeArguments } from "./encoding.ts";
 import { isFeed, type MethodSpec, type Methods, objectOf } from "./methods.ts";
 import { Peer, PeerLost } from "./peer.ts";
@@ -18,6 +19,11 @@ export interface PeersOptions {
   readonly tls?: TlsFiles;
   /** The addresses of a name; the system's unless given. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
+  /**
+   * The clock of the store that all of them share, by which calls get their deadlines. Without it, a refusal that follows
+   * an attempt of unknown outcome is not told: it is `peer-unavailable`.
+   */
+  readonly storeClock?: (() => Instant) | undefined;
   readonly onChange?: (address: string, isReady: boolean, fault: string) => void;
 }
 
@@ -28,7 +34,8 @@ type AnyArgs = readonly unknown[];
  * (rendezvous hashing): when one goes, its keys are shared out to the others, and only they move.
  *
  * What was not sent is sent elsewhere; what may have been carried out is repeated only where the method's table says
- * that it may be.
+ * that it may be. What a repeat says is told when no earlier attempt can prove it wrong any more: at once where it is firm, else it is
+ * asked once more after the deadline of all of them (docs/adr/0031-calls-with-a-deadline.md).
  */
 export class Peers {
   readonly #options: PeersOptions;
@@ -76,16 +83,24 @@ export class Peers {
     const { module } = this.#options;
     const { timeoutMs = limits.peerCallMs, hasGaps, isRepeatable } = spec;
     const until = performance.now() + timeoutMs;
-    const bytes = encodeArguments(args);
+    const unavailable = (why: string, cause?: unknown) =>
+      new PlatformError("peer-unavailable", `${module}.${name}: ${why}`, { cause });
+    const attempts = new Attempts(spec, args, this.#options.storeClock);
     for (;;) {
+      if (!(await attempts.mayGoOn(until))) throw unavailable("what became of an earlier attempt is not known");
       const peer = this.#pick(key) ?? (await this.#someone(key, until));
+      const leftMs = Math.max(1, until - performance.now());
       try {
-        return decodeValue(await peer.call(module, name, bytes, Math.max(1, until - performance.now())), hasGaps);
+        const answer = decodeValue(await peer.call(module, name, attempts.next(leftMs), leftMs), hasGaps);
+        if (attempts.mayTell(answer)) return answer;
       } catch (error) {
-        if (!(error instanceof PeerLost)) throw error;
+        if (!(error instanceof PeerLost))
+          throw attempts.isOpen && error instanceof PlatformError ? unavailable(error.message, error) : error;
         const mayRepeat = error.isUnsent || (typeof isRepeatable === "function" ? isRepeatable(...args) : isRepeatable);
-        if (!mayRepeat || performance.now() >= until)
-          throw new PlatformError("peer-unavailable", `${module}.${name}: ${error.message}`, { cause: error });
+        if (!mayRepeat || performance.now() >= until) throw unavailable(error.message, error);
+        if (!error.isUnsent) attempts.lost();
+        // It has its reason not to begin with this one, and takes calls all the same.
+        else if (peer.isReady) await pauseMs(limits.peerAgainMsFirst);
       }
     }
   }

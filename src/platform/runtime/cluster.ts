@@ -1,6 +1,6 @@
 /** What one process of a cluster has to do with the others: the modules it offers them, and those of theirs that it uses. */
 import { hash, timingSafeEqual } from "node:crypto";
-import { limits } from "../../kernel/index.ts";
+import { type Instant, limits } from "../../kernel/index.ts";
 import { parsePeers, type Settings } from "../config/index.ts";
 import { GrpcServer, ModuleServer, ModuleService, Peers } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/index.ts";
@@ -26,7 +26,8 @@ export class RemoteModules {
   readonly #peers = new Map<string, Peers>();
   readonly interfaces: Partial<Interfaces>;
 
-  constructor(names: readonly string[], resources: Resources) {
+  /** `storeClock` is that of a store that all processes share. */
+  constructor(names: readonly string[], resources: Resources, storeClock: (() => Instant) | undefined) {
     const { settings, logger } = resources;
     const addresses = modulesElsewhere(settings);
     const tls = tlsOf(settings.clusterTls, { isMutual: true });
@@ -37,6 +38,7 @@ export class RemoteModules {
         addresses: addresses.get(name) ?? [],
         authorization: settings.clusterSecret ?? "",
         ...(tls && { tls }),
+        storeClock,
         onChange: (address, isReady, fault) =>
           isReady
             ? logger.info({ module: name, address }, "another process takes calls")

@@ -118,7 +118,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   };
 
   try {
-    const elsewhere = new RemoteModules(chosen.remote, resources);
+    const elsewhere = new RemoteModules(chosen.remote, resources, engines.opened?.shared && resources.clock);
     remote = elsewhere;
     const running = await startModules<Resources, Offers, Interfaces>(
       ...([chosen.names, modules, resources, logger, elsewhere.interfaces] as const),

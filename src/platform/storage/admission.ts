@@ -6,6 +6,8 @@ import { recordUnit, type StoredUnit } from "./unit.ts";
 export interface Books {
   readonly head: Sequence;
   readonly lastRecordedAt: Instant;
+  /** The store's clock, for deadlines; they are not judged without it. */
+  readonly now?: Instant;
   /** The version of a stream, 0 when it has no events. */
   version(stream: string): number;
   isClaimed(key: string): boolean;
@@ -40,7 +42,7 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
 
   for (const unit of asked) {
     const recordedAt = Math.max(unit.meta.recordedAt, lastRecordedAt);
-    const conflict = isTooLate(unit, recordedAt) ? tooLate : findConflict(unit, known, isClaimed, shaky);
+    const conflict = isTooLate(unit, recordedAt, books.now) ? tooLate : findConflict(unit, known, isClaimed, shaky);
     if (conflict !== undefined) {
       for (const { stream } of unit.events) shaky.add(stream);
       outcomes.push({ ok: false, conflict });
@@ -64,8 +66,9 @@ export function admit(asked: readonly AppendUnit[], books: Books): Admission {
 
 const tooLate: Conflict = { tooLate: true };
 
-function isTooLate({ before }: AppendUnit, recordedAt: Instant): boolean {
-  return before !== undefined && recordedAt >= before;
+function isTooLate({ before, deadline }: AppendUnit, recordedAt: Instant, now: Instant | undefined): boolean {
+  const hasLapsed = before !== undefined && recordedAt >= before;
+  return hasLapsed || (deadline !== undefined && now !== undefined && now >= deadline);
 }
 
 function findConflict(
@@ -91,11 +94,11 @@ export function checkUnits(units: readonly AppendUnit[]): void {
   for (const unit of units) checkUnit(unit);
 }
 
-function checkUnit({ meta, events, expected, before, claims = [] }: AppendUnit): void {
+function checkUnit({ meta, events, expected, before, deadline, claims = [] }: AppendUnit): void {
   invariant(events.length > 0, "a unit has at least one event");
   invariant(Number.isSafeInteger(meta.recordedAt), "a unit's recording time is in whole milliseconds");
   invariant(
-    before === undefined || Number.isSafeInteger(before),
+    Number.isSafeInteger(before ?? 0) && Number.isSafeInteger(deadline ?? 0),
     "the instant before which a unit has to be recorded is in whole milliseconds",
   );
   for (const { stream } of events) {

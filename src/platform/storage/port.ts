@@ -70,6 +70,11 @@ export interface AppendUnit {
    * be raised to that, because others have recorded later.
    */
   readonly before?: Instant;
+  /**
+   * It must not be appended once the store's clock has come to this instant: whoever asked for it has given it up then.
+   * A shared log judges that when nobody else can append, however long the unit was on its way.
+   */
+  readonly deadline?: Instant;
 }
 
 export type AppendOutcome =
@@ -234,6 +239,8 @@ export interface SharedLog {
 }
 
 export interface Turn {
+  /** The store's clock once nobody else could append: nothing with a deadline up to this is appended any more. */
+  readonly at: Instant;
   /** Others may append again. Does nothing after an append. */
   end(): Promise<void>;
 }

@@ -124,7 +124,74 @@ export function sharedStorageContract(name: string, make: () => Promise<SharedSt
       expect(two.storage.lastRecordedAt()).toBe(second?.meta.recordedAt);
     });
 
+    it("appends nothing that would be recorded later than it may be, also where others have done that unheard", async () => {
+      const recordedAt = 1_700_000_000_000;
+      await one.append(unitOf("c1", { a: 0 }, [event("a")], { recordedAt: recordedAt + 10 }));
+      const outcomes = await two.storage.append([
+        { ...unitOf("c2", { b: 0 }, [event("b")], { recordedAt }), before: recordedAt + 10 },
+        { ...unitOf("c3", { c: 0 }, [event("c")], { recordedAt }), before: recordedAt + 11 },
+        unitOf("c4", { d: 0 }, [event("d")], { recordedAt }),
+      ]);
+      expect(outcomes).toEqual([
+        { ok: false, conflict: { tooLate: true } },
+        { ok: true, seq: 2 },
+        { ok: true, seq: 3 },
+      ]);
+    });
+
+    describe("a deadline", () => {
+      it("passes by the store's clock, however long a unit was under way", async () => {
+        const turn = await two.shared.takeTurn();
+        const { at } = turn;
+        const appending = one.storage.append([
+          { ...unitOf("c1", { a: 0 }, [event("a")]), deadline: at + 100 },
+          { ...unitOf("c2", { b: 0 }, [event("b")]), deadline: at + 60_000 },
+          unitOf("c3", { a: 0 }, [event("a")]),
+          unitOf("c4", { c: 0 }, [event("c")]),
+        ]);
+        await pause(200);
+        await turn.end();
+        expect(await appending).toEqual([
+          { ok: false, conflict: { tooLate: true } },
+          { ok: true, seq: 1 },
+          { ok: false, conflict: { stream: "a" } },
+          { ok: true, seq: 2 },
+        ]);
+        expect(one.heard).toEqual(["c2 1", "c4 2"]);
+      });
+
+      it("is kept by a unit that is in time, and by one that is alone and late", async () => {
+        const turn = await two.shared.takeTurn();
+        await turn.end();
+        const { at } = turn;
+        expect(await one.append({ ...unitOf("c1", { a: 0 }, [event("a")]), deadline: at + 60_000 })).toMatchObject({
+          ok: true,
+        });
+        const late = { ...unitOf("c2", { a: 1 }, [event("a")]), deadline: at };
+        expect(await one.append(late)).toEqual({ ok: false, conflict: { tooLate: true } });
+        expect(await one.storage.versions(["a"])).toEqual([1]);
+      });
+
+      it("is kept in a turn of one's own", async () => {
+        const { at } = await one.shared.takeTurn();
+        await pause(30);
+        const late = { ...unitOf("c1", { a: 0 }, [event("a")]), deadline: at + 20 };
+        expect(await one.append(late)).toEqual({ ok: false, conflict: { tooLate: true } });
+        expect(await two.append(unitOf("c2", { a: 0 }, [event("a")]))).toEqual({ ok: true, seq: 1 });
+      });
+    });
+
     describe("a turn", () => {
+      it("says what the store's clock was when nobody else could append any more", async () => {
+        const first = await two.shared.takeTurn();
+        const next = one.shared.takeTurn();
+        await pause(60);
+        await first.end();
+        const second = await next;
+        await second.end();
+        expect(second.at - first.at).toBeGreaterThanOrEqual(50);
+      });
+
       it("keeps others from appending until its append has ended", async () => {
         await one.append(unitOf("c1", { a: 0 }, [event("a")]));
         await two.shared.takeTurn();

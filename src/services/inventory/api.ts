@@ -3,7 +3,7 @@
  * gRPC (`remote.ts`). Every method may throw `PlatformError` (storage unavailable, overloaded); what a caller did wrong or asks too
  * much comes back as a rejection.
  */
-import type { Instant, Outcome } from "../../kernel/index.ts";
+import type { Instant, Outcome, Timeframe } from "../../kernel/index.ts";
 import type { Sequence } from "../../platform/storage/index.ts";
 import type {
   Availability,
@@ -38,6 +38,11 @@ export interface Caller {
   readonly sources?: ReadonlySet<string>;
   /** Whether it sees only the reservations it made. */
   readonly ownReservations: boolean;
+  /**
+   * When what is asked may be decided and recorded, by the store's clock; methods that append throw `NotBegun` outside of it.
+   * At any time unless given.
+   */
+  readonly within?: Timeframe;
 }
 
 /** Whether a location is there for a caller. */

@@ -325,7 +325,7 @@ class LocalInventory implements RunningInventory {
       commands.push(commandOf(received === undefined ? fact : { ...fact, receivedAt: received }, caller));
       places.push({ index, id: fact.id });
     }
-    const { values, seq } = await this.#ledger.submitAll(commands, refusalOf);
+    const { values, seq } = await this.#ledger.submitAll(commands, refusalOf, caller.within);
     let at = 0;
     for (const { index, id } of places) {
       const outcome = values[at];
@@ -349,7 +349,7 @@ class LocalInventory implements RunningInventory {
     const newId = unusedId === undefined ? this.#options.randomId : () => unusedId;
     const place = placeRequest(request, caller, idempotencyKey, newId);
     if (!place.ok) return place;
-    const { value, seq } = await this.#ledger.submit(placeCommand(place.value, caller));
+    const { value, seq } = await this.#ledger.submit(placeCommand(place.value, caller), caller.within);
     this.#observer.reservationAnswered("reserve", value.ok ? "ok" : value.rejection.code);
     if (!value.ok) return value;
     return accept({ created: value.value.created, reservation: reservationView(value.value, this.#token(seq)) });
@@ -363,16 +363,18 @@ class LocalInventory implements RunningInventory {
   }
 
   extend(id: string, ttlSeconds: number, caller: Caller) {
-    return this.#change("extend", extendCommand(normalise(id), ttlSeconds * 1000, caller));
+    return this.#change("extend", extendCommand(normalise(id), ttlSeconds * 1000, caller), caller);
   }
 
   async amend(id: string, lines: readonly ReservationLine[], caller: Caller): Promise<Outcome<Reservation>> {
     const demands = demandsOf(lines, caller);
-    return demands.ok ? await this.#change("amend", amendCommand(normalise(id), demands.value, caller)) : demands;
+    return demands.ok
+      ? await this.#change("amend", amendCommand(normalise(id), demands.value, caller), caller)
+      : demands;
   }
 
   confirm(id: string, { reacquire = false }: { readonly reacquire?: boolean }, caller: Caller) {
-    return this.#change("confirm", confirmCommand(normalise(id), reacquire, caller));
+    return this.#change("confirm", confirmCommand(normalise(id), reacquire, caller), caller);
   }
 
   async fulfil(
@@ -388,19 +390,23 @@ class LocalInventory implements RunningInventory {
       });
     }
     const request = { ...fulfilRequest(lines), ...(idempotencyKey !== undefined && { key: idempotencyKey }) };
-    return await this.#change("fulfil", fulfilCommand(normalise(id), request, caller));
+    return await this.#change("fulfil", fulfilCommand(normalise(id), request, caller), caller);
   }
 
   release(id: string, caller: Caller) {
-    return this.#change("release", releaseCommand(normalise(id), caller));
+    return this.#change("release", releaseCommand(normalise(id), caller), caller);
   }
 
   reservation(id: string, caller: Caller) {
-    return this.#change("read", readCommand(normalise(id), caller));
+    return this.#change("read", readCommand(normalise(id), caller), caller);
   }
 
-  async #change(operation: string, command: Command<Outcome<ReservationAnswer>>): Promise<Outcome<Reservation>> {
-    const { value, seq } = await this.#ledger.submit(command);
+  async #change(
+    operation: string,
+    command: Command<Outcome<ReservationAnswer>>,
+    { within }: Caller,
+  ): Promise<Outcome<Reservation>> {
+    const { value, seq } = await this.#ledger.submit(command, within);
     if (operation !== "read") this.#observer.reservationAnswered(operation, value.ok ? "ok" : value.rejection.code);
     return value.ok ? accept(reservationView(value.value, this.#token(seq))) : value;
   }

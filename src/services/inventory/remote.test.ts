@@ -1,6 +1,7 @@
 /** The inventory in two processes on one log, each behind gRPC, as a gateway in a third one sees it. */
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { GrpcServer, ModuleServer, ModuleService, Peers } from "../../platform/grpc/index.ts";
+import { NotBegun } from "../../kernel/index.ts";
+import { GrpcServer, type MethodSpec, ModuleServer, ModuleService, Peers } from "../../platform/grpc/index.ts";
 import { SharedMemoryLog } from "../../platform/storage/memory/index.ts";
 import type { Inventory } from "./api.ts";
 import { accepted, caller, fact } from "./fixture.ts";
@@ -181,5 +182,53 @@ describe("an inventory in two processes", () => {
       next = step.next;
     }
     expect([...seen].sort()).toEqual([...skus].sort());
+  });
+});
+
+describe("what may be recorded for a call", () => {
+  const samples: Readonly<Record<string, readonly unknown[]>> = {
+    recordFacts: [[], caller, [1]],
+    reserve: [{ lines: [] }, caller, "key"],
+    extend: ["r", 60, caller],
+    amend: ["r", [], caller],
+    confirm: ["r", {}, caller],
+    fulfil: ["r", undefined, caller, "key"],
+    release: ["r", caller],
+    putItem: ["milk", {}, caller],
+    putItems: [[], caller],
+    setPolicy: ["milk", {}, caller],
+    putLocation: ["leeds", {}, caller],
+  };
+  const within = { before: 2000, from: 1000 };
+
+  it("has a time, which goes with who asks", () => {
+    const methods = inventoryMethods() as unknown as Record<string, MethodSpec<readonly unknown[]>>;
+    const limited = Object.keys(methods).filter((name) => methods[name]?.within !== undefined);
+    expect(limited).toEqual(Object.keys(samples));
+    for (const [name, args] of Object.entries(samples)) {
+      const expected = args.map((arg) => (arg === caller ? { ...caller, within } : arg));
+      expect(methods[name]?.within?.(args, within), name).toEqual(expected);
+    }
+  });
+
+  it("is nothing at another time", async () => {
+    const { places, log } = await openTwo();
+    const [{ inventory }] = places;
+    const late = { ...caller, within: { before: Date.now() - 1 } };
+    const head = log.log.head();
+    for (const [name, args] of Object.entries({
+      ...samples,
+      recordFacts: [[received("milk", 1)], caller],
+      reserve: [{ lines: [{ sku: "milk", quantity: 1 }] }, caller],
+      amend: ["r", [{ sku: "milk", quantity: 1 }], caller],
+      putItem: ["milk", { name: "Milk" }, caller],
+      putItems: [[{ sku: "milk", name: "Milk", unit: "each" }], caller],
+      putLocation: ["leeds", { name: "Leeds", kind: "store" }, caller],
+    })) {
+      const method = inventory[name as keyof Inventory] as (...args: readonly unknown[]) => Promise<unknown>;
+      const asked = args.map((arg) => (arg === caller ? late : arg));
+      await expect(method.apply(inventory, asked), name).rejects.toThrow(NotBegun);
+    }
+    expect(log.log.head()).toBe(head);
   });
 });

@@ -1,15 +1,22 @@
 /** The inventory in other processes: how its methods behave over a network, and how they are shared out among several. */
-import { accept, limits, normalise, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { accept, limits, normalise, type Outcome, type Timeframe } from "../../kernel/index.ts";
 import type { Methods } from "../../platform/grpc/index.ts";
-import type { ChangesStep, Inventory } from "./api.ts";
+import type { Caller, ChangesStep, Inventory } from "./api.ts";
 import { earlierPosition, laterPosition } from "./positions.ts";
-import type { Availability, FactsReceipt, Reservation, ReserveRequest } from "./wire.ts";
+import type { Availability, FactsReceipt, ReserveRequest } from "./wire.ts";
 
 /** Items, policies and locations: few writes, and lists that should show them at once, so all meet in one process. */
 const catalog = () => "catalog";
 
 const read = { isRepeatable: true } as const;
 const ofCatalog = { isRepeatable: true, key: catalog } as const;
+/** Puts when a call may be carried out into the argument that says who asks. */
+const askedBy =
+  <Args extends readonly unknown[]>(place: number) =>
+  (args: Args, within: Timeframe): Args =>
+    args.with(place, { ...(args[place] as Caller), within }) as readonly unknown[] as Args;
+/** Where a repeat finds what was done, and adds nothing to it. */
+const isDone = ({ ok }: { readonly ok: boolean }) => ok;
 const ofSku = { isRepeatable: true, key: (sku: string) => sku } as const;
 
 /**
@@ -20,17 +27,36 @@ export function inventoryMethods(keyOfReservation: (id: string) => string = (id)
   const ofReservation = { isRepeatable: true, key: (id: string) => keyOfReservation(id) } as const;
   return {
     // Facts are known by source and id, so that the same ones again have no effect.
-    recordFacts: { isRepeatable: true, key: ([first]) => keysOfFact(first)[0] },
+    recordFacts: {
+      isRepeatable: true,
+      key: ([first]) => keysOfFact(first)[0],
+      within: askedBy(1),
+      isFirm: ({ rejected }: FactsReceipt) => rejected.length === 0,
+    },
     checkFacts: { isRepeatable: true, key: ([first]) => keysOfFact(first)[0] },
 
-    reserve: { isRepeatable: ({ id }, _caller, key) => id !== undefined || key !== undefined, key: firstSku },
+    reserve: {
+      isRepeatable: ({ id }, _caller, key, unusedId) => (id ?? key ?? unusedId) !== undefined,
+      // By the time of a repeat, the id that nobody had used may be that of this very reservation.
+      repeated: (request, caller, key, unusedId) =>
+        unusedId === undefined ? [request, caller, key] : [{ ...request, id: unusedId }, caller, key],
+      key: firstSku,
+      within: askedBy(1),
+      isFirm: isDone,
+    },
     plan: { isRepeatable: true, key: firstSku },
-    // An end is answered again like the first time; `extend` never shortens; an amendment says how it shall be.
-    extend: ofReservation,
-    amend: ofReservation,
-    confirm: ofReservation,
-    fulfil: { ...ofReservation, isRepeatable: (_id, lines, _caller, key) => lines === undefined || key !== undefined },
-    release: ofReservation,
+    // An end is answered again like the first time; `extend` never shortens; an amendment says how it shall be. What is not
+    // an end may be changed after its answer, and an earlier attempt would change it back: none of these is firm.
+    extend: { ...ofReservation, within: askedBy(2) },
+    amend: { ...ofReservation, within: askedBy(2) },
+    confirm: { ...ofReservation, within: askedBy(2), isFirm: isDone },
+    fulfil: {
+      ...ofReservation,
+      isRepeatable: (_id, lines, _caller, key) => lines === undefined || key !== undefined,
+      within: askedBy(2),
+      isFirm: isDone,
+    },
+    release: { ...ofReservation, within: askedBy(1), isFirm: isDone },
     reservation: ofReservation,
     reservations: { isRepeatable: true, key: ({ sku }, caller) => sku ?? caller.id },
 
@@ -51,14 +77,14 @@ export function inventoryMethods(keyOfReservation: (id: string) => string = (id)
     eventsOfFact: read,
     position: read,
 
-    putItem: ofCatalog,
-    putItems: ofCatalog,
+    putItem: { ...ofCatalog, within: askedBy(2) },
+    putItems: { ...ofCatalog, within: askedBy(1) },
     item: ofCatalog,
     itemsByGtin: ofCatalog,
     items: ofCatalog,
-    setPolicy: ofCatalog,
+    setPolicy: { ...ofCatalog, within: askedBy(2) },
     policy: ofCatalog,
-    putLocation: ofCatalog,
+    putLocation: { ...ofCatalog, within: askedBy(2) },
     location: ofCatalog,
     locations: ofCatalog,
     locationsByGln: ofCatalog,
@@ -134,20 +160,14 @@ export function remoteInventory(places: InventoryPlaces, randomId: () => string)
 
     async reserve(request, caller, idempotencyKey) {
       const isTold = request.id !== undefined || idempotencyKey !== undefined;
-      const outcome = isTold ? await plain.reserve(request, caller, idempotencyKey) : await reserveNew();
-      if (outcome.ok) remember(outcome.value.reservation.id, firstSku(request) ?? "");
-      return outcome;
-
-      async function reserveNew(): Promise<Outcome<{ readonly created: boolean; readonly reservation: Reservation }>> {
-        const id = randomId();
-        try {
-          return await plain.reserve(request, caller, undefined, id);
-        } catch (error) {
-          if (!(error instanceof PlatformError && error.code === "peer-unavailable")) throw error;
-          const again = await plain.reserve({ ...request, id }, caller);
-          return again.ok ? accept({ ...again.value, created: true }) : again;
-        }
-      }
+      const outcome = isTold
+        ? await plain.reserve(request, caller, idempotencyKey)
+        : await plain.reserve(request, caller, undefined, randomId());
+      if (!outcome.ok) return outcome;
+      const { created, reservation } = outcome.value;
+      remember(reservation.id, firstSku(request) ?? "");
+      // Under an id of our own there was none before, even if a repeat has found it there.
+      return accept({ created: created || !isTold, reservation });
     },
 
     async availability(skus, locations, caller, minPosition) {

@@ -34,9 +34,12 @@ export class SharedMemoryLog {
   /** Appends and turns, one after another. */
   #lastTurn: Promise<unknown> = Promise.resolve();
   readonly #leases = new Map<string, LeaseState>();
+  /** The store's clock, by which deadlines pass; unless given, none ever does. */
+  readonly clock: () => Instant;
 
-  constructor(tagging?: Tagging) {
+  constructor(tagging?: Tagging, clock = (): Instant => 0) {
     this.log = new MemoryLog(tagging);
+    this.clock = clock;
     this.epochs = [{ number: 1, id: "shared-memory", startsAfter: 0 }];
   }
 
@@ -182,7 +185,7 @@ export class SharedMemoryStorage implements Storage, SharedLog {
 
   #append(units: readonly AppendUnit[], fault: "fail" | "lose-answer" | undefined): readonly AppendOutcome[] {
     if (fault === "fail") throw new PlatformError("storage-unavailable", "nothing was appended: a fault was armed");
-    const admission = admit(units, this.#board.log.books());
+    const admission = admit(units, { ...this.#board.log.books(), now: this.#board.clock() });
     this.#board.log.record(admission);
     return admission.outcomes;
   }
@@ -220,7 +223,7 @@ export class SharedMemoryStorage implements Storage, SharedLog {
     };
     this.#endTurn = endTurn;
     this.hear();
-    return { end: async () => (this.#endTurn === endTurn ? endTurn() : undefined) };
+    return { at: this.#board.clock(), end: async () => (this.#endTurn === endTurn ? endTurn() : undefined) };
   }
 
   lease(name: string, holder: LeaseHolder): () => Promise<void> {

@@ -20,7 +20,7 @@ storageContract(
 );
 
 sharedStorageContract("shared memory", async () => {
-  const board = new SharedMemoryLog(sampleTagging);
+  const board = new SharedMemoryLog(sampleTagging, Date.now);
   const timer = setInterval(() => board.deliver(), 20);
   return {
     open: async () => board.open(),

@@ -344,7 +344,7 @@ function hearing(storage: Storage): string[] {
   return heard;
 }
 
-const appendStatement = `select * from larder.append(${numbers(23)
+const appendStatement = `select * from larder.append(${numbers(25)
   .map((n) => `$${n}`)
   .join(", ")})`;
 

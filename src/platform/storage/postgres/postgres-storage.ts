@@ -182,7 +182,8 @@ export class PostgresStorage implements Storage, SharedLog {
 
   /**
    * Proposes units until the server finds nothing wrong with what they rest on. It names all that is wrong at once, so a
-   * second proposal fails only where others were quicker again; with each one, units of this append fail for good.
+   * second proposal fails only where others were quicker again, or it got too late; with each one, units of this append
+   * fail for good.
    */
   async #write(asked: readonly AppendUnit[]): Promise<AppendOutcome[]> {
     const turn = this.#turn;
@@ -195,7 +196,9 @@ export class PostgresStorage implements Storage, SharedLog {
         const answer = await this.#call(proposal, known.head, turn);
         if (answer.appended) return await this.#settle(proposal, answer, known.head);
         await this.#hear(answer, known.head, answer.base);
-        if (answer.moved === null && answer.claimed === null) return [...proposal.outcomes];
+        if (answer.moved === null && answer.claimed === null && !isLate(proposal, answer))
+          return [...proposal.outcomes];
+        beliefs.now = answer.now;
         for (const [index, place] of (answer.moved ?? []).entries()) {
           beliefs.versions.set(proposal.streams[Number(place) - 1] ?? "", answer.moved_versions?.[index] ?? 0);
         }
@@ -482,6 +485,11 @@ const readAttempts = 3;
 const versionMax = 2 ** 31 - 1;
 /** Sequences that the parts of the log are made ahead of its end. */
 const partsAhead = 10_000_000;
+
+/** Whether the server has refused a proposal because it came too late for one of its units. */
+function isLate({ before = Infinity, deadline = Infinity }: Proposal, { at, now }: Appended): boolean {
+  return at >= before || now >= deadline;
+}
 
 function codeOf({ cause }: PlatformError): unknown {
   return (cause as { readonly code?: unknown } | undefined)?.code;

@@ -1,4 +1,4 @@
-/** What the server-side `larder.append` is told of units (migrations/0001-log.sql), and how they are placed by its answer. */
+/** What the server-side `larder.append` is told of units (migrations/0003-deadlines.sql), and how they are placed by its answer. */
 import { hash } from "node:crypto";
 import { type Instant, invariant } from "../../../kernel/index.ts";
 import { admit } from "../admission.ts";
@@ -11,6 +11,8 @@ export interface Beliefs {
   readonly versions: Map<string, number>;
   /** Names that are taken. */
   readonly taken: Set<string>;
+  /** The server's clock, when it has last spoken. */
+  now?: Instant;
 }
 
 /** Where the log ends, as far as this process has heard. */
@@ -25,8 +27,13 @@ export interface Proposal {
   readonly units: readonly StoredUnit[];
   /** The streams whose versions the server has to compare, in the order in which it is told of them. */
   readonly streams: readonly string[];
-  readonly parameters: readonly string[];
+  /** When it is too late for the first of the accepted units, by what is recorded and by the server's clock. */
+  readonly before: Instant | undefined;
+  readonly deadline: Instant | undefined;
+  readonly parameters: readonly Parameter[];
 }
+
+type Parameter = string | number | null;
 
 /** Takes each stream to have the version that the first unit which names it expects. */
 export function firstBeliefs(units: readonly AppendUnit[]): Beliefs {
@@ -43,7 +50,7 @@ export function firstBeliefs(units: readonly AppendUnit[]): Beliefs {
  */
 export function propose(
   asked: readonly AppendUnit[],
-  { versions, taken }: Beliefs,
+  { versions, taken, now }: Beliefs,
   { head, lastRecordedAt }: KnownEnd,
   tagging: Tagging,
   isFirst: boolean,
@@ -51,11 +58,15 @@ export function propose(
   const { outcomes, units } = admit(asked, {
     head,
     lastRecordedAt,
+    ...(now !== undefined && { now }),
     version: (stream) => versions.get(stream) ?? 0,
     isClaimed: (key) => taken.has(key),
   });
   const streams = new Set<string>();
   const free = new Set<string>();
+  const accepted = asked.filter((_, place) => outcomes[place]?.ok);
+  const before = earliest(accepted.map((unit) => unit.before));
+  const deadline = earliest(accepted.map((unit) => unit.deadline));
   for (const [place, unit] of asked.entries()) {
     if (!isFirst && !outcomes[place]?.ok) continue;
     for (const { stream } of unit.expected) streams.add(stream);
@@ -63,13 +74,21 @@ export function propose(
   }
   const compared = [...streams];
   const bases = compared.map((stream) => versions.get(stream) ?? 0);
-  const parameters = parametersOf(units, { head, streams: compared, bases, free: [...free] }, tagging);
-  return { outcomes, units, streams: compared, parameters };
+  const footing = { head, before, deadline, streams: compared, bases, free: [...free] };
+  return { outcomes, units, streams: compared, before, deadline, parameters: parametersOf(units, footing, tagging) };
+}
+
+function earliest(instants: readonly (Instant | undefined)[]): Instant | undefined {
+  const known = instants.filter((instant) => instant !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** What units rest on, in the terms of `larder.append`. */
 export interface Footing {
   readonly head: Sequence;
+  /** As in `Proposal`. */
+  readonly before?: Instant | undefined;
+  readonly deadline?: Instant | undefined;
   readonly streams: readonly string[];
   /** The version that each of these streams must have. */
   readonly bases: readonly number[];
@@ -77,13 +96,15 @@ export interface Footing {
   readonly free: readonly string[];
 }
 
-/** The last parameters of `larder.append`, from `streams` on. */
+/** The last parameters of `larder.append`, from `before` on. */
 export function parametersOf(
   units: readonly StoredUnit[],
-  { head, streams, bases, free }: Footing,
+  { head, before, deadline, streams, bases, free }: Footing,
   tagging: Tagging,
-): readonly string[] {
+): readonly Parameter[] {
   return [
+    before ?? null,
+    deadline ?? null,
     lines(streams),
     list(bases),
     ...claimParameters(units, head),

@@ -36,7 +36,7 @@ export interface LogMeta {
 /** Why `larder.append` refuses: SQLSTATEs, those of `LD` its own. */
 export const codes = { clockAhead: "LD004", noPart: "23514" } as const;
 
-const parameters = Array.from({ length: 23 }, (_, index) => `$${index + 1}`).join(", ");
+const parameters = Array.from({ length: 25 }, (_, index) => `$${index + 1}`).join(", ");
 
 export const statements = {
   append: named("append", `select * from larder.append(${parameters})`),

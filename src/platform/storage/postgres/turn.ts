@@ -1,4 +1,4 @@
-import { PlatformError } from "../../../kernel/index.ts";
+import { type Instant, PlatformError } from "../../../kernel/index.ts";
 import type { Postgres, Session } from "../../postgres/index.ts";
 import type { Sequence, Turn } from "../port.ts";
 import { type Appended, type News, newsAfter, statements } from "./statements.ts";
@@ -25,7 +25,7 @@ export class TurnSession {
       // The second statement sees what was appended while the first waited.
       const [news] = await session.query<News>(`select larder.begin_turn(${silenceMsMax}); ${newsAfter(known)}`);
       if (news === undefined) throw new Error("the log has no head");
-      return { turn: new HeldTurn(session, ended), news };
+      return { turn: new HeldTurn(session, news.now, ended), news };
     } catch (error) {
       await this.close();
       if (error instanceof PlatformError) throw error;
@@ -51,12 +51,14 @@ export class TurnSession {
 
 /** A session that holds the lock of the log. */
 export class HeldTurn implements Turn {
+  readonly at: Instant;
   readonly #session: Session;
   readonly #ended: () => void;
   #state: "held" | "lost" | "over" = "held";
 
-  constructor(session: Session, ended: () => void) {
+  constructor(session: Session, at: Instant, ended: () => void) {
     this.#session = session;
+    this.at = at;
     this.#ended = ended;
     session.onEnd(() => {
       if (this.#state === "held") this.#state = "lost";

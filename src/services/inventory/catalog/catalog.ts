@@ -63,7 +63,7 @@ export class Catalog {
     const name = normalise(sku);
     const problem = identifierProblem(name, limits.skuLengthMax);
     if (problem !== undefined) return reject({ code: "invalid-request", detail: `sku: ${problem}` });
-    const { value } = await this.#ledger.submit(itemCommand(name, body, caller));
+    const { value } = await this.#ledger.submit(itemCommand(name, body, caller), caller.within);
     return value.ok ? accept(itemView(name, value.value.state)) : value;
   }
 
@@ -76,7 +76,7 @@ export class Catalog {
         return rejected.push({ index, sku: skuIn(item), code: "invalid-request", detail: problem });
       const { sku: given, ...body } = item as { sku: string } & ItemBody;
       const sku = normalise(given);
-      const { value } = await this.#ledger.submit(itemCommand(sku, body, caller));
+      const { value } = await this.#ledger.submit(itemCommand(sku, body, caller), caller.within);
       if (!value.ok) rejected.push({ index, sku, code: value.rejection.code, detail: value.rejection.detail });
       else if (value.value.changed) accepted += 1;
       else unchanged += 1;
@@ -144,6 +144,7 @@ export class Catalog {
         }),
         caller,
       ),
+      caller.within,
     );
     return value.ok ? accept(locationView(name, value.value)) : value;
   }
@@ -204,20 +205,23 @@ export class Catalog {
     const isAllowed = location === undefined ? caller.locations === undefined : isVisible(location, caller);
     if (!isAllowed) return reject({ code: "not-found", detail: "There is no such location." });
     const stream = streamOf.policy(name);
-    const { value: applied } = await this.#ledger.submit({
-      actor: caller.id,
-      streams: [stream],
-      decide: (transaction: Transaction) => {
-        const stocked = transaction.locationsOf(name);
-        const affected = stocked.filter((place) => location === undefined || place === location);
-        const together = affected.slice(0, limits.reservationPairsMax);
-        transaction.want(together.map((place) => streamOf.stock(place, name)));
-        const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
-        if (events.length > 0) transaction.emit(stream, events);
-        for (const place of together) applyPolicy(transaction, name, place);
-        return together;
+    const { value: applied } = await this.#ledger.submit(
+      {
+        actor: caller.id,
+        streams: [stream],
+        decide: (transaction: Transaction) => {
+          const stocked = transaction.locationsOf(name);
+          const affected = stocked.filter((place) => location === undefined || place === location);
+          const together = affected.slice(0, limits.reservationPairsMax);
+          transaction.want(together.map((place) => streamOf.stock(place, name)));
+          const events = decidePolicy(transaction.policy(name), location, fields as PolicyFields);
+          if (events.length > 0) transaction.emit(stream, events);
+          for (const place of together) applyPolicy(transaction, name, place);
+          return together;
+        },
       },
-    });
+      caller.within,
+    );
     // Asked for again: a stock that begins from now on begins with this policy, one that began before is among these.
     const { value: stocked } = await this.#ledger.submit({
       actor: caller.id,
@@ -226,7 +230,7 @@ export class Catalog {
       decide: (transaction: Transaction) => transaction.locationsOf(name),
     });
     const left = stocked.filter((place) => (location === undefined || place === location) && !applied.includes(place));
-    await Promise.all(left.map((place) => this.#ledger.submit(applyPolicyCommand(name, place, caller))));
+    await Promise.all(left.map((place) => this.#ledger.submit(applyPolicyCommand(name, place, caller), caller.within)));
     return this.policy(name, caller);
   }
 

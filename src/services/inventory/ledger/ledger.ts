@@ -12,8 +12,10 @@
  * Where several processes append to one log, each decides by what it knows of it. A unit then states the version of all
  * that its decision has looked at, and what appends nothing is answered once it is known that nobody has changed what it
  * was decided on. After a conflict the next rounds are decided in turns of their own, so that no process starves.
+ *
+ * A command may have a timeframe (docs/adr/0031-calls-with-a-deadline.md): it is decided and recorded within it, or not at all.
  */
-import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
+import { type Instant, limits, NotBegun, PlatformError, type Timeframe } from "../../../kernel/index.ts";
 import type {
   AppendOutcome,
   AppendUnit,
@@ -117,12 +119,13 @@ export class Ledger {
 
   /**
    * Decides a command and answers when all that the answer rests on is durable. Rejects with `PlatformError`
-   * (`overloaded`, `storage-unavailable`, `version-conflict`, `shutting-down`), or with what `decide` threw.
+   * (`overloaded`, `storage-unavailable`, `version-conflict`, `shutting-down`), with `NotBegun` outside of its timeframe, or
+   * with what `decide` threw.
    */
-  submit<T>(command: Command<T>): Promise<Decided<T>> {
+  submit<T>(command: Command<T>, within?: Timeframe): Promise<Decided<T>> {
     return new Promise<Decided<T>>((resolve, reject) => {
       this.#refuseWhenFull(command);
-      this.#enqueue(command, new OneAnswer(resolve, reject), 0);
+      this.#enqueue(command, new OneAnswer(resolve, reject), 0, within);
     });
   }
 
@@ -130,12 +133,16 @@ export class Ledger {
    * As `submit` for each command, in their order, answered together. What `decide` threw is turned into an answer by
    * `recover`, or rejects all when that throws it again.
    */
-  submitAll<T>(commands: readonly Command<T>[], recover: (error: unknown) => T): Promise<AllDecided<T>> {
+  submitAll<T>(
+    commands: readonly Command<T>[],
+    recover: (error: unknown) => T,
+    within?: Timeframe,
+  ): Promise<AllDecided<T>> {
     if (commands.length === 0) return Promise.resolve({ values: [], seq: 0 });
     return new Promise<AllDecided<T>>((resolve, reject) => {
       this.#refuseWhenFull(commands[0]);
       const answers = new AllAnswers(commands.length, recover, resolve, reject);
-      for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place);
+      for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place, within);
     });
   }
 
@@ -149,10 +156,10 @@ export class Ledger {
     }
   }
 
-  #enqueue(command: Command<unknown>, answers: Answers, place: number): void {
+  #enqueue(command: Command<unknown>, answers: Answers, place: number, within: Timeframe | undefined): void {
     this.#commands += 1;
     const id = `${this.#options.processId}-${this.#commands.toString(36)}`;
-    this.#queue.push({ command, id, answers, place, attempts: 0 });
+    this.#queue.push({ command, id, answers, place, within, attempts: 0 });
     if (!this.#running) this.#start();
   }
 
@@ -200,8 +207,8 @@ export class Ledger {
     let turn: Turn | undefined;
     try {
       // Without a turn to wait for, the time is asked in this very moment: the simulator knows the ledger's look at it by that.
-      if (this.#turnsLeft > 0) turn = await this.#beginTurn();
-      await this.#decideTogether(batch);
+      if (this.#turnsLeft > 0 || batch.some(isFromLater)) turn = await this.#beginTurn();
+      await this.#decideTogether(batch, turn);
     } catch (error) {
       for (const waiting of batch) reject(waiting, error);
       throw error;
@@ -211,11 +218,12 @@ export class Ledger {
     }
   }
 
-  async #decideTogether(batch: readonly Waiting[]): Promise<void> {
+  async #decideTogether(asked: readonly Waiting[], turn: Turn | undefined): Promise<void> {
     this.#takeInForeign();
     this.#forgetUnsure();
     const round = new Round(this.#options, this.#cache, this.#now());
     this.#round = round;
+    const batch = turnAwayUntimely(asked, round.now, turn?.at ?? round.now);
     const drafts: Draft[] = [];
     try {
       await round.prefetch(batch);
@@ -241,9 +249,12 @@ export class Ledger {
     }
   }
 
-  /** Waits until nobody else appends, when others have been quicker before. */
+  /**
+   * Waits until nobody else appends: when others have been quicker before, and for a command that is to be decided when
+   * nothing can come any more that had to come before an instant.
+   */
   async #beginTurn(): Promise<Turn | undefined> {
-    this.#turnsLeft -= 1;
+    this.#turnsLeft = Math.max(0, this.#turnsLeft - 1);
     return await this.#storage.shared?.takeTurn();
   }
 
@@ -492,6 +503,21 @@ class AllAnswers<T> implements Answers {
 function resolve({ waiting, value, thrown }: Draft, seq: Sequence): void {
   if (thrown === undefined) waiting.answers.resolve(waiting.place, value, seq);
   else reject(waiting, thrown.error);
+}
+
+function isFromLater({ within }: Waiting): boolean {
+  return within?.from !== undefined;
+}
+
+/** Rejects what is too early or too late, and gives the others. The store's clock has surely come to `firmly`. */
+function turnAwayUntimely(batch: readonly Waiting[], now: Instant, firmly: Instant): readonly Waiting[] {
+  if (batch.every(({ within }) => within === undefined)) return batch;
+  return batch.filter((waiting) => {
+    const { from = 0, before = Infinity } = waiting.within ?? {};
+    const isTimely = from <= firmly && now < before;
+    if (!isTimely) reject(waiting, new NotBegun(`It came too ${now < before ? "early" : "late"} to be decided.`));
+    return isTimely;
+  });
 }
 
 function reject({ answers, place }: Waiting, error: unknown): void {

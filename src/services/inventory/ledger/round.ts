@@ -1,7 +1,7 @@
 /**
  * One round of the ledger: commands decided one after another, each on top of the ones before it, to be appended together.
  */
-import { type Instant, PlatformError } from "../../../kernel/index.ts";
+import { type Instant, PlatformError, type Timeframe } from "../../../kernel/index.ts";
 import type { AppendUnit, Claim, ClaimRecord, Sequence, Storage, UnitMeta } from "../../../platform/storage/index.ts";
 import type { PastEvent } from "../domain/stock/index.ts";
 import type { CacheEntry, StateCache } from "./cache.ts";
@@ -23,6 +23,8 @@ export interface Waiting {
   readonly id: string;
   readonly answers: Answers;
   readonly place: number;
+  /** When it may be decided, and what it comes to be recorded. */
+  readonly within: Timeframe | undefined;
   attempts: number;
 }
 
@@ -123,7 +125,9 @@ export class Round {
   history(stream: string): readonly PastEvent[] | undefined {
     const recorded = this.#histories.get(stream);
     if (recorded === undefined) return undefined;
-    const pending = this.#pendingOf(stream);
+    // As in `#loadStreams`: the state is that of the log alone, when others have appended behind what was decided on.
+    const isFirm = (this.#baseOf(stream) ?? recorded.length) === recorded.length;
+    const pending = isFirm ? this.#pendingOf(stream) : [];
     return [...recorded, ...pending.map(({ event, unit }) => pastEvent(event, unit))];
   }
 

@@ -90,6 +90,21 @@ describe("two ledgers on one log", () => {
     expect((await quiet.submit(isThere)).value).toBe("refused");
   });
 
+  it("end, though others append to a stock that was changed in the same round and whose history is asked for", async () => {
+    let quicker = async () => undefined as unknown;
+    const { busy, quiet } = pair(async (step) => {
+      const once = quicker;
+      if (step !== "before-read") return;
+      quicker = async () => undefined;
+      await once();
+    });
+    await quiet.submit(receive(1));
+    quicker = () => busy.submit(receive(2));
+    const asked = command((transaction) => transaction.history("shop", "milk").length);
+    const [received, length] = await Promise.all([quiet.submit(receive(4)), quiet.submit(asked)]);
+    expect([received.value, length.value]).toEqual(["received", 3]);
+  });
+
   it("append nothing under a name that was free when they looked, nor a fact that was voided meanwhile", async () => {
     const key = "a".repeat(32);
     const voids = command((transaction) => {

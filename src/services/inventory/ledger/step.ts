@@ -58,6 +58,8 @@ export class Step implements Transaction {
   #unbegun: string[] | undefined;
   /** When the first of what was looked at lapses that has not lapsed yet. */
   #before: Instant | undefined;
+  /** When the store takes nothing of this any more. */
+  #deadline: Instant | undefined;
   #claims: Claim[] | undefined;
   #changedStocks: ChangedStock[] | undefined;
   /** The stream that was looked at last, and its entry: a decision looks at the same one several times. */
@@ -71,6 +73,7 @@ export class Step implements Transaction {
     this.now = recordedAt;
     this.#round = round;
     this.#waiting = waiting;
+    this.#deadline = waiting.within?.before;
     this.meta = fact === undefined ? { command, recordedAt, actor } : { command, recordedAt, actor, fact };
   }
 
@@ -105,7 +108,11 @@ export class Step implements Transaction {
 
   reservation(id: string): States["reservation"] {
     const state = this.#state<States["reservation"]>(streamOf.reservation(id));
-    if (state.status === "active") this.#lapses(state.expiresAt);
+    const { status, expiresAt } = state;
+    if (status === "active") this.#lapses(expiresAt);
+    // From then on others may say that it has expired: what is recorded as of an earlier time would prove them wrong.
+    if (status === "active" && expiresAt !== null && expiresAt > this.now)
+      this.#deadline = Math.min(this.#deadline ?? Infinity, expiresAt);
     return state;
   }
 
@@ -316,6 +323,7 @@ export class Step implements Transaction {
       expected: [...expected].map(([stream, version]) => ({ stream, version })),
       ...(free.size > 0 && { free: [...free] }),
       ...(this.#before !== undefined && { before: this.#before }),
+      ...(this.#deadline !== undefined && { deadline: this.#deadline }),
     };
   }
 }
