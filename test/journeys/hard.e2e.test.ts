@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Oracle } from "../oracle/oracle.ts";
 import type { Kept } from "../oracle/words.ts";
 import { numbers, pause } from "./chance.ts";
-import { patience } from "./mode.ts";
+import { isSplit, patience } from "./mode.ts";
 import { type Answer, Server } from "./server.ts";
 
 const skus = ["milk", "tea", "rice", "salt"];
@@ -17,6 +17,9 @@ const location = "leeds";
 const clients = 48;
 const rounds = 10;
 const kills = 2;
+
+/** Of several processes on one log, recorded time is raised to that of the unit before, which another has decided (ADR 23): by so many ms. */
+const raisedMsMax = isSplit ? 1000 : 0;
 
 let server: Server;
 afterEach(async () => await server.stop());
@@ -207,21 +210,26 @@ async function followTheLog(journals: readonly Journal[]): Promise<void> {
           oracle.available(pair, recordedAt),
           `${data.reservation} got ${pair} that was not there`,
         ).toBeGreaterThanOrEqual(asked);
-        const expiresAt = recordedAt + (byId.get(data.reservation)?.ttlSeconds ?? 0) * 1000;
-        expect(Date.parse(data.expiresAt ?? "")).toBe(expiresAt);
+        const expiresAt = Date.parse(data.expiresAt ?? "");
+        const latest = recordedAt + (byId.get(data.reservation)?.ttlSeconds ?? 0) * 1000;
+        expect(expiresAt).toBeLessThanOrEqual(latest);
+        expect(expiresAt).toBeGreaterThanOrEqual(latest - raisedMsMax);
         const line = { sku, location, quantity: asked, lineIndex: 0, fulfilled: 0, released: 0 };
         change(data.reservation, { expiresAt, lines: [...linesOf(data.reservation), line] });
         break;
       }
       // Of a reservation over several stocks the first of them tells; the others say it again.
       case "larder.reservation.confirmed.v1":
-        expect(oracle.confirm(data.reservation, false, recordedAt), "an expired hold is never confirmed").toBe("ok");
+        expect(
+          oracle.confirm(data.reservation, false, recordedAt - raisedMsMax),
+          "an expired hold is never confirmed",
+        ).toBe("ok");
         break;
       case "larder.reservation.fulfilled.v1":
-        expect(oracle.fulfil(data.reservation, undefined, "", recordedAt), "nor fulfilled").toBe("ok");
+        expect(oracle.fulfil(data.reservation, undefined, "", recordedAt - raisedMsMax), "nor fulfilled").toBe("ok");
         break;
       case "larder.reservation.released.v1":
-        expect(oracle.release(data.reservation, recordedAt), "nor released").toBe("ok");
+        expect(oracle.release(data.reservation, recordedAt - raisedMsMax), "nor released").toBe("ok");
         break;
       case "larder.reservation.expired.v1": {
         const { expiresAt, lines } = oracle.kept.get(data.reservation) as Kept;
