@@ -40,8 +40,11 @@ const common = {
 };
 /** Those need servers that not every machine has: vitest.cluster.config.ts. */
 const needServers = "**/*.int.test.ts";
-/** They start processes, measure memory or wait for the clock: each has a worker of its own. */
-const alone = ["src/simulation/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts", "bench/*.test.ts"];
+/**
+ * They start processes, measure memory or wait for the clock: each has a worker of its own. So have those of the SDK, which take the
+ * timers over: what another file has left running would come to them too.
+ */
+const alone = ["{src/simulation,sdk/src,test,examples}/**/*.test.ts", "bench/*.test.ts"];
 
 export default defineConfig({
   test: {
@@ -60,7 +63,7 @@ export default defineConfig({
         test: {
           ...common,
           name: "parts",
-          include: ["{src,sdk/src}/**/*.test.ts"],
+          include: ["src/**/*.test.ts"],
           exclude: [...configDefaults.exclude, needServers, ...alone],
           // A worker that goes on with the next file has most of its modules already: half of their time was loading them.
           isolate: false,

@@ -396,6 +396,7 @@ class World {
     if (log === "torn") this.#note("torn-write");
     if (log === "part") this.#note("part-written");
     if (log === "whole") this.#note("written-unacknowledged");
+    if (derived !== "kept") this.#deliveries.mayForget();
     if (derived === "behind") this.#note("derived-behind");
     if (derived === "lost") this.#note("derived-lost");
     this.#look();

@@ -58,7 +58,7 @@ export interface House {
   readonly told: { disabled: string[]; failed: unknown[] };
   relay: RunningRelay;
   /** Ends the relay and starts another on what it kept; as another server when it is given another key. */
-  restart(serverKey?: Uint8Array): Promise<void>;
+  restart(serverKey?: Uint8Array, whileDown?: () => void): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -100,8 +100,9 @@ export async function openHouse(options: Partial<RelayOptions> = {}): Promise<Ho
     clock,
     told,
     relay: await start(),
-    async restart(serverKey) {
+    async restart(serverKey, whileDown) {
       await house.relay.stop();
+      whileDown?.();
       house.relay = await start(serverKey);
     },
     async stop() {

@@ -265,6 +265,23 @@ describe("a webhook whose receiver fails", () => {
     expect(house.relay.warnings()).toEqual(["1 disabled"]);
     expect(house.relay.figures()).toEqual({ active: 0, paused: 0, disabled: 1, failing: 0 });
   });
+
+  it("is not disabled for days before it was enabled, though a crash took it back to what was known then", async () => {
+    house.receivers.answer = () => 500;
+    const { id } = await createWebhook(house);
+    const failingSince = Date.now() + house.clock.ahead;
+    house.clock.ahead = hours(6 * 24);
+    accepted(await house.relay.pause(id, admin));
+    accepted(await house.relay.enable(id, admin));
+    await house.restart(key, () => {
+      const known = { id, body: JSON.stringify({ attempts: 1, failingSince }) };
+      const journal = { consumer: "relay-journal", checkpoint: house.storage.head(), put: [known], remove: [] };
+      house.storage.derived.commit([journal]);
+    });
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBeGreaterThan(1);
+    expect(await read(id)).toMatchObject({ status: "active", failingSince: expect.any(String) });
+  });
 });
 
 describe("what is not sent now", () => {

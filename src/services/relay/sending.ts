@@ -150,16 +150,18 @@ export class Sending {
     const now = this.#options.clock();
     this.#options.journal.attempted(id, attempt);
     this.#options.observer.attempted(attempt.cause === undefined, attempt.tookMs / 1000, lagSeconds(delivery, now));
-    const { failingSince, lastSuccessAt } = this.#options.journal.progress(id);
+    const { failingSince = now, lastSuccessAt } = this.#options.journal.progress(id);
+    // A crash may have taken the newest of what was kept of it; the log knows when it had all, or was begun anew.
+    const since = Math.max(failingSince, webhook.updatedAt, webhook.placedAt);
     if (isGone) this.#disable(id, "its receiver answered 410: it wants nothing any more");
-    else if (failingSince !== undefined && now - failingSince > limits.webhookFailingMsMax) {
+    else if (now - since > limits.webhookFailingMsMax) {
       const last =
         lastSuccessAt === undefined
           ? "no delivery has ever succeeded"
           : `the last delivery that succeeded was at ${formatInstant(lastSuccessAt)}`;
       this.#disable(
         id,
-        `all deliveries have failed since ${formatInstant(failingSince)}; ${last}; the newest failure: ${attempt.cause}`,
+        `all deliveries have failed since ${formatInstant(since)}; ${last}; the newest failure: ${attempt.cause}`,
       );
     }
   }

@@ -63,6 +63,8 @@ class Hook {
   goneAt: number | undefined;
   /** When a delivery last succeeded, or it was begun anew. */
   wellAt: number;
+  /** When the log last said that it had all, or was begun anew. */
+  firmAt: number;
 
   constructor(id: string, seq: number, at: number, data: WebhookData) {
     this.id = id;
@@ -72,6 +74,7 @@ class Hook {
     this.secret = data.secret ?? { generation: 0, print: "" };
     this.least = placeOf(data.after);
     this.wellAt = at;
+    this.firmAt = at;
   }
 
   get choice(): Choice {
@@ -125,6 +128,11 @@ export class DeliveryOracle {
   /** A webhook is asked for, or another url for one. */
   ask(url: string): void {
     this.#asked.set(url, this.#log.head);
+  }
+
+  /** The server goes on with an older state of what it derives: it may have forgotten what only stood there. */
+  mayForget(): void {
+    for (const hook of this.#hooks.values()) hook.wellAt = hook.firmAt;
   }
 
   /** Another secret of a webhook is asked for; `clock` is the server's. */
@@ -205,6 +213,7 @@ export class DeliveryOracle {
       return;
     }
     must(known?.isLive === true, () => `${type} of the webhook ${id}, which is not there`);
+    if (type !== "WebhookPaused" && type !== "WebhookDisabled") known.firmAt = at;
     switch (type) {
       case "WebhookChanged": {
         known.formerUrl = known.url;
