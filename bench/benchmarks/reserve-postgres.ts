@@ -14,7 +14,7 @@ export const reservePostgres: Benchmark = {
   title: "Reserving on PostgreSQL",
   secondsMax: 90,
   method,
-  run: (settings) => withDatabases(settings, compare),
+  run: (settings) => withDatabases(settings, (databases) => compare(databases, settings, "")),
 };
 
 export const reservePostgresSlowDisk: Benchmark = {
@@ -24,17 +24,18 @@ export const reservePostgresSlowDisk: Benchmark = {
   method: `${method} Every sync of PostgreSQL takes 1 ms longer.`,
   async run(settings) {
     const env = slowSync(1000);
-    if (env !== undefined) return await withDatabases(settings, compare, env);
+    if (env !== undefined)
+      return await withDatabases(settings, (databases) => compare(databases, settings, "syncs + 1 ms, "), env);
     const note = "Linux and a C compiler are needed to slow syncs down; not measured.";
     settings.say(`!! ${note}`);
     return { tables: [], targets: [], notes: [note] };
   },
 };
 
-async function compare({ postgres, folder }: Databases, settings: Settings): Promise<Section> {
+async function compare({ postgres, folder }: Databases, settings: Settings, when: string): Promise<Section> {
   const notes: string[] = [];
   const contestants: Contestant[] = [];
-  if (postgres === undefined) return { tables: [], targets: targets(undefined) };
+  if (postgres === undefined) return { tables: [], targets: targets(undefined, when) };
   const spec = { kind: "larder-postgres", database: "one", folder: join(folder, "one") } as const;
   const enter = async (name: string, opening: Promise<Contestant>) =>
     void contestants.push(...(await joining(name, opening, settings, notes)));
@@ -52,7 +53,7 @@ async function compare({ postgres, folder }: Databases, settings: Settings): Pro
           rows: runRows(contestants, outcome),
         },
       ],
-      targets: targets(outcome),
+      targets: targets(outcome, when),
       notes: [syncNote(outcome), ...notes, ...outcome.failures],
       raw: Object.fromEntries(outcome.runs),
     };
@@ -64,10 +65,10 @@ async function compare({ postgres, folder }: Databases, settings: Settings): Pro
 const one = "Larder on PostgreSQL";
 const spreadSkus = 10_000;
 
-function targets(outcome: Outcome | undefined): Target[] {
+function targets(outcome: Outcome | undefined, when: string): Target[] {
   const against = (shape: Shape, atLeast: number): Target => {
     const seen = outcome?.ratio([one, shape, 64], [peer, shape, 64]);
-    const what = `Larder on PostgreSQL against PostgreSQL's one statement, 64, ${shape}`;
+    const what = `${when}Larder on PostgreSQL against PostgreSQL's one statement, 64, ${shape}`;
     return { what, atLeast, unit: "×", ...(seen === undefined ? { why: "the peer is missing" } : { seen }) };
   };
   return [against("hot", 12), against("spread", 3)];
