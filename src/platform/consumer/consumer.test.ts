@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type DerivedDocument, familyTag, type RecordedUnit, type Sequence, type Tagging } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
+import type { Timers } from "../timers/index.ts";
 import { type Consumer, ConsumerHost } from "./index.ts";
 
 /** Remembers the sequences it has seen, and keeps their number as its one document. */
@@ -45,6 +46,7 @@ async function append(storage: MemoryStorage, units: number, stream = "a"): Prom
   );
 }
 
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0);
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 describe("consumers", () => {
@@ -216,6 +218,50 @@ describe("consumers", () => {
     expect([storage.derived.checkpoint("counter"), storage.derived.get("counter", "count")?.body]).toEqual([3, "3"]);
     host.stop();
     expect([storage.derived.checkpoint("counter"), storage.derived.get("counter", "count")?.body]).toEqual([7, "7"]);
+  });
+
+  it("commit more often under load, so that no commit stands still for long, and seldom when there is little", async () => {
+    const storage = new MemoryStorage();
+    let [now, due, run] = [0, Number.POSITIVE_INFINITY, () => {}];
+    const timers: Timers = {
+      after: (ms, then) => {
+        [due, run] = [now + ms, then];
+        return () => undefined;
+      },
+      every: () => () => undefined,
+      soon: setImmediate,
+      elapsedMs: () => now,
+    };
+    // A document takes 40 µs, as the smallest do on SQLite.
+    const took: number[] = [];
+    const commit = storage.derived.commit.bind(storage.derived);
+    storage.derived.commit = (changes) => {
+      took.push(pending * 0.04);
+      now += pending * 0.04;
+      pending = 0;
+      commit(changes);
+    };
+    let pending = 0;
+    const host = new ConsumerHost(storage, { timers });
+    await host.start([new Counter("counter")]);
+    const pass = async (seconds: number, documentsPerSecond: number) => {
+      took.length = 0;
+      for (const end = now + seconds * 1000; now < end; ) {
+        const wait = Math.max(0, due - now);
+        pending += (wait * documentsPerSecond) / 1000;
+        now = due;
+        await append(storage, 1);
+        run();
+      }
+      return { longest: Math.max(...took), commits: took.length, share: sumOf(took) / (seconds * 1000) };
+    };
+    const busy = await pass(120, 10_000);
+    expect(busy.longest).toBeLessThan(50);
+    const usual = await pass(120, 1000);
+    expect(usual.longest).toBeLessThan(20);
+    const quiet = await pass(120, 20);
+    expect([quiet.longest < 1, quiet.commits <= 1200, quiet.share < 0.021]).toEqual([true, true, true]);
+    host.stop();
   });
 
   it("stop without a throw when the store takes nothing", async () => {

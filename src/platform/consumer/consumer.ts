@@ -32,7 +32,7 @@ export interface Consumer {
 }
 
 export interface FollowerOptions {
-  /** Milliseconds between commits of what was derived; more when a commit takes over a fiftieth of that. */
+  /** Milliseconds between commits of what was derived; more while there is little to commit, less while there is much. */
   readonly commitEveryMs?: number;
   /** Called when a consumer fails; it is stopped, the others go on. */
   readonly onFailure?: (consumer: string, error: unknown) => void;
@@ -50,6 +50,8 @@ interface Follower {
 
 /** Milliseconds between attempts to commit while the store takes nothing. */
 const commitAgainMs = 1000;
+/** Milliseconds that a commit may take, for it holds up everything else. */
+const commitMsGoal = 5;
 const catchUpEvents = 2000;
 const placesAtOnce = 1000;
 const scanDocuments = 5000;
@@ -94,7 +96,7 @@ export class ConsumerHost {
       if (this.#lag() > 50_000) this.#tryCommit();
     }
     this.#tryCommit();
-    this.#commitLater(0);
+    this.#commitLater(this.#options.commitEveryMs ?? 100);
   }
 
   /** Brings a consumer of one family of streams up to the present by what the store finds of it, if it can. */
@@ -191,14 +193,23 @@ export class ConsumerHost {
     if (this.#tryCommit()) this.#tryCommit();
   }
 
-  /** Commits now and then, so that it takes at most a fiftieth of the time however much is derived. */
-  #commitLater(lastTookMs: number): void {
-    const waitMs = Math.max(this.#options.commitEveryMs ?? 100, 50 * lastTookMs);
+  /**
+   * Commits now and then: seldom enough that it takes a fiftieth of the time, while that keeps each commit short. What it takes
+   * grows with the wait before it, so under load it comes more often, and never ends in one that stands still for seconds.
+   */
+  #commitLater(waitMs: number): void {
     this.#stopCommits = this.#timers.after(waitMs, () => {
       const started = this.#timers.elapsedMs();
       const isKept = this.#tryCommit();
-      this.#commitLater(isKept ? this.#timers.elapsedMs() - started : commitAgainMs / 50);
+      const tookMs = this.#timers.elapsedMs() - started;
+      this.#commitLater(isKept ? this.#nextWaitMs(waitMs, tookMs) : commitAgainMs);
     });
+  }
+
+  #nextWaitMs(waitedMs: number, tookMs: number): number {
+    const usualMs = this.#options.commitEveryMs ?? 100;
+    if (tookMs <= commitMsGoal) return Math.max(usualMs, 50 * tookMs);
+    return Math.max(usualMs / 5, (waitedMs * commitMsGoal) / tookMs);
   }
 
   #lag(): number {

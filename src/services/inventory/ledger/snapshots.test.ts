@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { DerivedDocument } from "../../../platform/storage/index.ts";
+import type { DerivedDocument, RecordedUnit } from "../../../platform/storage/index.ts";
 import type { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { comparable } from "../domain/stock/arrival.fixture.ts";
-import type { Stock } from "../domain/stock/index.ts";
+import { emptyStock, type Stock } from "../domain/stock/index.ts";
 import { accepted, caller, fact, openInventory } from "../fixture.ts";
 import { streamOf } from "./index.ts";
 import { loadState, SnapshotWriter } from "./snapshots.ts";
@@ -46,6 +46,16 @@ async function load(storage: MemoryStorage) {
 function replace(storage: MemoryStorage, put: readonly DerivedDocument[], remove: readonly string[] = []): void {
   const checkpoint = storage.derived.checkpoint("snapshots");
   storage.derived.commit([{ consumer: "snapshots", checkpoint, put, remove }]);
+}
+
+function unitOf(name: string, seq: number, version: number): RecordedUnit {
+  const meta = { command: `c${seq}`, recordedAt: 1000, actor: "test" };
+  return {
+    meta,
+    claims: [],
+    body: "",
+    events: [{ seq, stream: name, version, type: "StockSold", schema: 1, data: {}, unit: meta }],
+  };
 }
 
 describe("snapshots", () => {
@@ -165,5 +175,22 @@ describe("snapshots", () => {
     }
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[2]).toEqual(answers[0]);
+  });
+
+  it("of many stocks that are due together are written in turns, none left out", () => {
+    const stocks = Array.from({ length: 2000 }, (_, index) => streamOf.stock("shop", `sku ${index}`));
+    const writer = new SnapshotWriter(() => emptyStock(), 2);
+    for (const [seq, name] of [...stocks, ...stocks].entries())
+      writer.apply(unitOf(name, seq + 1, seq < stocks.length ? 1 : 2));
+    const written = new Set<string>();
+    let turns = 0;
+    for (; turns < 100; turns += 1) {
+      const { put } = writer.changes();
+      if (put.length === 0) break;
+      expect(put.reduce((sum, { body }) => sum + body.length, 0)).toBeLessThan(300_000);
+      for (const { id } of put) written.add(id);
+    }
+    expect(turns).toBeGreaterThan(1);
+    expect(written).toEqual(new Set(stocks));
   });
 });

@@ -96,6 +96,8 @@ function readSnapshot(
 
 /** Stocks whose snapshots are written together. */
 const keptAtATime = 8;
+/** Characters of snapshots after which no more are written with the same changes: some milliseconds. */
+const lengthAtOnce = 250_000;
 
 /**
  * Writes a snapshot of each stock among some streams as it now is, unless it has one already that holds all events up to
@@ -219,15 +221,20 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
     for (const [stream, { state, version, seq }] of this.#folded) put.push(snapshotOf(stream, version, seq, state));
     this.counters.written += put.length;
     this.#folded = new Map();
+    let length = 0;
     for (const stream of this.#due) {
       const { events, version, seq } = this.#moved.get(stream) ?? { events: 0, version: 0, seq: 0 };
       // The state may be ahead of the log while an append is under way: then it waits for the next turn.
       const stock = this.#peek(stream, version) as Stock | undefined;
       if (stock === undefined || events < stock.holdings.size) continue;
-      put.push(snapshotOf(stream, version, seq, stock));
+      const snapshot = snapshotOf(stream, version, seq, stock);
+      put.push(snapshot);
       this.#moved.delete(stream);
       this.#due.delete(stream);
       this.counters.written += 1;
+      length += snapshot.body.length;
+      // Many stocks may be due at once, each with many holds; the others wait for the next turn.
+      if (length > lengthAtOnce) break;
     }
     // What is forgotten here is only counted anew.
     if (this.#moved.size > 100_000) {
