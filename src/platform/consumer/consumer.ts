@@ -50,8 +50,12 @@ interface Follower {
 
 /** Milliseconds between attempts to commit while the store takes nothing. */
 const commitAgainMs = 1000;
-/** Milliseconds that a commit may take, for it holds up everything else. */
+/**
+ * Milliseconds that a commit may take, for it holds up everything else: usually, and where it would take more than a tenth of the
+ * time otherwise, for many changes of few documents are one commit's work if it waits.
+ */
 const commitMsGoal = 5;
+const commitMsMax = 50;
 const catchUpEvents = 2000;
 const placesAtOnce = 1000;
 const scanDocuments = 5000;
@@ -209,7 +213,9 @@ export class ConsumerHost {
   #nextWaitMs(waitedMs: number, tookMs: number): number {
     const usualMs = this.#options.commitEveryMs ?? 100;
     if (tookMs <= commitMsGoal) return Math.max(usualMs, 50 * tookMs);
-    return Math.max(usualMs / 5, (waitedMs * commitMsGoal) / tookMs);
+    // As it would be after another wait, if it grows with that.
+    const waitFor = (ms: number) => (waitedMs * ms) / tookMs;
+    return Math.max(usualMs / 5, waitFor(commitMsGoal), Math.min(10 * tookMs, waitFor(commitMsMax)));
   }
 
   #lag(): number {
