@@ -392,6 +392,7 @@ export const bugs: readonly Bug[] = [
     find: "entry.units -= sum(event.data.parts);",
     replace: "entry.units = 0;",
     why: "Lists by status lose what is fulfilled in part (I5).",
+    caughtBy: "src/services/inventory/reservations/lists.test.ts",
   },
   {
     name: "seal-on-a-phantom",

@@ -37,6 +37,17 @@ describe("lists of reservations", () => {
     expect(await ids({ limit: 2, cursor: String(first.next) })).toEqual(["a"]);
   });
 
+  it("lists what is fulfilled in part by that status until the rest is", async () => {
+    await place("a", ["milk"]);
+    const part = (key: string) =>
+      opened.inventory.fulfil("a", [{ sku: "milk", location: "leeds", quantity: 1 }], caller, key);
+    accepted(await part("first"));
+    expect(await ids({ status: "partly-fulfilled", limit: 10 })).toEqual(["a"]);
+    accepted(await part("second"));
+    expect(await ids({ status: "partly-fulfilled", limit: 10 })).toEqual([]);
+    expect(await ids({ status: "fulfilled", limit: 10 })).toEqual(["a"]);
+  });
+
   it("lists an amended one once, by its new skus and no longer by its old ones", async () => {
     await place("a", ["milk"]);
     await place("b", ["milk"]);
