@@ -8,14 +8,11 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const longest = [
   "src/simulation/simulation.test.ts",
-  "test/crash/kill.test.ts",
-  "test/crash/faults.test.ts",
-  "test/fuzz/fuzz.test.ts",
-  "test/linearizability/linearizability.e2e.test.ts",
   "examples/real-data.test.ts",
-  "test/crash/torn.test.ts",
   "test/journeys/",
-  "test/hostile/",
+  "test/crash/",
+  "test/fuzz/",
+  "test/linearizability/",
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -37,6 +34,7 @@ const common = {
   hookTimeout: 30_000,
   // The smallest machine that we test on has two cores. Journeys wait for half of their time: a third worker fills that.
   maxWorkers: 3,
+  setupFiles: ["test/properties.setup.ts"],
 };
 /** Those need servers that not every machine has: vitest.cluster.config.ts. */
 const needServers = "**/*.int.test.ts";
@@ -45,6 +43,12 @@ const needServers = "**/*.int.test.ts";
  * timers over: what another file has left running would come to them too.
  */
 const alone = ["{src/simulation,sdk/src,test,examples}/**/*.test.ts", "bench/*.test.ts"];
+/** Crashes, damage, random and hostile input, histories of clients, planted bugs: `npm run test:faults`, minutes of their own. */
+const faults = [
+  "test/{crash,fuzz,hostile}/**/*.test.ts",
+  "test/linearizability/*.e2e.test.ts",
+  "src/simulation/bite.test.ts",
+];
 
 export default defineConfig({
   test: {
@@ -56,9 +60,10 @@ export default defineConfig({
           ...common,
           name: "system",
           include: alone,
-          exclude: [...configDefaults.exclude, needServers],
+          exclude: [...configDefaults.exclude, needServers, ...faults],
         },
       },
+      { test: { ...common, name: "faults", include: faults } },
       {
         test: {
           ...common,

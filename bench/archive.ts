@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../scripts/options.ts";
 import { compactLog, openSqliteStorage, type SqliteStorage } from "../src/platform/storage/sqlite/index.ts";
 import {
   coldColumns,
@@ -18,7 +18,7 @@ import {
   startInventory,
 } from "../src/services/inventory/index.ts";
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   options: {
     days: { type: "string", default: "30" },
     facts: { type: "string", default: "10000" },

@@ -12,14 +12,14 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../scripts/options.ts";
 import { benchmarks } from "./benchmarks/index.ts";
 import type { Benchmark } from "./harness/benchmark.ts";
 import { verdict, writePage } from "./harness/page.ts";
 import { describeCommit, describeMachine, keep, plainText, type Result, targetsTable } from "./harness/report.ts";
 import { tidyUp } from "./harness/tidy.ts";
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   options: {
     only: { type: "string", multiple: true },
     quick: { type: "boolean", default: false },

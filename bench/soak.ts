@@ -6,8 +6,9 @@
  *
  * `npm run soak -- --minutes 60`; `--rate` sets the operations a second and leaves out the search for the capacity.
  */
-import { parseArgs } from "node:util";
+
 import { WebSocket } from "ws";
+import { toolOptions } from "../scripts/options.ts";
 import { numbers, pause, pick } from "../test/journeys/chance.ts";
 import { eventually } from "../test/journeys/larder.ts";
 import { type Answer, Server } from "../test/journeys/server.ts";
@@ -22,7 +23,7 @@ const skus = Array.from({ length: 2000 }, (_, index) => `sku-${index}`);
 const cachedStates = 5000;
 const tickMs = 10;
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   options: {
     minutes: { type: "string", default: "60" },
@@ -138,12 +139,19 @@ function factOf(id: string, sku: string, type: string) {
   return { specversion: "1.0", source: "soak", id, type: `larder.stock.${type}.v1`, data };
 }
 
-/** As many operations a second as all connections together get done. */
-async function capacityOf(server: Server, seconds: number): Promise<number> {
-  const until = performance.now() + seconds * 1000;
+/**
+ * As many operations a second as all connections together get done, once they have been at it for a while: with no more stocks
+ * in memory than there may be, and histories behind them.
+ */
+async function capacityOf(server: Server, fillSeconds: number, seconds: number): Promise<number> {
+  const from = performance.now() + fillSeconds * 1000;
+  const until = from + seconds * 1000;
   let done = 0;
   const caller = async () => {
-    for (; performance.now() < until; done += 1) await operate(server);
+    for (let now = 0; now < until; now = performance.now()) {
+      await operate(server);
+      if (now >= from) done += 1;
+    }
   };
   await Promise.all(Array.from({ length: connections }, caller));
   return done / seconds;
@@ -208,7 +216,8 @@ async function soak(): Promise<boolean> {
       const body = factOf(`first-${sku}`, sku, "received");
       await server.call("POST", "/v1/events", { body: { ...body, data: { ...body.data, quantity: 1000 } } });
     }
-    const capacity = values.rate === undefined ? await capacityOf(server, 15) : Number(values.rate) * 2;
+    const capacity =
+      values.rate === undefined ? await capacityOf(server, Math.min(60, minutes * 6), 15) : Number(values.rate) * 2;
     const rate = Math.floor(capacity / 2);
     console.log(`capacity ${Math.floor(capacity)}/s by ${connections} connections; ${rate}/s for ${minutes} minutes`);
     line(["minute", "done/s", "p50 ms", "p99 ms", "heap MB", "buffers MB", "resident MB", "events", "cached"]);

@@ -1,8 +1,9 @@
 /**
- * Checks a running server, whose store is empty, with the real data sets:
- * `node examples/check.ts --url http://127.0.0.1:8080 --key KEY [--only online-retail]`.
+ * Imports the real data sets into a running server, whose store is empty, and compares what it then says with answers that were
+ * computed apart: `npm run example:real-data -- --url http://127.0.0.1:8080 --key KEY [--only online-retail]`. The same
+ * comparison without a server is `real-data.test.ts`.
  */
-import { parseArgs } from "node:util";
+import { toolOptions } from "../scripts/options.ts";
 import { httpItemSink, httpSink } from "../src/services/intake/index.ts";
 import { checkRealData, type Stock, type Target } from "./real-data.ts";
 
@@ -28,7 +29,7 @@ function serverTarget(url: string, key: string): Target {
   };
 }
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   options: { url: { type: "string" }, key: { type: "string" }, only: { type: "string", multiple: true } },
 });
 const target = serverTarget(values.url ?? "http://127.0.0.1:8080", values.key ?? process.env["LARDER_KEY"] ?? "");

@@ -44,7 +44,9 @@ const checks: readonly (() => boolean)[] = [
   () => report("boundaries", boundaryErrors(home)),
   () => report("schemas of events, against those released", eventSchemaErrors(home)),
   () => report("protos, against those released, and the code made from them", protobufErrors(home)),
-  ...(flags.has("--no-tests") ? [] : [() => run("tests", "npm", "test")]),
+  ...(flags.has("--no-tests")
+    ? []
+    : [() => run("tests", "npm", "test"), () => run("faults", "npm", "run", "test:faults")]),
 ];
 const failed = checks.filter((check) => !check()).length;
 process.stdout.write(failed === 0 ? "All checks passed.\n" : `${failed} of ${checks.length} checks failed.\n`);

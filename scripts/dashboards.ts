@@ -47,7 +47,7 @@ export const dashboards: readonly Dashboard[] = [
         says: "Share of 5xx; above 1 % for two minutes LarderErrors rings.",
         unit: "percentunit",
         lines: {
-          "5xx": `sum(rate(larder_gateway_requests_total{status=~"5.."}[$__rate_interval])) / sum(rate(larder_gateway_requests_total[$__rate_interval]))`,
+          "5xx": `sum(rate(larder_gateway_requests_total{status=~"5..|INTERNAL|UNAVAILABLE|UNKNOWN|DATA_LOSS"}[$__rate_interval])) / sum(rate(larder_gateway_requests_total[$__rate_interval]))`,
         },
       },
       {
@@ -125,7 +125,7 @@ export const dashboards: readonly Dashboard[] = [
         title: "Facts recorded",
         says: "By type.",
         unit: "ops",
-        lines: { "{{type}}": rate("larder_inventory_facts_recorded_total", "type") },
+        lines: { "{{type}}": "max by (type) (rate(larder_inventory_facts_recorded_total[$__rate_interval]))" },
       },
       {
         title: "Facts judged",
@@ -154,8 +154,8 @@ export const dashboards: readonly Dashboard[] = [
         says: "A shortfall is a fact that left less than was promised.",
         unit: "short",
         lines: {
-          "stock-outs in an hour": "sum(increase(larder_inventory_stock_outs_total[1h]))",
-          "shortfalls in an hour": "sum(increase(larder_inventory_shortfalls_total[1h]))",
+          "stock-outs in an hour": "max(increase(larder_inventory_stock_outs_total[1h]))",
+          "shortfalls in an hour": "max(increase(larder_inventory_shortfalls_total[1h]))",
         },
       },
       {

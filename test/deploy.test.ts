@@ -45,7 +45,28 @@ describe.each(dashboards)("the dashboard $title", (dashboard) => {
   });
 });
 
+/** What every process that follows a log, or has its queues open, tells of the whole: of several that share it one counts. */
+const toldByEach = /\blarder_(?:inventory_(?:facts_recorded|stock_outs|shortfalls)_total|queue_(?!settled)\w+)/;
+
+it("counts once what several processes of a cluster tell alike", () => {
+  const rules = globSync("deploy/prometheus/*.rules.yaml", { cwd: home }).flatMap((path) =>
+    (readFileSync(join(home, path), "utf8").match(/^\s*expr: (?:\|\n(?:\s{10,}.*\n)+|.*)/gm) ?? []).map(String),
+  );
+  const panels = dashboards.flatMap(({ panels }) => panels.flatMap(({ lines }) => Object.values(lines)));
+  const asked = [...rules, ...panels].filter((expr) => toldByEach.test(expr));
+  expect(asked.length).toBeGreaterThan(5);
+  expect(asked.filter((expr) => !/^(?:\s*expr: )?max(?: by \(\w+\) )?\(/.test(expr))).toEqual([]);
+});
+
 describe("deploy/", () => {
+  it("takes no variables that Kubernetes makes of the names of Services: one called larder would be a wrong setting", () => {
+    for (const path of globSync("deploy/kubernetes/base/*.yaml", { cwd: home })) {
+      const text = readFileSync(join(home, path), "utf8");
+      const count = (part: RegExp) => text.match(part)?.length ?? 0;
+      expect(count(/^ {6}enableServiceLinks: false$/gm), path).toBe(count(/^kind: Deployment$/gm));
+    }
+  });
+
   it("uses settings that there are", () => {
     const proxies = globSync("deploy/haproxy/*.cfg", { cwd: home }).map((path) =>
       readFileSync(join(home, path), "utf8"),

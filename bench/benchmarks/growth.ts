@@ -12,28 +12,30 @@ import type { Recording } from "../processes/inventory.ts";
 export const growth: Benchmark = {
   name: "growth",
   title: "What growth costs",
-  secondsMax: 90,
+  secondsMax: 120,
   method: `Reservations in process by 64 callers: on one sku whose history has 10, 1,000 and 100,000 events, in rounds that
 take turns; on 10^3 to 10^6 skus in turn, with the memory of the process after a collection; and over HTTP with 16 to
-1,000 connections.`,
+1,000 connections. Facts in process, of 3,000 skus in turn where 500 states fit into memory, so that each state is read from
+disk, while their histories grow.`,
   async run(settings) {
     const history = await byHistory(settings);
+    const seldom = await bySeldom(settings);
     const connections = await byConnections(settings);
     const skus = await bySkus(settings); // last, as it takes the longest: what does not fit the time is left out
     return {
-      tables: [history.table, skus.table, ...connections],
-      targets: [...history.targets, ...skus.targets],
+      tables: [history.table, seldom.table, skus.table, ...connections],
+      targets: [...history.targets, ...seldom.targets, ...skus.targets],
     };
   },
 };
 
 type Reserved = Loaded & { readonly cpuUs: number };
 
-async function withInventory<T>(work: (child: Child) => Promise<T>): Promise<T> {
+async function withInventory<T>(work: (child: Child) => Promise<T>, options: { cachedStatesMax?: number } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "larder-growth-"));
   const child = new Child("inventory.ts", {}, ["--expose-gc"]);
   try {
-    await child.call("open", { folder });
+    await child.call("open", { folder, ...options });
     return await work(child);
   } finally {
     await child.stop();
@@ -78,6 +80,47 @@ async function byHistory({ isQuick, rounds, loadMs, say }: Settings): Promise<{ 
       targets: [{ what: `CPU of a reservation, history of ${longest} against 10`, atMost: 1.2, unit: "×", seen }],
     };
   });
+}
+
+/** Facts of stocks that are never in memory when they come. */
+async function bySeldom({ isQuick, say }: Settings): Promise<{ table: Table; targets: Target[] }> {
+  const skus = 3000;
+  const lengths = isQuick ? [5, 20] : [10, 30, 100];
+  const measured = 3; // events of each sku
+  return await withInventory(
+    async (child) => {
+      const rows: string[][] = [];
+      const costs: number[] = [];
+      let from = 0;
+      const record = async (count: number) => {
+        const recording: Recording = { from, count, skus, sku: "seldom-" };
+        from += count;
+        return await child.call<{ milliseconds: number; cpuMs: number }>("record", recording, 120_000);
+      };
+      for (const length of lengths) {
+        await record(length * skus - from);
+        const { milliseconds, cpuMs } = await record(measured * skus);
+        costs.push((cpuMs * 1000) / (measured * skus));
+        rows.push([
+          length.toLocaleString("en"),
+          ...[(measured * skus) / (milliseconds / 1000), costs.at(-1) ?? 0].map(short),
+        ]);
+        say(`history of ${rows.at(-1)?.[0]}, seldom in memory: ${rows.at(-1)?.[1]}/s, ${rows.at(-1)?.[2]} µs`);
+      }
+      const what = `CPU of a fact of a stock not in memory, history of ${lengths.at(-1)} against ${lengths[0]}`;
+      const ratio = (costs.at(-1) ?? Number.NaN) / (costs[0] ?? Number.NaN);
+      return {
+        table: {
+          title: "As the histories of stocks grow that are not in memory",
+          head: ["events before", "facts a second", "CPU µs each"],
+          rows,
+        },
+        targets: [{ what, atMost: 1.2, unit: "×", seen: spread([ratio]) }],
+      };
+    },
+    // A request of 1,000 facts has all its states in memory, and those of the one before it.
+    { cachedStatesMax: 500 },
+  );
 }
 
 async function bySkus(settings: Settings): Promise<{ table: Table; targets: Target[] }> {

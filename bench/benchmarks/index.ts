@@ -10,6 +10,7 @@ import { reservePostgres, reservePostgresSlowDisk } from "./reserve-postgres.ts"
 import { severalPostgres } from "./several-postgres.ts";
 import { sizePostgres } from "./size-postgres.ts";
 import { slowDisk } from "./slow-disk.ts";
+import { split } from "./split.ts";
 import { start } from "./start.ts";
 import { storage } from "./storage.ts";
 import { syncWriters } from "./sync-writers.ts";
@@ -27,6 +28,7 @@ export const benchmarks: readonly Benchmark[] = [
   start,
   lag,
   lagAcross,
+  split,
   growth,
   expiry,
   storage,

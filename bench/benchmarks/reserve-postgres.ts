@@ -8,6 +8,8 @@ import { type Databases, joining, withDatabases } from "./reserve.ts";
 
 const method = `As in process, with Larder itself on the PostgreSQL that its peers use, by one process.`;
 const peer = "PostgreSQL, statement, pool of 64";
+/** The usual conditional update and insert, which hold the row while the client is asked on. */
+const locking = "PostgreSQL, transaction, pool of 64";
 
 export const reservePostgres: Benchmark = {
   name: "postgres",
@@ -44,6 +46,9 @@ async function compare({ postgres, folder }: Databases, settings: Settings, when
     await enter(one, inProcess(one, spec, { callers, spreadSkus, database: postgres }, settings));
     const pool = { kind: "postgres", style: "statement", pool: 64 } as const;
     await enter(peer, inProcess(peer, pool, { callers: [64], spreadSkus, database: postgres }, settings));
+    const rowLock = { kind: "postgres", style: "transaction", pool: 64 } as const;
+    const shapes = { callers: [64], spreadSkus, database: postgres };
+    await enter(locking, inProcess(locking, rowLock, shapes, settings));
     const outcome = await contest(contestants, settings);
     return {
       tables: [
@@ -66,10 +71,14 @@ const one = "Larder on PostgreSQL";
 const spreadSkus = 10_000;
 
 function targets(outcome: Outcome | undefined, when: string): Target[] {
-  const against = (shape: Shape, atLeast: number): Target => {
-    const seen = outcome?.ratio([one, shape, 64], [peer, shape, 64]);
-    const what = `${when}Larder on PostgreSQL against PostgreSQL's one statement, 64, ${shape}`;
+  const against = (other: string, called: string, shape: Shape, atLeast: number): Target => {
+    const seen = outcome?.ratio([one, shape, 64], [other, shape, 64]);
+    const what = `${when}Larder on PostgreSQL against PostgreSQL's ${called}, 64, ${shape}`;
     return { what, atLeast, unit: "×", ...(seen === undefined ? { why: "the peer is missing" } : { seen }) };
   };
-  return [against("hot", 12), against("spread", 3)];
+  return [
+    against(peer, "one statement", "hot", 12),
+    against(peer, "one statement", "spread", 3),
+    ...(when === "" ? [] : [against(locking, "transaction", "hot", 30)]),
+  ];
 }

@@ -6,8 +6,6 @@ export interface Contender {
   reserve(sku: string, id: string): Promise<boolean>;
   /** Takes one unit of each of several skus, or nothing, if it can. */
   reserveCart?(skus: readonly string[], id: string): Promise<boolean>;
-  /** Bytes that its log has taken by now, if it tells. */
-  logBytes?(): Promise<number>;
   close(): Promise<void>;
 }
 

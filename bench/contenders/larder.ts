@@ -67,7 +67,6 @@ async function openOn(storage: Storage): Promise<Contender> {
     },
     reserve: (sku, id) => reserveCart([sku], id),
     reserveCart,
-    logBytes: async () => storage.stats().logBytes,
     async close() {
       await inventory.stop();
       await storage.close();

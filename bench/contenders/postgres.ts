@@ -63,10 +63,6 @@ export async function openPostgres({
       await pool.query(named("prepare", text, [skus, units]));
     },
     reserve: style === "statement" ? inOne : inTwo,
-    async logBytes() {
-      const { rows } = await pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') AS bytes");
-      return Number(rows[0]?.bytes);
-    },
     close: () => pool.end(),
   };
 }

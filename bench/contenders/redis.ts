@@ -29,7 +29,6 @@ export async function openRedis({ socket = "" }: ContenderSpec): Promise<Contend
       await redis.mset(...skus.flatMap((sku) => [`stock:${sku}`, units]));
     },
     reserve: async (sku, id) => (await redis.take(`stock:${sku}`, `reservation:${id}`, 1, Date.now() + 900_000)) === 1,
-    logBytes: async () => Number(/aof_current_size:(\d+)/.exec(await redis.info("persistence"))?.[1]),
     async close() {
       await redis.quit();
     },

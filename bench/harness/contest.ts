@@ -16,8 +16,8 @@ export interface Run {
   readonly failed: number;
   /** Microseconds of CPU for each operation: of who asks, who answers, and the database behind. */
   readonly cpuUs: { readonly client?: number; readonly server?: number; readonly database?: number };
-  /** Bytes that the log grew by for each operation. */
-  readonly logBytes?: number;
+  /** Bytes that the disk was made to write for each operation, by who answers and the database behind it. */
+  readonly writtenBytes?: number;
 }
 
 export interface Contestant {
@@ -107,7 +107,7 @@ export const runHead = [
   "CPU µs: client",
   "server",
   "database",
-  "log bytes",
+  "bytes written",
 ];
 
 /** A row of figures for each load of each contestant. */
@@ -134,7 +134,7 @@ export function figures(runs: readonly Run[]): string[] {
     middle(({ cpuUs }) => cpuUs.client),
     middle(({ cpuUs }) => cpuUs.server),
     middle(({ cpuUs }) => cpuUs.database),
-    middle(({ logBytes }) => logBytes),
+    middle(({ writtenBytes }) => writtenBytes),
   ];
 }
 

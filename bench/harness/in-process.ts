@@ -11,7 +11,7 @@ import type { Loaded } from "./load.ts";
 export interface CallerAnswer extends Loaded {
   readonly callerCpuMs?: number;
   readonly databaseCpuMs?: number;
-  readonly logBytesEach?: number;
+  readonly writtenBytes?: number;
   readonly residentBytes: number;
 }
 
@@ -86,6 +86,6 @@ export function runOf({ done, refused, failed, firstError, seconds, p50Ms, p99Ms
     refused,
     failed,
     cpuUs: { ...(server !== undefined && { server }), ...(database !== undefined && { database }) },
-    ...(used.logBytesEach !== undefined && { logBytes: used.logBytesEach }),
+    ...(used.writtenBytes !== undefined && { writtenBytes: used.writtenBytes / done }),
   };
 }

@@ -14,7 +14,7 @@ import type { DatabaseServer } from "./databases.ts";
 import type { Loaded } from "./load.ts";
 import { home } from "./report.ts";
 import { started } from "./tidy.ts";
-import { endedChildrenCpuMs, treeCpuMs } from "./usage.ts";
+import { endedChildrenCpuMs, treeCpuMs, treeWrittenBytes } from "./usage.ts";
 
 export const key = "bench-key-0123456789-0123456789-0123456789";
 
@@ -30,6 +30,8 @@ export async function serveLarder(options: {
   readonly env?: Readonly<Record<string, string>>;
   readonly flags?: readonly string[];
   readonly data?: string;
+  /** Milliseconds that its start may take. */
+  readonly startMsMax?: number;
 }): Promise<HttpServerUnderTest> {
   const folder = options.data ?? mkdtempSync(join(tmpdir(), "larder-bench-"));
   const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("LARDER_"));
@@ -51,7 +53,7 @@ export async function serveLarder(options: {
     if (options.data === undefined) rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const url = await addressOf(server);
+    const url = await addressOf(server, options.startMsMax);
     return { url, pid: server.pid ?? 0, prepare: (skus) => receive(url, skus), stop };
   } catch (error) {
     await stop();
@@ -77,11 +79,11 @@ export async function serveBehindEdge(spec: ContenderSpec, database?: DatabaseSe
   }
 }
 
-async function addressOf(server: ChildProcess): Promise<string> {
+async function addressOf(server: ChildProcess, msMax = 60_000): Promise<string> {
   if (server.stdout === null) throw new Error("the server has no output");
   const line = once(createInterface({ input: server.stdout }), "line") as Promise<[string]>;
   const ended = once(server, "exit").then(() => Promise.reject(new Error("the server ended at once")));
-  const [greeting] = await within(Promise.race([line, ended]), 60_000, "the server did not start");
+  const [greeting] = await within(Promise.race([line, ended]), msMax, "the server did not start");
   return (JSON.parse(greeting) as { url: string }).url;
 }
 
@@ -144,6 +146,7 @@ export async function loadOverHttp(
     client: endedChildrenCpuMs(),
     server: treeCpuMs(server.pid),
     database: database === undefined ? undefined : treeCpuMs(database.pid),
+    written: (treeWrittenBytes(server.pid) ?? Number.NaN) + (database ? (treeWrittenBytes(database.pid) ?? 0) : 0),
   });
   const before = now();
   const isByWrk = hasWrk && options.perSecond === undefined;
@@ -154,6 +157,7 @@ export async function loadOverHttp(
   const each = (one: number | undefined, other: number | undefined) =>
     one === undefined || other === undefined ? undefined : ((one - other) * 1000) / done;
   const client = isByWrk ? each(after.client, before.client) : ((loaded.callerCpuMs ?? 0) * 1000) / done;
+  const writtenBytes = (after.written - before.written) / done;
   const [own, behind] = [each(after.server, before.server), each(after.database, before.database)];
   return {
     perSecond: done / seconds,
@@ -167,6 +171,7 @@ export async function loadOverHttp(
       ...(own !== undefined && { server: own }),
       ...(behind !== undefined && { database: behind }),
     },
+    ...(!Number.isNaN(writtenBytes) && { writtenBytes }),
   };
 }
 

@@ -38,7 +38,7 @@ export function part(result: Result): string {
   return [
     method.replaceAll("\n", " "),
     "",
-    `Measured ${takenAt.slice(0, 10)} at commit ${commit} in ${Math.round(seconds)} s by \`${command}\`: ${machine.cpu}, ${machine.memory}, ${machine.system}, Node ${machine.node}${with_}; load average before it ${machine.load}.${result.isQuick ? " **A quick look: no figures to quote.**" : ""}`,
+    `Measured ${takenAt.slice(0, 10)} at commit ${commit} in ${Math.round(seconds)} s by \`${command}\`: ${machine.cpu}, ${machine.memory}, ${machine.system}, Node ${machine.node}${with_}; load average before it ${machine.load}${machine.syncMs === undefined ? "" : `, a sync of 4 KiB ${machine.syncMs} ms`}.${result.isQuick ? " **A quick look: no figures to quote.**" : ""}`,
     ...(chart === undefined ? [] : ["", `![${chart.title}](performance/${name}.svg)`]),
     ...tables.flatMap((table) => ["", `**${table.title}**`, "", markdown(table)]),
     ...notes.map((note) => `\n${note}`),

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
+import { probeSync } from "./disk.ts";
 import { type Spread, short, shortSpread } from "./stats.ts";
 
 export interface Table {
@@ -52,6 +53,8 @@ export interface Machine {
   readonly node: string;
   /** Processes that wanted a core when the benchmark began: more than next to none, and others were at work. */
   readonly load: number;
+  /** Milliseconds that the disk took to sync 4 KiB when the benchmark began, the median of 60. */
+  readonly syncMs?: number;
 }
 
 /** One benchmark as it was run. */
@@ -123,6 +126,7 @@ export function describeMachine(): Machine {
     system: `${process.platform} ${release()}`,
     node: process.versions.node,
     load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
+    syncMs: Math.round(probeSync().p50Ms * 1000) / 1000,
   };
 }
 

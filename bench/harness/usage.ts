@@ -19,6 +19,18 @@ export function treeCpuMs(pid: number): number | undefined {
   return descendants(pid).reduce((sum, each) => sum + (cpuMs(each) ?? 0), own);
 }
 
+/** Bytes that a process, and all that descend from it, have had the disk write by now. A file system in memory counts none. */
+export function treeWrittenBytes(pid: number): number | undefined {
+  const own = writtenBytes(pid);
+  if (own === undefined) return undefined;
+  return descendants(pid).reduce((sum, each) => sum + (writtenBytes(each) ?? 0), own);
+}
+
+function writtenBytes(pid: number): number | undefined {
+  const written = read(`/proc/${pid}/io`)?.match(/^write_bytes: (\d+)$/m)?.[1];
+  return written === undefined ? undefined : Number(written);
+}
+
 /** Milliseconds of CPU of this process's children that have ended and been waited for. */
 export function endedChildrenCpuMs(): number | undefined {
   const fields = stat(process.pid);

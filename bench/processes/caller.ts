@@ -2,7 +2,7 @@
 import { type Contender, type ContenderSpec, openContender } from "../contenders/contender.ts";
 import { serveCalls } from "../harness/child.ts";
 import { type Load, load } from "../harness/load.ts";
-import { cpuMs, treeCpuMs } from "../harness/usage.ts";
+import { cpuMs, treeCpuMs, treeWrittenBytes } from "../harness/usage.ts";
 
 export interface CallerRun extends Load {
   /** Begins every id, so that no two runs share one. */
@@ -31,13 +31,13 @@ serveCalls({
     const now = () => ({
       own: cpuMs(process.pid),
       database: database === undefined ? undefined : treeCpuMs(database),
+      written: [process.pid, ...(database === undefined ? [] : [database])]
+        .map(treeWrittenBytes)
+        .reduce((sum, bytes) => (sum === undefined || bytes === undefined ? undefined : sum + bytes)),
     });
-    const bytesBefore = await opened().logBytes?.();
     let before = now();
     const target = opened();
-    let calls = 0;
     const reserve = (turn: number) => {
-      calls += 1;
       const [sku, id] = [skus[(turn * 7919) % skus.length] ?? "", `${prefix}-${turn.toString(36)}`];
       if (carts === undefined || turn % carts.every !== 0) return target.reserve(sku, id);
       const { others } = carts;
@@ -52,8 +52,7 @@ serveCalls({
       ...loaded,
       callerCpuMs: minus(after.own, before.own),
       databaseCpuMs: minus(after.database, before.database),
-      // Over the warm-up too, so divided by all calls.
-      logBytesEach: minus(await target.logBytes?.(), bytesBefore, calls),
+      writtenBytes: minus(after.written, before.written),
       residentBytes: process.memoryUsage().rss,
     };
   },
@@ -77,6 +76,6 @@ serveCalls({
   },
 });
 
-function minus(one: number | undefined, other: number | undefined, divisor = 1): number | undefined {
-  return one === undefined || other === undefined ? undefined : (one - other) / divisor;
+function minus(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : one - other;
 }

@@ -32,10 +32,14 @@ export interface Recording {
 }
 
 serveCalls({
-  async open({ folder }: { folder: string }) {
+  async open({ folder, cachedStatesMax }: { folder: string; cachedStatesMax?: number }) {
     const storage = await openSqliteStorage({ folder, tagging: inventoryTagging });
     const randomId = () => `bench-${ids++}`;
-    opened = { storage, inventory: await startInventory({ storage, clock: Date.now, randomId }) };
+    const inventory = await startInventory({
+      ...{ storage, clock: Date.now, randomId },
+      ...(cachedStatesMax !== undefined && { cachedStatesMax }),
+    });
+    opened = { storage, inventory };
   },
   async record({ from, count, skus, sku }: Recording) {
     const cpu = process.cpuUsage();

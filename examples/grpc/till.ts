@@ -2,7 +2,9 @@
  * A till that talks to Larder by gRPC, with nothing made from the protos beforehand: it reserves, confirms and hands over,
  * over one stream, and then tells what it has sold.
  *
- *     node examples/grpc/till.ts 127.0.0.1:9090 lk_…
+ *     node bin/larder.js --tool examples/grpc/till.ts 127.0.0.1:9090 lk_… milk-1l leeds
+ *
+ * The server, a key, and of what it sells three units where; there has to be that much.
  */
 import {
   credentials,
@@ -82,6 +84,12 @@ interface Answer {
 }
 
 if (import.meta.main) {
-  const [address = "127.0.0.1:9090", key = "", sku = "milk-1l", location = "store-1"] = process.argv.slice(2);
-  console.log(await serveCustomer(address, key, sku, location));
+  const [address = "127.0.0.1:9090", key = "", sku = "milk-1l", location = "leeds"] = process.argv.slice(2);
+  try {
+    console.log(await serveCustomer(address, key, sku, location));
+  } catch (error) {
+    // A refusal, or nobody who answers: a till tells its customer so.
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
 }

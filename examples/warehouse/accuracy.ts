@@ -8,7 +8,7 @@
  * available of a stock is not what is, in seconds, summed over stocks and warehouses. docs/concepts/reconciliation.md has
  * what came of it.
  */
-import { parseArgs } from "node:util";
+import { toolOptions } from "../../scripts/options.ts";
 import { limits } from "../../src/kernel/index.ts";
 import { MemoryMessaging } from "../../src/platform/messaging/memory/index.ts";
 import { type OutboundCall, OutboundError } from "../../src/platform/outbound/index.ts";
@@ -317,7 +317,7 @@ export async function experiment(options: {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { seed: { type: "string", default: "1" }, changes: { type: "string" } } });
+  const { values } = toolOptions({ options: { seed: { type: "string", default: "1" }, changes: { type: "string" } } });
   const shortened = values.changes === undefined ? {} : { changes: Number(values.changes) };
   // Every 12 minutes is every two hours in a day that passes ten times as fast.
   for (const variant of [{ lostShare: 0 }, { lostShare: 1 / 3 }, { lostShare: 1 / 3, reconcileMinutes: 12 }]) {

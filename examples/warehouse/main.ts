@@ -1,15 +1,15 @@
 /**
- * Runs the example warehouse: `node bin/larder.js --tool examples/warehouse/main.ts --location leeds --port 9000`. The
+ * Runs the example warehouse: `node bin/larder.js --tool examples/warehouse/main.ts --location leeds --port 9500`. The
  * README beside it says how to connect a Larder to it.
  */
-import { parseArgs } from "node:util";
+import { toolOptions, wrongOption } from "../../scripts/options.ts";
 import { readSwitches } from "./faults.ts";
 import { startWarehouse } from "./server.ts";
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   options: {
     location: { type: "string", default: "warehouse" },
-    port: { type: "string", default: "9000" },
+    port: { type: "string", default: "9500" },
     secret: { type: "string" },
     authority: { type: "string", default: "ours" },
     larder: { type: "string" },
@@ -29,8 +29,8 @@ const faults = readSwitches({
   lostRate: Number(values.lost),
   down: values.down,
 });
-if (typeof faults === "string") throw new Error(faults);
-if (values.authority !== "ours" && values.authority !== "theirs") throw new Error("--authority is ours or theirs");
+if (typeof faults === "string") wrongOption(faults);
+if (values.authority !== "ours" && values.authority !== "theirs") wrongOption("--authority is ours or theirs.");
 const key = values.key ?? process.env["LARDER_KEY"] ?? "";
 
 const warehouse = await startWarehouse({

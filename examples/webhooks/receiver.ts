@@ -1,7 +1,9 @@
 /**
  * Receives Larder's webhooks: checks who sent them, and keeps what is available of each sku at each location.
  *
- *     WEBHOOK_SECRET=whsec_… node examples/webhooks/receiver.ts
+ *     WEBHOOK_SECRET=whsec_… node bin/larder.js --tool examples/webhooks/receiver.ts
+ *
+ * It listens on port 9600, or that of PORT, of this machine, which Larder must be allowed to call (LARDER_OUTBOUND_ALLOW=127.0.0.1).
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
@@ -49,5 +51,10 @@ export function createReceiver(secret: string, shelf: Shelf): Server {
 
 if (import.meta.main) {
   const shelf = new Shelf();
-  createReceiver(process.env["WEBHOOK_SECRET"] ?? "", shelf).listen(9000);
+  const { WEBHOOK_SECRET: secret, PORT: port = "9600" } = process.env;
+  if (secret === undefined) {
+    console.error("WEBHOOK_SECRET is missing: `larder webhooks create` shows it once.");
+    process.exit(2);
+  }
+  createReceiver(secret, shelf).listen(Number(port), "127.0.0.1", () => console.log(`Listening on 127.0.0.1:${port}.`));
 }

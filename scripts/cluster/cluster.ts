@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { Child } from "./child.ts";
 import { choosePorts, type Ports, portOf, takenPorts } from "./ports.ts";
 import { type Common, frontsOf, larderProcess, type ProcessOptions, processesOf, type Shape } from "./processes.ts";
@@ -48,10 +49,12 @@ export class Cluster {
   /** In the order of their start. */
   readonly services: readonly Child[];
   readonly processes: ReadonlyMap<string, Child>;
+  readonly #letGo: () => void;
   readonly #fronts: readonly string[];
   readonly #say: (line: string) => void;
 
-  private constructor(options: ClusterOptions, ports: Ports, postgresPort: number) {
+  private constructor(options: ClusterOptions, ports: Ports, postgresPort: number, letGo: () => void) {
+    this.#letGo = letGo;
     const { shape } = options;
     const names = options.servicesOnly === true ? [] : processesOf(shape);
     const place: Place = { folder: resolve(options.folder), say: options.say };
@@ -99,6 +102,16 @@ export class Cluster {
   static async start(options: ClusterOptions): Promise<Cluster> {
     const missing = whyNoCluster();
     if (missing !== undefined) throw new ClusterError(missing);
+    const letGo = holdFolder(resolve(options.folder));
+    try {
+      return await Cluster.#startIn(options, letGo);
+    } catch (error) {
+      letGo();
+      throw error;
+    }
+  }
+
+  static async #startIn(options: ClusterOptions, letGo: () => void): Promise<Cluster> {
     const ports = await choosePorts(options.ports, processesOf(options.shape));
     const taken = await takenPorts(ports);
     if (taken.length > 0) {
@@ -107,7 +120,7 @@ export class Cluster {
       );
     }
     const postgresPort = portOf(ports, "postgres");
-    const cluster = new Cluster(options, ports, (await options.postgresVia?.(postgresPort)) ?? postgresPort);
+    const cluster = new Cluster(options, ports, (await options.postgresVia?.(postgresPort)) ?? postgresPort, letGo);
     try {
       await cluster.#start();
     } catch (error) {
@@ -134,6 +147,7 @@ export class Cluster {
     await Promise.all(this.#fronts.map((name) => this.process(name).stop()));
     await Promise.all([...this.processes.values()].map((child) => child.stop()));
     await Promise.all(this.services.map((child) => child.stop()));
+    this.#letGo();
   }
 
   /** Restarts those that clients come to, one after the other, as a new version is brought in: nobody is to notice. */
@@ -188,6 +202,25 @@ function frontVariables(name: string, ports: Ports): readonly (readonly [`LARDER
 
 function targetsOf(names: readonly string[], ports: Ports): Readonly<Record<string, number>> {
   return Object.fromEntries(names.map((name) => [name, portOf(ports, `${name}-http`)]));
+}
+
+/**
+ * Lets one cluster at a time have a folder, by SQLite's lock on an empty database, which the kernel lets go of however the process
+ * ends. Gives what ends it.
+ */
+function holdFolder(folder: string): () => void {
+  const lock = new DatabaseSync(join(makeFolder(folder), "lock.db"));
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch {
+    lock.close();
+    throw new ClusterError(`Another cluster has ${folder}: stop it, or name another folder by --data.`);
+  }
+  let isHeld = true;
+  return () => {
+    if (isHeld) lock.close();
+    isHeld = false;
+  };
 }
 
 /** Reads what the folder keeps, or makes it. */

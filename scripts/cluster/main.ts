@@ -50,12 +50,14 @@ function greet(cluster: Cluster, shape: Shape, servicesOnly: boolean): void {
     if (shape === "split") say(`  gRPC           127.0.0.1:${at("grpc")}`);
     say(`  docs           http://127.0.0.1:${at(`${front}-http`)}/docs`);
     for (const name of cluster.processes.keys())
-      say(`  ${name.padEnd(14)} http://127.0.0.1:${at(`${name}-http`)}/readyz, /metrics`);
+      say(
+        `  ${name.padEnd(14)} http://127.0.0.1:${at(`${name}-http`)}/readyz, /metrics, pid ${cluster.process(name).pid}`,
+      );
   }
   say(`  HAProxy        http://127.0.0.1:${at("stats")}/`);
   if (cluster.services.some(({ name }) => name === "prometheus"))
     say(`  Prometheus     http://127.0.0.1:${at("prometheus")}/alerts`);
-  say(`  PostgreSQL     ${common.store}`);
+  say(`  PostgreSQL     ${common.store}, pid ${cluster.service("postgres").pid}`);
   say(`  NATS, Redis    ${common.nats}  ${common.redis}`);
   if (servicesOnly) return;
   say(`

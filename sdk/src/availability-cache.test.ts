@@ -140,6 +140,28 @@ describe("an answer from memory", () => {
     expect(await cache.availabilityWithin(0, "a", "x")).toMatchObject({ known: true });
   });
 
+  it("leaves nothing behind of those who no longer wait, however often they ask while Larder is gone", async () => {
+    script.isGone = true;
+    start();
+    for (let round = 0; round < 10; round += 1) {
+      const asked = Array.from({ length: 50 }, () => cache.availabilityWithin(10, "a", "x"));
+      const ready = [cache.ready(10), cache.warm(["a", "b"], 10)];
+      await pass();
+      expect(cache.status().waiting).toBe(53);
+      await pass(10);
+      expect((await Promise.all(asked)).map(({ known }) => known)).not.toContain(true);
+      expect(await Promise.all(ready)).toEqual([false, false]);
+      expect(cache.status()).toMatchObject({ waiting: 0, pending: 2 });
+    }
+    script.isGone = false;
+    const patient = cache.availabilityWithin(60_000, "a", "x");
+    await pass(6000);
+    script.fetches[0]?.answer([row("a", "x", 3, 7)]);
+    await pass();
+    expect(await patient).toMatchObject({ known: true, available: 7 });
+    expect(cache.status()).toMatchObject({ waiting: 0, pending: 0 });
+  });
+
   it("follows the feed: of a sku at every location, and of one that came to be", async () => {
     await started();
     await held("a", row("a", "x", 3, 7));
@@ -303,6 +325,40 @@ describe("a fetch", () => {
     expect(cache.status()).toMatchObject({ skus: 1500, pending: 0 });
   });
 
+  it("that fails is made again for half as many, so that what is too much at once comes in parts", async () => {
+    await started();
+    for (let index = 0; index < 1000; index += 1) cache.availability(`s${index}`, "x");
+    await pass();
+    const sizes: number[] = [];
+    for (let turn = 0; sizes.length < 6 && turn < 20; turn += 1) {
+      const fetch = script.fetches[turn];
+      const count = fetch?.skus.length ?? 0;
+      sizes.push(count);
+      if (count > 300) fetch?.lose();
+      else fetch?.answer([]);
+      await pass(2000);
+      script.say(heartbeat("p1"));
+      await pass();
+    }
+    expect(sizes).toEqual([1000, 500, 250, 350, 175, 275]);
+  });
+
+  it("of a sku that Larder fails at goes on failing, and those asked for with it and after it are answered", async () => {
+    await started();
+    for (const sku of ["a", "bad", "b", "c"]) cache.availability(sku, "x");
+    for (let turn = 0; turn < 30; turn += 1) {
+      if (turn === 10) cache.availability("d", "x");
+      await pass(2000);
+      script.say(heartbeat("p1"));
+      const last = script.fetches.at(-1);
+      if (last?.skus.includes("bad")) last.refuse(500, "internal-error");
+      else last?.answer((last?.skus ?? []).map((sku) => row(sku, "x", 1, 1)));
+      await pass();
+    }
+    expect(["a", "b", "c", "d"].map((sku) => known(sku).known)).toEqual([true, true, true, true]);
+    expect(cache.availability("bad", "x")).toMatchObject({ known: false, reason: "pending" });
+  });
+
   it("that holds no sku at all finds that one out, and the others are answered", async () => {
     await started();
     for (const sku of ["a", "b", " bad", "c"]) cache.availability(sku, "x");
@@ -422,11 +478,11 @@ describe("another history", () => {
     expect(script.feeds).toHaveLength(2);
     old?.answer([row("b", "x", 99, 99)]);
     await pass(1000);
+    for (let turn = 0; turn < 3; turn += 1) {
+      for (const fetch of script.fetches.slice(2)) fetch.answer(fetch.skus.map((sku) => row(sku, "x", 2, 1)));
+      await pass(500);
+    }
     expect(script.fetches.slice(2).flatMap(({ skus }) => skus)).toEqual(expect.arrayContaining(["a", "b"]));
-    for (const fetch of script.fetches.slice(2)) fetch.answer(fetch.skus.map((sku) => row(sku, "x", 2, 1)));
-    await pass(500);
-    for (const fetch of script.fetches.slice(2)) fetch.answer(fetch.skus.map((sku) => row(sku, "x", 2, 1)));
-    await pass(500);
     expect([known("a"), known("b")]).toMatchObject([{ version: 2 }, { version: 2 }]);
 
     script.say(heartbeat("q2"));

@@ -5,6 +5,7 @@ import { FetchQueue } from "./fetch-queue.ts";
 import { limits } from "./limits.ts";
 import { type Availability, Operations, type RecordedCloudEvent } from "./operations.ts";
 import { delayMs, sleep, type Transport } from "./transport.ts";
+import { Waiters } from "./waiters.ts";
 
 export interface CacheOptions {
   /** Only these locations are followed; all that the key may see when absent. */
@@ -55,16 +56,14 @@ export interface CacheStatus {
   readonly skus: number;
   /** Skus that are being fetched. */
   readonly pending: number;
+  /** Waits that have not ended: of `availabilityWithin`, of `warm` for each sku, and of `ready` for the feed as well. */
+  readonly waiting: number;
   /** What last went wrong, while it does. */
   readonly error: LarderError | undefined;
 }
 
-/** A sku that is being fetched. */
-interface Pending {
-  /** What the feed has said of it meanwhile, which the answer may not contain. */
-  readonly rows: RowsByLocation;
-  readonly waiting: (() => void)[];
-}
+/** What is waited for besides skus: that the feed has come to the present. */
+const present = Symbol("present");
 
 /**
  * Availability from memory. Follows the change feed, so that an answer is as new as the feed; skus that it does not hold are
@@ -83,7 +82,9 @@ export class AvailabilityCache {
   readonly #stocks: CachedStocks;
   readonly #followedSkus: ReadonlySet<string> | undefined;
   readonly #followedLocations: ReadonlySet<string> | undefined;
-  readonly #pending = new Map<string, Pending>();
+  /** The skus that are being fetched, with what the feed has said of each meanwhile, which the answer may not contain. */
+  readonly #pending = new Map<string, RowsByLocation>();
+  readonly #waiters = new Waiters<string | typeof present>();
   readonly #queue: FetchQueue;
   readonly #stop = new AbortController();
   /** Ends the connection to the feed, so that it is opened anew. */
@@ -94,7 +95,6 @@ export class AvailabilityCache {
   #confirmedAt = Number.NEGATIVE_INFINITY;
   #isFollowing = false;
   #error: LarderError | undefined;
-  #whenFollowed: (() => void)[] = [];
 
   /** Begins to follow at once, and until `stop`. */
   constructor(transport: Transport, options: CacheOptions = {}) {
@@ -164,7 +164,7 @@ export class AvailabilityCache {
   /** True once it follows and holds the skus that it was told to follow, within `waitMs`. */
   async ready(waitMs: number = limits.attemptMs): Promise<boolean> {
     const [isFollowed, isWarm] = await Promise.all([
-      this.#confirmedAt > Number.NEGATIVE_INFINITY || within(waitMs, (done) => this.#whenFollowed.push(done)),
+      this.#confirmedAt > Number.NEGATIVE_INFINITY || this.#waiters.within(waitMs, present),
       this.warm(this.#options.skus ?? [], waitMs),
     ]);
     return isFollowed && isWarm;
@@ -176,6 +176,7 @@ export class AvailabilityCache {
       ageMs: now() - this.#confirmedAt,
       skus: this.#stocks.size,
       pending: this.#pending.size,
+      waiting: this.#waiters.size,
       error: this.#error,
     };
   }
@@ -228,17 +229,14 @@ export class AvailabilityCache {
 
   #want(sku: string): void {
     if (this.#pending.has(sku) || this.#pending.size >= limits.pendingSkusMax || this.#stop.signal.aborted) return;
-    this.#pending.set(sku, { rows: new Map(), waiting: [] });
+    this.#pending.set(sku, new Map());
     if (this.#position !== undefined) this.#queue.add(sku);
   }
 
   async #fetched(skus: readonly string[], waitMs: number): Promise<boolean> {
-    const waits = skus.map((sku) => {
-      const pending = this.#pending.get(sku);
-      return pending === undefined
-        ? this.#stocks.peek(sku) !== undefined
-        : within(waitMs, (done) => pending.waiting.push(done));
-    });
+    const waits = skus.map((sku) =>
+      this.#pending.has(sku) ? this.#waiters.within(waitMs, sku) : this.#stocks.peek(sku) !== undefined,
+    );
     return (await Promise.all(waits)).every((isThere) => isThere);
   }
 
@@ -261,10 +259,10 @@ export class AvailabilityCache {
     const pending = this.#pending.get(sku);
     this.#pending.delete(sku);
     const held = this.#stocks.peek(sku);
-    const newer = [...(held?.history === fetched.history ? held.rows : []), ...(pending?.rows ?? [])];
+    const newer = [...(held?.history === fetched.history ? held.rows : []), ...(pending ?? [])];
     for (const [location, row] of newer) keepNewest(fetched.rows, location, row);
     this.#stocks.put(sku, { ...fetched, isKnown: fetched.isKnown || fetched.rows.size > 0 });
-    for (const done of pending?.waiting ?? []) done();
+    this.#waiters.wake(sku);
   }
 
   #fetchFailed(error: LarderError): void {
@@ -315,7 +313,7 @@ export class AvailabilityCache {
     if (isHeartbeat(said)) {
       if (!said.caughtUp) return;
       this.#confirmedAt = now();
-      for (const done of this.#whenFollowed.splice(0)) done();
+      this.#waiters.wake(present);
     } else if (isStockChange(said)) {
       const { sku, location, balance, version, recordedAt } = said.data;
       const row = { ...quantitiesOf(balance), version, updatedAt: recordedAt };
@@ -325,7 +323,7 @@ export class AvailabilityCache {
         held.isKnown = true;
       }
       const pending = this.#pending.get(sku);
-      if (pending !== undefined) keepNewest(pending.rows, location, row);
+      if (pending !== undefined) keepNewest(pending, location, row);
     }
   }
 
@@ -340,9 +338,9 @@ export class AvailabilityCache {
     this.#position = undefined;
     this.#history += 1;
     this.#confirmedAt = Number.NEGATIVE_INFINITY;
-    for (const pending of this.#pending.values()) pending.rows.clear();
+    for (const rows of this.#pending.values()) rows.clear();
     for (const [sku] of this.#stocks.entries()) {
-      if (!this.#pending.has(sku)) this.#pending.set(sku, { rows: new Map(), waiting: [] });
+      if (!this.#pending.has(sku)) this.#pending.set(sku, new Map());
     }
   }
 }
@@ -384,15 +382,4 @@ function bySku(items: Availability["items"]): Map<string, Pick<CachedSku, "isKno
 function quantitiesOf(quantities: StockQuantities): StockQuantities {
   const { available, onHand, unavailable, reserved, committed, safetyStock, incoming } = quantities;
   return { available, onHand, unavailable, reserved, committed, safetyStock, incoming };
-}
-
-/** True when `done` is called within so many milliseconds, else false. */
-function within(ms: number, subscribe: (done: () => void) => void): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms);
-    subscribe(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
 }

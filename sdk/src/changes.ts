@@ -93,7 +93,8 @@ export async function* followChanges(
       lost = error;
     }
     options.onLost?.(lost);
-    await sleep(delayMs(failures, limits.reconnectMsMax, lost.retryAfterMs), signal);
+    const askedMs = Math.min(lost.retryAfterMs ?? 0, limits.retryAfterMsMax);
+    await sleep(delayMs(failures, limits.reconnectMsMax, askedMs), signal);
   }
 }
 

@@ -3,8 +3,10 @@ import { limits } from "./limits.ts";
 import { delayMs, sleep } from "./transport.ts";
 
 /**
- * Skus that are to be fetched, each once, up to 1,000 in one call; what comes meanwhile goes with the next. A call that
- * fails is made again after a while, and sooner once `hurry` says that Larder is back.
+ * Skus that are to be fetched, each once, up to 1,000 in one call; what comes meanwhile goes with the next. What a call that
+ * fails was for is asked for again after a while, and sooner once `hurry` says that Larder is back. The next call is half as
+ * large then, and after one that is answered somewhat larger again: it may have been more than can be answered in time, or
+ * one sku that nobody can answer, and neither may keep the others out for good.
  */
 export class FetchQueue {
   readonly #fetch: (skus: readonly string[]) => Promise<void>;
@@ -13,6 +15,8 @@ export class FetchQueue {
   readonly #stop: AbortSignal;
   readonly #waiting = new Set<string>();
   #isRunning = false;
+  /** Skus that the next call may be for. */
+  #batchMax: number = limits.batchItemsMax;
   #delay = new AbortController();
 
   /**
@@ -46,17 +50,20 @@ export class FetchQueue {
     // Whoever asks in the same moment goes along.
     await sleep(0);
     for (let failures = 0; this.#waiting.size > 0 && !this.#stop.aborted; ) {
-      const batch = [...this.#waiting].slice(0, limits.batchItemsMax);
+      const batch = [...this.#waiting].slice(0, this.#batchMax);
       for (const sku of batch) this.#waiting.delete(sku);
       try {
         await this.#fetchAll(batch);
         failures = 0;
+        this.#batchMax = Math.min(limits.batchItemsMax, this.#batchMax + limits.fetchGrowth);
       } catch (error) {
         if (this.#stop.aborted) break;
         for (const sku of batch) this.#waiting.add(sku);
+        this.#batchMax = Math.ceil(batch.length / 2);
         const told = isLarderError(error) ? error : new LarderError("unreachable", String(error), { cause: error });
         this.#failed(told);
-        await this.#pause(delayMs(failures++, limits.reconnectMsMax, told.retryAfterMs));
+        const askedMs = Math.min(told.retryAfterMs ?? 0, limits.retryAfterMsMax);
+        await this.#pause(delayMs(failures++, limits.reconnectMsMax, askedMs));
       }
     }
     this.#isRunning = false;

@@ -30,6 +30,8 @@ export const limits = {
   feedNamesCharsMax: 12_000,
   /** Milliseconds an attempt to fetch skus for a cache may take: Larder's longest wait for its read side, and some. */
   fetchMs: 3000,
+  /** Skus that a fetch may have more than the one before that was answered: ten answers after an outage it is full again. */
+  fetchGrowth: 100,
   /** Milliseconds after which an answer that nobody has confirmed is stale: a lost connection shows after three seconds. */
   staleAfterMs: 5000,
   /** Seconds between confirmations for a cache: one line a second costs nobody anything. */

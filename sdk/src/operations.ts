@@ -50,6 +50,8 @@ export interface ArchiveStatus {
     /** Why it ended too early; what was moved before stays moved. */
     readonly problem?: string | undefined;
   } | undefined;
+  /** Why nothing can be moved here, as on PostgreSQL; absent where it can. */
+  readonly unavailable?: string | undefined;
 }
 
 export interface Availability {
@@ -218,7 +220,7 @@ export interface CreatedWebhook {
   readonly id: string;
   /** Where events are posted: http or https, a public address unless the operator allows others. */
   readonly url: string;
-  /** Only events of these CloudEvents types; all when absent. */
+  /** Only events of these CloudEvents types (docs/reference/events.md); all when absent. */
   readonly types?: readonly string[] | undefined;
   /** Only events about these skus; all when absent. */
   readonly skus?: readonly string[] | undefined;
@@ -389,10 +391,12 @@ export interface LocationView {
   /** How changes are pushed to it; null when they are not. */
   readonly sync: {
     readonly url: string;
-    /** Whose changes it gets: of `all` locations (the default), of its `own`, of all `others`, or a list of ids and groups. An entry is a location's id, or `group:` and a group; in both `*` stands for any run of characters, as `leeds-*` or `group:north/*`. */
+    /** Whose changes it gets. Of ids in a list only those that the credential may know. */
     readonly of: "all" | "own" | "others" | readonly string[];
     readonly batchSize: number;
     readonly skus: string | null;
+    /** The only locations of which it gets changes: those that whoever set this was limited to. Only those that the credential may know. */
+    readonly limitedTo?: readonly string[] | undefined;
     /** Whether a secret is set. */
     readonly isSigned: boolean;
   } | null;
@@ -480,6 +484,19 @@ export interface Reconciliation {
     readonly accuracy: number;
     /** How many; the first 1000 are listed. */
     readonly findings: number;
+    /** Of all findings, listed or not, those that were left as they are (`action` is `none`). */
+    readonly left: number;
+    /** What could not be compared while all else was: it is in no other figure. */
+    readonly passedOver: readonly {
+      /** `impossible-name`: their record has a sku or location that none here can have. `unreadable-here`: their record tells of an earlier figure of ours, which is in a part of the archive that can't be read. */
+      readonly reason: "impossible-name" | "unreadable-here";
+      readonly count: number;
+      /** The first of them, a name that is too long being cut; null when the credential may not know its location. */
+      readonly first: {
+        readonly sku: string;
+        readonly location: string;
+      } | null;
+    }[];
     /** Why it could not be compared; else null. */
     readonly cause: string | null;
   }[];
@@ -535,6 +552,19 @@ export interface ReconciliationSummary {
     readonly accuracy: number;
     /** How many; the first 1000 are listed. */
     readonly findings: number;
+    /** Of all findings, listed or not, those that were left as they are (`action` is `none`). */
+    readonly left: number;
+    /** What could not be compared while all else was: it is in no other figure. */
+    readonly passedOver: readonly {
+      /** `impossible-name`: their record has a sku or location that none here can have. `unreadable-here`: their record tells of an earlier figure of ours, which is in a part of the archive that can't be read. */
+      readonly reason: "impossible-name" | "unreadable-here";
+      readonly count: number;
+      /** The first of them, a name that is too long being cut; null when the credential may not know its location. */
+      readonly first: {
+        readonly sku: string;
+        readonly location: string;
+      } | null;
+    }[];
     /** Why it could not be compared; else null. */
     readonly cause: string | null;
   }[];
@@ -744,7 +774,7 @@ export interface WebhookDeliveries {
 export interface WebhookRequest {
   /** Where events are posted: http or https, a public address unless the operator allows others. */
   readonly url: string;
-  /** Only events of these CloudEvents types; all when absent. */
+  /** Only events of these CloudEvents types (docs/reference/events.md); all when absent. */
   readonly types?: readonly string[] | undefined;
   /** Only events about these skus; all when absent. */
   readonly skus?: readonly string[] | undefined;
@@ -757,7 +787,7 @@ export interface WebhooksPage {
     readonly id: string;
     /** Where events are posted: http or https, a public address unless the operator allows others. */
     readonly url: string;
-    /** Only events of these CloudEvents types; all when absent. */
+    /** Only events of these CloudEvents types (docs/reference/events.md); all when absent. */
     readonly types?: readonly string[] | undefined;
     /** Only events about these skus; all when absent. */
     readonly skus?: readonly string[] | undefined;
@@ -791,7 +821,7 @@ export interface WebhookView {
   readonly id: string;
   /** Where events are posted: http or https, a public address unless the operator allows others. */
   readonly url: string;
-  /** Only events of these CloudEvents types; all when absent. */
+  /** Only events of these CloudEvents types (docs/reference/events.md); all when absent. */
   readonly types?: readonly string[] | undefined;
   /** Only events about these skus; all when absent. */
   readonly skus?: readonly string[] | undefined;
@@ -1257,7 +1287,7 @@ export interface GetAvailabilityBatchOptions extends CallOptions {
 export interface GetStockQuery {
   /** Whether each location lists its lots. */
   readonly lots?: boolean | undefined;
-  /** RFC 3339: what was there then, by what is known now. */
+  /** RFC 3339: what was there then, by what is known now; `version` and `updatedAt` are those of what is known. */
   readonly at?: string | undefined;
   /** RFC 3339: what Larder would have answered then. */
   readonly knownAt?: string | undefined;
@@ -1387,7 +1417,7 @@ export interface ListWebhooksQuery {
 }
 
 export interface ListWebhookDeliveriesQuery {
-  /** Rows; 100 when absent. */
+  /** Rows; all that are kept, 200, when absent. */
   readonly limit?: number | undefined;
 }
 
@@ -1696,8 +1726,8 @@ export class Operations {
    *
    * Needs `sync:admin`.
    */
-  resendSync(location: string, options: CallOptions = {}): Promise<SyncStatus> {
-    return this.transport.call({ method: "POST", path: `/v1/sync/${encodeURIComponent(location)}/resend`, answer: "json", isRepeatable: true }, options);
+  resendSync(location: string, body: Readonly<Record<string, never>> = {}, options: CallOptions = {}): Promise<SyncStatus> {
+    return this.transport.call({ method: "POST", path: `/v1/sync/${encodeURIComponent(location)}/resend`, answer: "json", isRepeatable: true, body, bodyType: "application/json" }, options);
   }
 
   /**
@@ -1754,8 +1784,8 @@ export class Operations {
    *
    * Needs `dlq:admin`.
    */
-  redriveDeadLetter(id: string, options: CallOptions = {}): Promise<DeadLetterEnd> {
-    return this.transport.call({ method: "POST", path: `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, answer: "json", isRepeatable: true }, options);
+  redriveDeadLetter(id: string, body: Readonly<Record<string, never>> = {}, options: CallOptions = {}): Promise<DeadLetterEnd> {
+    return this.transport.call({ method: "POST", path: `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, answer: "json", isRepeatable: true, body, bodyType: "application/json" }, options);
   }
 
   /**
@@ -1866,7 +1896,7 @@ export class Operations {
   readonly id: string;
   /** Where events are posted: http or https, a public address unless the operator allows others. */
   readonly url: string;
-  /** Only events of these CloudEvents types; all when absent. */
+  /** Only events of these CloudEvents types (docs/reference/events.md); all when absent. */
   readonly types?: readonly string[] | undefined;
   /** Only events about these skus; all when absent. */
   readonly skus?: readonly string[] | undefined;
@@ -1920,8 +1950,8 @@ export class Operations {
    *
    * Needs `sync:admin`.
    */
-  pauseWebhook(id: string, options: CallOptions = {}): Promise<WebhookView> {
-    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/pause`, answer: "json", isRepeatable: true }, options);
+  pauseWebhook(id: string, body: Readonly<Record<string, never>> = {}, options: CallOptions = {}): Promise<WebhookView> {
+    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/pause`, answer: "json", isRepeatable: true, body, bodyType: "application/json" }, options);
   }
 
   /**
@@ -1929,8 +1959,8 @@ export class Operations {
    *
    * Needs `sync:admin`.
    */
-  enableWebhook(id: string, options: CallOptions = {}): Promise<WebhookView> {
-    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/enable`, answer: "json", isRepeatable: true }, options);
+  enableWebhook(id: string, body: Readonly<Record<string, never>> = {}, options: CallOptions = {}): Promise<WebhookView> {
+    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/enable`, answer: "json", isRepeatable: true, body, bodyType: "application/json" }, options);
   }
 
   /**
@@ -1938,8 +1968,8 @@ export class Operations {
    *
    * Needs `sync:admin`.
    */
-  rotateWebhookSecret(id: string, options: CallOptions = {}): Promise<CreatedWebhook> {
-    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/rotate-secret`, answer: "json" }, options);
+  rotateWebhookSecret(id: string, body: Readonly<Record<string, never>> = {}, options: CallOptions = {}): Promise<CreatedWebhook> {
+    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/rotate-secret`, answer: "json", body, bodyType: "application/json" }, options);
   }
 
   /** List the newest attempts to deliver. Needs `sync:admin`. */
@@ -1961,8 +1991,8 @@ export class Operations {
    *
    * Needs `sync:admin`.
    */
-  testWebhook(id: string, options: CallOptions = {}): Promise<WebhookAttempt> {
-    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/test`, answer: "json" }, options);
+  testWebhook(id: string, body: Readonly<Record<string, never>> = {}, options: CallOptions = {}): Promise<WebhookAttempt> {
+    return this.transport.call({ method: "POST", path: `/v1/webhooks/${encodeURIComponent(id)}/test`, answer: "json", body, bodyType: "application/json" }, options);
   }
 
   /** What lies in cold files, and how the last run went. Needs `admin`. */
@@ -2020,7 +2050,11 @@ export class Operations {
     return this.transport.call({ method: "GET", path: "/v1/epcis/events", answer: "json", isRepeatable: true, query }, options);
   }
 
-  /** Read one event as EPCIS. Needs `stock:read`. */
+  /**
+   * Read one event as EPCIS. When it was voided, the declaration of its error stands after it, under the same id.
+   *
+   * Needs `stock:read`.
+   */
   getEpcisEvent(eventID: string, options: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
     return this.transport.call({ method: "GET", path: `/v1/epcis/events/${encodeURIComponent(eventID)}`, answer: "json", isRepeatable: true }, options);
   }

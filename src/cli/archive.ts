@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { ArchivePlan, ArchiveStatus } from "../services/archive/index.ts";
 import type { Client } from "./client.ts";
-import { Failure } from "./failure.ts";
+import { Failure, wrongUse } from "./failure.ts";
+import { folderNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { clientOf, dataOption, type ServerOptions, withExamples, withServer } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { counted } from "./words.ts";
 
 interface ArchiveFlags extends ServerOptions {
   readonly data?: string;
@@ -40,6 +42,7 @@ export function archiveCommand(io: Io): Command {
     .option("--compact", "give the room that is free in log.db back to the disk; needs --data")
     .addOption(dataOption("the data folder of a stopped server; without it a running server is asked"))
     .action(async (flags: ArchiveFlags) => {
+      checkFlags(flags);
       if (flags.check) return await check(flags, io);
       if (flags.compact) return await compact(flags, io);
       const target = flags.data === undefined ? serverTarget(clientOf(flags, io)) : await folderTarget(flags.data);
@@ -57,6 +60,22 @@ export function archiveCommand(io: Io): Command {
     "larder archive --before 2026-08-01 --data /var/lib/larder",
     "larder archive --check --data /var/lib/larder",
   );
+}
+
+/** What would be passed over is refused: `--status --before` moves nothing, and who writes it may think that it does. */
+function checkFlags({ data, before, dryRun, status, check, compact }: ArchiveFlags): void {
+  if (data !== undefined) folderNamed(data);
+  const given = Object.entries({
+    "--before": before,
+    "--dry-run": dryRun,
+    "--status": status,
+    "--check": check,
+    "--compact": compact,
+  });
+  const names = given.filter(([, value]) => value !== undefined).map(([name]) => name);
+  const isMove = names.every((name) => name === "--before" || name === "--dry-run");
+  if (!isMove && names.length > 1)
+    throw wrongUse(`${names.join(" and ")} don't go together: run them one after the other.`);
 }
 
 async function archive(target: Target, flags: ArchiveFlags, io: Io): Promise<void> {
@@ -96,18 +115,32 @@ function tellPlan({ before, days }: ArchivePlan, { json }: ArchiveFlags, io: Io)
     io.out(JSON.stringify({ before, days }));
     return;
   }
-  for (const { day, events } of days) io.out(`${day}  ${events} events`);
+  for (const { day, events } of days) io.out(`${day}  ${counted(events, "event")}`);
   const events = days.reduce((sum, one) => sum + one.events, 0);
-  io.out(`${days.length} days before ${before} would be moved, ${events} events in all.`);
+  io.out(`${counted(days.length, "day")} before ${before} would be moved, ${counted(events, "event")} in all.`);
 }
 
-function linesOf({ hotSince, files, coldEvents, coldBytes, freeBytes, after, lastRun }: ArchiveStatus): string[] {
+function linesOf({
+  hotSince,
+  files,
+  coldEvents,
+  coldBytes,
+  freeBytes,
+  after,
+  lastRun,
+  unavailable,
+}: ArchiveStatus): string[] {
+  if (unavailable !== undefined) return [unavailable];
   const lines: string[] = [];
   if (lastRun !== undefined) {
     const { events, before, bytes } = lastRun;
-    lines.push(`${events} events before ${before} were moved into ${lastRun.files} cold files, ${megabytes(bytes)}.`);
+    lines.push(
+      `${counted(events, "event")} before ${before} moved into ${counted(lastRun.files, "cold file")}, ${megabytes(bytes)}.`,
+    );
   }
-  lines.push(`${coldEvents} events lie in ${files} cold files, ${megabytes(coldBytes)}.`);
+  lines.push(
+    `${counted(coldEvents, "event lies", "events lie")} in ${counted(files, "cold file")}, ${megabytes(coldBytes)}.`,
+  );
   lines.push(hotSince === null ? "The log is empty." : `The hot log begins at ${hotSince}.`);
   if (freeBytes > 0) lines.push(`${megabytes(freeBytes)} of log.db are free, and taken by what is recorded next.`);
   if (after !== null) lines.push(`Events are moved by themselves after ${after} days.`);
@@ -146,7 +179,7 @@ async function check(flags: ArchiveFlags, io: Io): Promise<void> {
   const { files, bytes, problems, unknown } = found;
   if (flags.json) io.out(JSON.stringify({ ok: problems.length === 0, ...found }));
   else {
-    io.out(`${files} cold files, ${megabytes(bytes)}, were read and compared.`);
+    io.out(`Read and compared: ${counted(files, "cold file")}, ${megabytes(bytes)}.`);
     for (const problem of problems) io.out(io.paint("red", problem));
     for (const name of unknown) io.out(`${name} belongs to no day that was moved, and may be removed.`);
   }

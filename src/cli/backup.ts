@@ -2,8 +2,11 @@ import { join } from "node:path";
 import { Command } from "commander";
 import type { Anchor } from "../services/inventory/index.ts";
 import { writeAnchor } from "./anchor.ts";
+import { Failure } from "./failure.ts";
+import { folderNamed, folderTrouble } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
+import { counted } from "./words.ts";
 
 /** The last seal of the backed-up log, beside its manifest. */
 const anchorFile = "anchor.json";
@@ -18,8 +21,10 @@ export function backupCommand(io: Io): Command {
     .option("--without-archive", "leave out the cold files, which never change; for who keeps them by other means")
     .addOption(jsonOption())
     .action(async (destination: string, flags: { data?: string; withoutArchive?: boolean; json?: boolean }) => {
-      const { backupFolder } = await import("../platform/runtime/index.ts");
       const folder = dataFolder(flags, io);
+      const trouble = folderTrouble(folderNamed(destination));
+      if (trouble !== undefined) throw new Failure(`The backup can't be made: ${trouble}, or name another place.`);
+      const { backupFolder } = await import("../platform/runtime/index.ts");
       const leavesArchiveOut = flags.withoutArchive ?? false;
       const manifest = await backupFolder({ folder, destination, leavesArchiveOut });
       const anchor = await keepAnchor(destination, leavesArchiveOut);
@@ -28,10 +33,12 @@ export function backupCommand(io: Io): Command {
         return;
       }
       const until = manifest.recordedAt === undefined ? "" : `, the last recorded at ${manifest.recordedAt}`;
-      io.out(`${manifest.events} events are in ${destination}${until}.`);
+      io.out(`${counted(manifest.events, "event is", "events are")} in ${destination}${until}.`);
       if (manifest.queues !== undefined) {
         const { waiting, deadLetters } = manifest.queues;
-        io.out(`So are its queues: ${waiting} messages wait, ${deadLetters} are dead letters.`);
+        io.out(
+          `So are its queues: ${counted(waiting, "message waits", "messages wait")}, ${counted(deadLetters, "is a dead letter", "are dead letters")}.`,
+        );
       }
       if (anchor !== undefined)
         io.out(
@@ -39,7 +46,7 @@ export function backupCommand(io: Io): Command {
         );
       if (manifest.archive?.isIncluded === false)
         io.out(
-          `It needs ${manifest.archive.files.length} cold files of ${join(folder, "archive")}, which it does not hold.`,
+          `It needs ${counted(manifest.archive.files.length, "cold file")} of ${join(folder, "archive")}, which it does not hold.`,
         );
       io.out(`Put it into use by \`larder restore ${destination} --data NEW-FOLDER\`.`);
     });

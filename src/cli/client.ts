@@ -70,7 +70,10 @@ export class Client {
 
   constructor(url: string, key?: string) {
     if (!/^https?:\/\/[^/]/.test(url)) throw wrongUse(`"${url}" is no address of a server, as http://127.0.0.1:8080.`);
+    if (!URL.canParse(url)) throw wrongUse(`"${url}" is no address of a server, as http://127.0.0.1:8080.`);
     this.url = url.replace(/\/+$/, "");
+    if (/\/v1$/.test(this.url))
+      throw wrongUse(`--url names the server alone, without /v1: ${this.url.replace(/\/+v1$/, "")}.`);
     this.#key = key;
   }
 
@@ -244,10 +247,15 @@ export class Client {
     } catch (error) {
       if (error instanceof Error && error.name === "AbortError") throw error;
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      const isRefused = (reason as NodeJS.ErrnoException).code === "ECONNREFUSED";
-      const what = isRefused
-        ? `No server answers at ${this.url}.`
-        : `No answer from ${this.url}: ${messageOf(reason)}.`;
+      const { code } = reason as NodeJS.ErrnoException;
+      if (code === "ERR_SSL_WRONG_VERSION_NUMBER")
+        throw new Unreachable(
+          `No TLS is spoken at ${this.url}: name it by ${this.url.replace("https:", "http:")}, or put TLS in front of it.`,
+        );
+      const what =
+        code === "ECONNREFUSED"
+          ? `No server answers at ${this.url}.`
+          : `No answer from ${this.url}: ${messageOf(reason).trim()}.`;
       throw new Unreachable(`${what} Start one with \`npm start\`, or name it by --url.`);
     }
   }

@@ -1,6 +1,6 @@
 import { Argument, Command } from "commander";
 import type { Io } from "./io.ts";
-import { withExamples } from "./options.ts";
+import { jsonOption, withExamples } from "./options.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];
@@ -8,9 +8,16 @@ type Shell = (typeof shells)[number];
 /** `program` is asked for when the command runs: by then it has all commands. */
 export function completionCommand(io: Io, program: () => Command): Command {
   const command = new Command("completion")
-    .description("Write the script that teaches a shell to complete larder's commands and options.")
+    .description(
+      "Write the script that teaches a shell to complete larder's commands and options, where that is a command or an alias (`alias larder='npx larder'`).",
+    )
     .addArgument(new Argument("<shell>", "the shell").choices([...shells]))
-    .action((shell: Shell) => io.raw(writers[shell](wordsOf(program()))));
+    .addOption(jsonOption())
+    .action((shell: Shell, { json }: { readonly json?: boolean }) => {
+      const script = writers[shell](wordsOf(program()));
+      if (json) io.out(JSON.stringify({ shell, script }));
+      else io.raw(script);
+    });
   return withExamples(
     command,
     "larder completion bash > ~/.local/share/bash-completion/completions/larder",

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
@@ -9,6 +9,7 @@ import type { RunningServer } from "../platform/runtime/index.ts";
 import type { Logger } from "../platform/telemetry/index.ts";
 import { Client } from "./client.ts";
 import { Failure, messageOf } from "./failure.ts";
+import { folderNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { jsonOption, withExamples } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -28,6 +29,8 @@ const mappings = [
   { what: "opening stock", path: join(examples, "online-retail", "opening.json") },
   { what: "sales", path: join(examples, "online-retail", "mapping.json") },
 ];
+/** The file by which a demo marks a folder as its own. */
+const demoMark = "larder-demo.txt";
 /** The example warehouse, which gets every change pushed. */
 const warehouseId = "warehouse";
 /** What the sample sells most of, with the shop's own names. */
@@ -40,7 +43,7 @@ const items = [
 export function demoCommand(io: Io): Command {
   const command = new Command("demo")
     .description("Start a server of its own and replay weeks of a real shop's sales into it, to try everything on.")
-    .option("--data <folder>", "its folder, which is made anew each time", "./demo-data")
+    .option("--data <folder>", "its folder, new or of an earlier demo, which is made anew each time", "./demo-data")
     .option("--port <port>", "TCP port; default $LARDER_PORT or 8080, or a free one when that is taken")
     .option("--keep", "go on with what is in the folder instead of making it anew")
     .addOption(jsonOption())
@@ -50,7 +53,7 @@ export function demoCommand(io: Io): Command {
 
 async function demo(flags: DemoFlags, io: Io): Promise<void> {
   if (!existsSync(sample)) throw new Failure(`The sample ${sample} is missing: get the whole project.`);
-  if (!flags.keep) await clearFolder(flags.data);
+  await prepareFolder(flags);
   const { createLogger } = await import("../platform/telemetry/index.ts");
   const { runUntilSignal } = await import("../platform/runtime/index.ts");
   const key = io.env["LARDER_ADMIN_KEY"] || `lk_${randomBytes(32).toString("base64url")}`;
@@ -78,27 +81,52 @@ async function demo(flags: DemoFlags, io: Io): Promise<void> {
 }
 
 /**
- * Empties the folder of an earlier demo. It is opened first, so that a server that runs in it is not robbed of its
- * files; and what Larder did not write is never removed.
+ * Makes the folder of a demo, or empties the one of an earlier demo. Only what a demo has marked as its own is emptied or gone
+ * on with: a shop's folder holds files of the same names. It is opened first, so that a server that runs in it is not
+ * robbed of its files; and what Larder did not write is never removed.
  */
-async function clearFolder(folder: string): Promise<void> {
-  if (!existsSync(folder) || readdirSync(folder).length === 0) return;
-  const foreign = readdirSync(folder).filter(
-    (name) =>
-      !/^((log|derived|queues|lock)\.(db|pid)(-wal|-shm|-journal)?|derived\.db\.sum|secret\.key|archive)$/.test(name),
+async function prepareFolder({ data: folder, keep = false }: DemoFlags): Promise<void> {
+  const names = namesIn(folderNamed(folder));
+  if (names.length > 0 && !names.includes(demoMark))
+    throw new Failure(
+      `${folder} holds ${names[0]}, and no demo has marked it as its own (by a file ${demoMark}): nothing in it was touched. Name a new folder by --data, or remove this one yourself if no shop is in it.`,
+    );
+  const { makeFolder } = await import("../platform/sqlite/index.ts");
+  makeFolder(folder);
+  writeFileSync(
+    join(folder, demoMark),
+    "Made by `larder demo`, which removes what is in this folder when it starts again.\n",
   );
-  if (foreign.length > 0)
-    throw new Failure(`${folder} holds ${foreign[0]}, which is not Larder's. Name another folder by --data.`);
+  if (!keep && names.length > 0) await emptyFolder(folder, names);
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new Failure(`${folder} can't be the folder of a demo: ${messageOf(error)}. Name another one by --data.`);
+  }
+}
+
+async function emptyFolder(folder: string, names: readonly string[]): Promise<void> {
+  const own =
+    /^((log|derived|queues|lock)\.(db|pid)(-wal|-shm|-journal)?|derived\.db\.sum|secret\.key|archive|larder-demo\.txt)$/;
+  const foreign = names.find((name) => !own.test(name));
+  if (foreign !== undefined)
+    throw new Failure(`${folder} holds ${foreign}, which is not Larder's. Name another folder by --data.`);
   const { resumeOutgoing } = await import("../platform/runtime/index.ts");
   try {
-    await resumeOutgoing(folder);
+    // Of a start that failed, or a removal that was cut short, there may be no log.
+    if (names.includes("log.db")) await resumeOutgoing(folder);
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     throw new Failure(
       `The folder of an earlier demo can't be made anew: ${messageOf(error)}. Stop it, or name another folder by --data.`,
     );
   }
-  rmSync(folder, { recursive: true });
+  // The mark stays, so that a removal that is cut short can be gone on with.
+  for (const name of readdirSync(folder)) if (name !== demoMark) rmSync(join(folder, name), { recursive: true });
 }
 
 /** On the port that was asked for, or on a free one when somebody has it. */

@@ -1,22 +1,13 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statfsSync,
-  writeSync,
-} from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { type Client, Refusal } from "./client.ts";
 import { Failure, messageOf } from "./failure.ts";
+import { folderTrouble, nearestPlace } from "./folder.ts";
 import type { Io, Style } from "./io.ts";
 import { clientOf, dataFolder, dataOption, type ServerOptions, withExamples, withServer } from "./options.ts";
 import { settingsFrom } from "./serve.ts";
+import { counted } from "./words.ts";
 
 /** What was looked at, how it stands, and for trouble what to do. */
 interface Finding {
@@ -104,24 +95,13 @@ function sqlite(): Finding {
     : { about: "sqlite", status: "ok", detail: version };
 }
 
-/** The folder itself when it is there, else the nearest one above it, in which the first start would make it. */
 function folderFindings(folder: string): readonly Finding[] {
-  let place = folder;
-  while (!existsSync(place)) place = dirname(place);
-  try {
-    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch {
-    return [
-      {
-        about: "folder",
-        status: "trouble",
-        detail: `${place} can't be written by this user; change its owner, or set LARDER_DATA`,
-      },
-    ];
-  }
-  const isThere = place === folder;
+  const trouble = folderTrouble(folder);
+  if (trouble !== undefined)
+    return [{ about: "folder", status: "trouble", detail: `${trouble}, or set LARDER_DATA or --data` }];
+  const place = nearestPlace(folder);
   return [
-    { about: "folder", status: "ok", detail: isThere ? folder : `${folder} is made at the first start` },
+    { about: "folder", status: "ok", detail: place === folder ? folder : `${folder} is made at the first start` },
     freeSpace(place),
     syncTime(place),
   ];
@@ -138,7 +118,7 @@ async function coldFiles(folder: string): Promise<readonly Finding[]> {
       const rest = problems.length > 1 ? `, and ${problems.length - 1} more` : "";
       return [{ about, status: "trouble", detail: `${problems[0]}${rest}; put it back from a backup` }];
     }
-    const detail = `${files} cold files, ${(bytes / 1e9).toFixed(3)} GB, have their sizes`;
+    const detail = `${counted(files, "cold file")}, ${(bytes / 1e9).toFixed(3)} GB: the sizes are right`;
     if (unknown.length > 0)
       return [{ about, status: "warning", detail: `${detail}; ${unknown.length} files beside them belong to no day` }];
     return files === 0 ? [] : [{ about, status: "ok", detail }];
@@ -193,7 +173,7 @@ async function queueFindings(folder: string): Promise<readonly Finding[]> {
     const totals = countQueues(folder);
     if (totals === undefined) return [];
     const { waiting, deadLetters } = totals;
-    const detail = `${waiting} messages wait, ${deadLetters} are dead letters`;
+    const detail = `${counted(waiting, "message waits", "messages wait")}, ${counted(deadLetters, "is a dead letter", "are dead letters")}`;
     return deadLetters === 0
       ? [{ about: "queues", status: "ok", detail }]
       : [{ about: "queues", status: "trouble", detail: `${detail}: start the server, then see \`larder dlq list\`` }];
@@ -229,7 +209,8 @@ interface Check {
 }
 
 function checkFinding(name: string, { ok, needsSomeone = false, detail = "" }: Check): Finding {
-  const status = !ok || needsSomeone ? "trouble" : name === "outgoing" ? "warning" : "ok";
+  const isWarning = name === "outgoing" || /^down since /.test(detail);
+  const status = !ok || needsSomeone ? "trouble" : isWarning ? "warning" : "ok";
   return { about: name, status, detail: detail || (ok ? "fine" : "in trouble; the server's log says why") };
 }
 

@@ -8,6 +8,7 @@ import type { Availability, RecordedCloudEvent } from "../services/inventory/ind
 import { type Client, problemOf, Refusal } from "./client.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 import { lines } from "./feed.ts";
+import { logPlaceNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { clientOf, dataOption, type ServerOptions, withExamples, withServer } from "./options.ts";
 
@@ -30,6 +31,11 @@ export function exportCommand(io: Io): Command {
     .option("--after <position>", "only events after this position")
     .addOption(dataOption("read this data folder, backup or postgres:// address instead of asking a server"))
     .action(async (flags: ExportFlags) => {
+      if (flags.data !== undefined) logPlaceNamed(flags.data);
+      if (flags.json && flags.format === "csv" && flags.out === undefined)
+        throw wrongUse(
+          "--json tells what was written into a file: name it by --out, or leave --json out for the table.",
+        );
       const target = flags.out === undefined ? process.stdout : fileAt(flags.out);
       const written =
         flags.format === "csv" ? await exportStock(flags, target, io) : await exportEvents(flags, target, io);

@@ -1,10 +1,12 @@
-import { basename } from "node:path";
+import { accessSync, constants, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { Command } from "commander";
 import type { ImportInput, ImportProgress, ImportSummary, RejectsFile } from "../services/intake/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
 import type { Io } from "./io.ts";
-import { clientOf, type ServerOptions, withExamples, withServer } from "./options.ts";
+import { type ServerOptions, serverOf, withExamples, withServer } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { counted } from "./words.ts";
 
 interface ImportFlags extends ServerOptions {
   readonly mapping?: string;
@@ -43,7 +45,7 @@ function withImportOptions(command: Command): Command {
     command
       .argument("<file>", "CSV or NDJSON, plain or gzip; - for standard input")
       .option("--mapping <file>", "what the columns mean (docs/guides/import.md)")
-      .option("--rejects <file>", "where rows go that were turned down; default FILE.rejects.csv in this folder")
+      .option("--rejects <file>", "where rows go that were turned down; default FILE.rejects.csv beside the file")
       .option("--dry-run", "map everything and record nothing"),
   );
 }
@@ -53,14 +55,16 @@ async function runImport(file: string, flags: ImportFlags, io: Io, what: "facts"
   const { mapping: mappingPath } = flags;
   if (mappingPath === undefined)
     throw wrongUse("--mapping is missing: it names the file that says what the columns mean (docs/guides/import.md).");
+  if (flags.rejects !== undefined && !canWriteTo(flags.rejects) && !canWriteTo(dirname(flags.rejects)))
+    throw wrongUse(`--rejects ${flags.rejects}: nothing can be written in ${dirname(flags.rejects)}.`);
   const intake = await import("../services/intake/index.ts");
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-  const { url, key = "" } = { ...flags, url: clientOf(flags, io).url };
+  const { url, key = "" } = serverOf(flags, io);
   const onRetry = (why: string, waitMs: number) => io.note(`${why}; trying again in ${(waitMs / 1000).toFixed(1)} s.`);
   const around = async (format: ConstructorParameters<typeof RejectsFile>[1]) => {
     const input = await intake.openInput(file);
-    const rejects = new intake.RejectsFile(flags.rejects ?? rejectsName(file, format.type), format);
+    const rejects = new intake.RejectsFile(flags.rejects ?? rejectsPath(file, format.type), format);
     return { input, rejects, dryRun: flags.dryRun === true, signal: stop.signal };
   };
   try {
@@ -114,7 +118,7 @@ async function conclude(
   const unforeseen = summary.rejected.filter(({ by }) => by !== "rule").reduce((sum, { count }) => sum + count, 0);
   if (unforeseen > 0)
     throw new Failure(
-      `${unforeseen} rows were turned down${rejectsPath ? `; put them right in ${rejectsPath} and import it` : ""}.`,
+      `${counted(unforeseen, "row was", "rows were")} turned down${rejectsPath ? `; put them right in ${rejectsPath} and import it` : ""}.`,
     );
 }
 
@@ -126,8 +130,8 @@ function summaryLines(summary: ImportSummary, flags: ImportFlags, rejectsPath: s
   const { rows, made, accepted, duplicates, repeated, ignored, rejected, seconds, rowsPerSecond } = summary;
   const recorded = flags.dryRun ? "nothing recorded (dry run)" : `${accepted} new, ${duplicates} known before`;
   return [
-    `${rows} rows in ${seconds.toFixed(1)} s (${rowsPerSecond}/s) made ${made}: ${recorded}.`,
-    ...(repeated > 0 ? [`${repeated} rows repeat an earlier one.`] : []),
+    `${counted(rows, "row")} in ${seconds.toFixed(1)} s (${rowsPerSecond}/s) made ${made}: ${recorded}.`,
+    ...(repeated > 0 ? [`${counted(repeated, "row repeats", "rows repeat")} an earlier one.`] : []),
     ...ignored.map(({ reason, count }) => `${count} left out: ${reason}`),
     ...rejected.map(({ reason, count }) => `${count} turned down: ${reason}`),
     ...(rejectsPath === undefined ? [] : [`What was turned down stands in ${rejectsPath}.`]),
@@ -135,16 +139,29 @@ function summaryLines(summary: ImportSummary, flags: ImportFlags, rejectsPath: s
 }
 
 function soFar(summary: ImportSummary | undefined): string {
-  return summary === undefined ? "" : ` Until then ${summary.accepted} were recorded of ${summary.rows} rows.`;
+  return summary === undefined
+    ? ""
+    : ` Until then ${summary.accepted} were recorded of ${counted(summary.rows, "row")}.`;
 }
 
-/** `sales.rejects.csv` for `/some/where/sales.csv.gz`. */
-function rejectsName(file: string, type: "csv" | "ndjson"): string {
-  const name =
-    file === "-"
-      ? "stdin"
-      : basename(file)
-          .replace(/\.gz$/, "")
-          .replace(/\.[^.]+$/, "");
-  return `${name}.rejects.${type}`;
+/**
+ * `/some/where/sales.rejects.csv` for `/some/where/sales.csv.gz`: beside it, where the files lie that its mapping looks things
+ * up in, so that the rejects can be imported as it was; in this folder when nothing can be written there, or it is no file.
+ */
+function rejectsPath(file: string, type: "csv" | "ndjson"): string {
+  if (file === "-") return `stdin.rejects.${type}`;
+  const name = basename(file)
+    .replace(/\.gz$/, "")
+    .replace(/\.[^.]+$/, "");
+  const isBeside = statSync(file, { throwIfNoEntry: false })?.isFile() === true && canWriteTo(dirname(file));
+  return join(isBeside ? dirname(file) : ".", `${name}.rejects.${type}`);
+}
+
+function canWriteTo(place: string): boolean {
+  try {
+    accessSync(place, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

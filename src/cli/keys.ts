@@ -33,6 +33,9 @@ function createCommand(io: Io): Command {
     .option("--own-reservations", "it sees only the reservations that it made")
     .option("--expires-at <time>", "RFC 3339; never when absent")
     .action(async (name: string, flags: CreateFlags) => {
+      const joined = flags.location?.find((location) => location.includes(","));
+      if (joined !== undefined)
+        io.note(`"${joined}" is one location here; for several, give --location once for each.`);
       const created = await clientOf(flags, io).createKey({
         name,
         scopes: [...flags.scope],

@@ -1,9 +1,11 @@
 import { Command, Option } from "commander";
 import { withoutLogin } from "../platform/config/index.ts";
 import { Failure, wrongUse } from "./failure.ts";
+import { folderNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { jsonOption, withExamples } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { counted } from "./words.ts";
 
 interface MigrateFlags {
   readonly from: string;
@@ -26,7 +28,7 @@ export function migrateCommand(io: Io): Command {
     .action(async (flags: MigrateFlags) => {
       if (!flags.from.startsWith("sqlite:")) throw wrongUse("--from takes sqlite:FOLDER.");
       if (!/^postgres(ql)?:\/\//.test(flags.to)) throw wrongUse("--to takes a postgres:// address.");
-      await migrate(flags.from.slice("sqlite:".length), flags, io);
+      await migrate(folderNamed(flags.from.slice("sqlite:".length)), flags, io);
     });
   return withExamples(command, "larder migrate --from sqlite:./data --to postgres://larder@db.internal/larder");
 }
@@ -36,7 +38,7 @@ async function migrate(folder: string, flags: MigrateFlags, io: Io): Promise<voi
   const { waiting, deadLetters } = countQueues(folder) ?? { waiting: 0, deadLetters: 0 };
   if (waiting + deadLetters > 0 && !flags.leaveQueues)
     throw new Failure(
-      `${waiting} messages wait in ${folder}/queues.db, and ${deadLetters} are dead letters; they are not copied. ` +
+      `${counted(waiting, "message waits", "messages wait")} in ${folder}/queues.db, and ${counted(deadLetters, "is a dead letter", "are dead letters")}; they are not copied. ` +
         "Start its server until none wait, and redrive or discard the dead letters, or name --leave-queues.",
     );
   const progress = new Progress("copying", 100, io);
@@ -57,7 +59,7 @@ async function migrate(folder: string, flags: MigrateFlags, io: Io): Promise<voi
   const { events, resumedAfter, epoch } = copied;
   const again = resumedAfter > 0 ? `, going on after ${resumedAfter}` : "";
   io.out(
-    `${events} events are in ${withoutLogin(flags.to)}${again}; read back and verified. Epoch ${epoch.number} begins.`,
+    `${counted(events, "event is", "events are")} in ${withoutLogin(flags.to)}${again}; read back and verified. Epoch ${epoch.number} begins.`,
   );
   io.out(
     `Start servers with LARDER_STORE=${withoutLogin(flags.to)}, and with LARDER_SERVER_KEY from ${folder}/secret.key if that is there.`,

@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { Client } from "./client.ts";
+import { wrongUse } from "./failure.ts";
+import { folderNamed, logPlaceNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
 
 export interface ServerOptions {
@@ -28,7 +30,16 @@ export function dataOption(meaning: string): Option {
 
 /** The folder that a command works on: that of the server, unless another one is named. */
 export function dataFolder(options: { readonly data?: string }, io: Io): string {
-  return options.data ?? (io.env["LARDER_DATA"] || "./data");
+  return folderNamed(dataPlace(options, io));
+}
+
+/** As `dataFolder`, where a PostgreSQL database may be named too. */
+export function logPlace(options: { readonly data?: string }, io: Io): string {
+  return logPlaceNamed(dataPlace(options, io));
+}
+
+function dataPlace({ data }: { readonly data?: string }, { env }: Io): string {
+  return data ?? (env["LARDER_DATA"] || "./data");
 }
 
 /**
@@ -36,9 +47,21 @@ export function dataFolder(options: { readonly data?: string }, io: Io): string 
  * server's own environment serves when no other is given: it must not go to a server that somebody merely named.
  */
 export function clientOf(options: ServerOptions, io: Io): Client {
-  if (options.url !== undefined) return new Client(options.url, options.key);
-  const port = io.env["LARDER_PORT"] || "8080";
-  return new Client(`http://127.0.0.1:${port}`, options.key ?? (io.env["LARDER_ADMIN_KEY"] || undefined));
+  const { url, key } = serverOf(options, io);
+  return new Client(url, key);
+}
+
+/** Its address, and the key to come with. */
+export function serverOf({ url, key }: ServerOptions, { env }: Io): { readonly url: string; readonly key?: string } {
+  if (url !== undefined) return { url, ...(key !== undefined && { key }) };
+  const known = key ?? (env["LARDER_ADMIN_KEY"] || undefined);
+  return { url: `http://127.0.0.1:${portIn(env)}`, ...(known !== undefined && { key: known }) };
+}
+
+function portIn(env: Io["env"]): string {
+  const port = env["LARDER_PORT"] || "8080";
+  if (/^\d{1,5}$/.test(port) && Number(port) <= 65_535) return port;
+  throw wrongUse(`LARDER_PORT is "${port}", and must be the port of the server. Or name the server by --url.`);
 }
 
 /** Adds the examples that close a command's help. */

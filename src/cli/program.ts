@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { PlatformError } from "../kernel/index.ts";
+import { codeOf } from "../kernel/index.ts";
 import { archiveCommand } from "./archive.ts";
 import { backupCommand } from "./backup.ts";
 import { benchCommand } from "./bench.ts";
@@ -68,7 +68,8 @@ export function larderProgram(io: Io): Command {
 /** Runs one command line and gives its exit code: 0 when all went well, 2 for a wrong use, 1 for any failure. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
-    await larderProgram(io).parseAsync(args, { from: "user" });
+    const program = larderProgram(io);
+    await program.parseAsync(withoutVainHelp(args, program), { from: "user" });
     return 0;
   } catch (error) {
     // Commander has printed what it had to say; help and version are told as errors with the code 0.
@@ -77,7 +78,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       io.note(io.paint("red", error.message));
       return error.exitCode;
     }
-    const isKnown = error instanceof PlatformError || "syscall" in Object(error);
+    const isKnown = codeOf(error) !== undefined || "syscall" in Object(error);
     io.note(
       io.paint(
         "red",
@@ -86,6 +87,13 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     );
     return 1;
   }
+}
+
+/** Help about a command that there is not is answered as that command is: by the one that may be meant. */
+function withoutVainHelp(args: readonly string[], program: Command): readonly string[] {
+  const [first, second = ""] = args;
+  const isVain = first === "help" && /^[^-]/.test(second) && program.commands.every((one) => one.name() !== second);
+  return isVain && second !== "help" ? args.slice(1) : args;
 }
 
 /** What the platform says of a fault, as a sentence; the name of a file keeps its letters. */

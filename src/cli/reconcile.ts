@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { Finding, LocationAccuracy, Reconciliation } from "../services/sync/index.ts";
-import { Failure } from "./failure.ts";
+import { Failure, wrongUse } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { clientOf, type ServerOptions, several, withExamples, withServer } from "./options.ts";
 import { table } from "./table.ts";
@@ -20,12 +20,14 @@ const patienceMs = 30_000;
 export function reconcileCommand(io: Io): Command {
   const command = new Command("reconcile")
     .description(
-      "Compare with what warehouses hold, and put right what differs. Ends with 1 when something that differs was left as it is.",
+      "Compare with what warehouses hold, and put right what differs. Ends with 1 when something that differs was left as it is, or could not be compared.",
     )
     .option("--location <id>", "only this location; may be given several times", several)
     .option("--correct", "send ours again, or count theirs where a location's authority is `theirs`")
     .option("--history", "compare nothing: show how well each location agreed over time")
     .action(async (flags: ReconcileFlags) => {
+      if (flags.history && flags.correct)
+        throw wrongUse("--history compares nothing, so there is nothing to --correct: leave one of them out.");
       if (flags.history) await showHistory(flags, io);
       else await reconcile(flags, io);
     });
@@ -58,11 +60,24 @@ async function reconcile(flags: ReconcileFlags, io: Io): Promise<void> {
     throw new Failure(
       `${failed.length} of ${run.locations.length} locations could not be compared: ${first.location}: ${first.cause}.`,
     );
-  const left = run.findings.filter(({ action }) => action === "none").length;
-  if (left > 0)
-    throw new Failure(
-      `${left} of ${run.findings.length} stocks that differ were left as they are.${flags.correct ? "" : " `--correct` puts them right."}`,
-    );
+  const undone = undoneIn(run, flags.correct ?? false);
+  if (undone.length > 0) throw new Failure(undone.join(" "));
+}
+
+/** What needs someone, in sentences. */
+function undoneIn(run: Reconciliation, isCorrected: boolean): readonly string[] {
+  const left = sumOf(run, (one) => one.left);
+  const differing = sumOf(run, (one) => one.findings);
+  const passedOver = sumOf(run, (one) => one.passedOver.reduce((sum, { count }) => sum + count, 0));
+  return [
+    ...(left > 0 ? [`${left} of ${differing} stocks that differ were left as they are.`] : []),
+    ...(left > 0 && !isCorrected ? ["`--correct` puts them right."] : []),
+    ...(passedOver > 0 ? [`${passedOver} could not be compared.`] : []),
+  ];
+}
+
+function sumOf({ locations }: Reconciliation, of: (location: Reconciliation["locations"][number]) => number): number {
+  return locations.reduce((sum, location) => sum + of(location), 0);
 }
 
 function linesOf(run: Reconciliation): readonly string[] {
@@ -74,8 +89,30 @@ function linesOf(run: Reconciliation): readonly string[] {
     { title: "ACCURACY", of: ({ accuracy }) => percent(accuracy) },
     { title: "", of: ({ cause }) => cause },
   ]);
-  return run.findings.length === 0 ? locations : [...locations, "", ...table(run.findings, findingColumns)];
+  const passedOver = run.locations.flatMap((one) =>
+    one.passedOver.map((passed) => passedOverLine(one.location, passed)),
+  );
+  const findings = run.findings.length === 0 ? [] : ["", ...table(run.findings, findingColumns)];
+  return [...locations, ...passedOver, ...findings, ...unlistedLines(run)];
 }
+
+function passedOverLine(location: string, { reason, count, first }: PassedOver): string {
+  const such = first === null ? "" : `, as ${JSON.stringify(first.sku)} of ${JSON.stringify(first.location)}`;
+  return `${location}: ${count} not compared${such}: ${passedOverReasons[reason]}`;
+}
+
+const passedOverReasons: Readonly<Record<PassedOver["reason"], string>> = {
+  "impossible-name": "no stock here can have that name",
+  "unreadable-here": "an earlier figure is in a part of the archive that can't be read (`larder doctor`)",
+};
+
+/** Of a location that differs in very much only the first findings are kept. */
+function unlistedLines(run: Reconciliation): readonly string[] {
+  const unlisted = sumOf(run, ({ findings }) => findings) - run.findings.length;
+  return unlisted > 0 ? [`… and ${unlisted} more.`] : [];
+}
+
+type PassedOver = Reconciliation["locations"][number]["passedOver"][number];
 
 const findingColumns = [
   { title: "AT", of: ({ receiver }: Finding) => receiver },

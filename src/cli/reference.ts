@@ -9,7 +9,9 @@ export function cliReference(): string {
 
 <!-- Written by scripts/reference.ts from the commands in src/cli; edit those, then run \`node bin/larder.js --tool scripts/reference.ts\`. -->
 
-\`npm run larder -- COMMAND\`, or \`node bin/larder.js COMMAND\`; written \`larder COMMAND\` below. Every command has \`--help\`.
+\`npx larder COMMAND\` in the project's folder, or from anywhere \`node …/bin/larder.js COMMAND\`; written \`larder COMMAND\` below and
+everywhere in these pages. \`alias larder="npx larder"\` lets you write it so yourself, and is needed for what [completion](#larder-completion)
+completes. Every command has \`--help\`.
 With \`--json\` standard output holds the answer as JSON and nothing else. The exit code is 0 when all went well, 2 when
 the command was used wrongly, 1 for every other failure. Colours and progress bars are shown on a terminal only; \`NO_COLOR\`
 turns colours off.

@@ -1,7 +1,15 @@
 import { Command, Option } from "commander";
 import { didYouMean } from "../platform/config/index.ts";
-import type { FulfilLine, Reservation, ReservationLine, SourcingPlan, wire } from "../services/inventory/index.ts";
-import { wrongUse } from "./failure.ts";
+import type {
+  FulfilLine,
+  Reservation,
+  ReservationLine,
+  ReserveRequest,
+  SourcingPlan,
+  wire,
+} from "../services/inventory/index.ts";
+import { type Client, Refusal } from "./client.ts";
+import { Failure, wrongUse } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { clientOf, type ServerOptions, several, spanSeconds, withExamples, withServer } from "./options.ts";
 import { table } from "./table.ts";
@@ -41,8 +49,11 @@ export function reserveCommand(io: Io): Command {
     .action(async (texts: string[], flags: ReserveFlags) => {
       const request = requestOf(texts, flags);
       const client = clientOf(flags, io);
-      if (flags.plan) showPlan(await client.plan(request), flags, io);
-      else show(await client.reserve(request), flags, io);
+      if (flags.plan) {
+        const plan = await client.plan(request);
+        showPlan(plan, flags, io);
+        for (const hint of await unknownNames(client, plan.short)) io.note(hint);
+      } else show(await reserve(client, request), flags, io);
     });
   withServer(command);
   withExamples(
@@ -55,6 +66,41 @@ export function reserveCommand(io: Io): Command {
   );
   for (const step of steps(io)) command.addCommand(step);
   return command;
+}
+
+async function reserve(client: Client, request: ReserveRequest): Promise<Reservation> {
+  try {
+    return await client.reserve(request);
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.problem.code !== "insufficient-stock") throw error;
+    const hints = await unknownNames(client, error.problem.lines ?? []);
+    throw hints.length === 0 ? error : new Failure([error.message, ...hints].join("\n"));
+  }
+}
+
+/** Short lines whose names are looked up: a sentence for each is enough for a person. */
+const lookedUpMax = 10;
+
+/** What of short lines nothing is known of: to the server that is as good as sold out, to a person most likely a slip. */
+async function unknownNames(
+  client: Client,
+  short: readonly { readonly sku: string; readonly location?: string; readonly available: number }[],
+): Promise<readonly string[]> {
+  const lines = short.filter(({ available }) => available === 0).slice(0, lookedUpMax);
+  const hints = await Promise.all(lines.map(({ sku, location }) => unknownName(client, sku, location)));
+  return [...new Set(hints.filter((hint) => hint !== undefined))];
+}
+
+async function unknownName(client: Client, sku: string, location?: string): Promise<string | undefined> {
+  try {
+    const { locations } = await client.stock(sku, {});
+    if (location === undefined || locations.some((one) => one.location === location)) return undefined;
+    return `Nothing is known of ${sku} at ${location}: is that spelt right?`;
+  } catch (error) {
+    // One who may not read stock is not told.
+    const isUnknown = error instanceof Refusal && error.problem.code === "not-found";
+    return isUnknown ? `Nothing is known of ${sku}: is that spelt right?` : undefined;
+  }
 }
 
 function steps(io: Io): readonly Command[] {

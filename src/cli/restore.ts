@@ -1,9 +1,11 @@
 import { Command, Option } from "commander";
-import { formatInstant, parseInstant } from "../kernel/index.ts";
+import { formatInstant, type Instant, parseInstant } from "../kernel/index.ts";
 import type { RestorePoint } from "../platform/runtime/index.ts";
 import { Failure, wrongUse } from "./failure.ts";
+import { folderNamed, folderTrouble } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { dataOption, jsonOption, withExamples } from "./options.ts";
+import { counted } from "./words.ts";
 
 interface RestoreFlags {
   readonly data: string;
@@ -27,6 +29,9 @@ export function restoreCommand(io: Io): Command {
     .option("--archive <folder>", "where the cold files are that the backup left out")
     .addOption(jsonOption())
     .action(async (backup: string, flags: RestoreFlags) => {
+      for (const folder of [backup, flags.data, flags.archive ?? "."]) folderNamed(folder);
+      const trouble = folderTrouble(flags.data);
+      if (trouble !== undefined) throw new Failure(`The folder can't be made: ${trouble}, or name another by --data.`);
       const { restoreFolder } = await import("../platform/runtime/index.ts");
       const upTo = await restorePoint(backup, flags);
       const restored = await restoreFolder({
@@ -43,7 +48,7 @@ export function restoreCommand(io: Io): Command {
       const { queues } = restored;
       if (queues !== undefined && queues.waiting + queues.deadLetters > 0) {
         io.out(
-          `Of the queues ${queues.waiting} messages are done after the start; ${queues.deadLetters} are dead letters.`,
+          `Of the queues ${counted(queues.waiting, "message is", "messages are")} done after the start; ${counted(queues.deadLetters, "is a dead letter", "are dead letters")}.`,
         );
       }
       io.out(
@@ -61,6 +66,7 @@ async function restorePoint(backup: string, { toPosition, toTime }: RestoreFlags
   if (toTime !== undefined) {
     const instant = parseInstant(toTime);
     if (instant === undefined) throw wrongUse(`--to-time ${toTime} is not an RFC 3339 time, as 2026-11-21T09:30:00Z.`);
+    await checkSpan(backup, instant);
     return { instant };
   }
   if (toPosition === undefined) return undefined;
@@ -71,6 +77,23 @@ async function restorePoint(backup: string, { toPosition, toTime }: RestoreFlags
     const sequence = sequenceOfPosition(toPosition, log);
     if (!sequence.ok) throw new Failure(`--to-position: ${sequence.rejection.detail}`);
     return { sequence: sequence.value };
+  } finally {
+    await log.close();
+  }
+}
+
+/** A time before the first event would make an empty shop, and nobody wants one who restores a backup. */
+async function checkSpan(backup: string, instant: Instant): Promise<void> {
+  const { openLog } = await import("../platform/runtime/index.ts");
+  const log = await openLog(backup);
+  try {
+    // Unknown where the cold files of its first days were left out: those lie far back.
+    const [first] = await log.readLog(0, 1).catch(() => []);
+    if (first === undefined || first.meta.recordedAt <= instant) return;
+    const [from, to] = [first.meta.recordedAt, log.lastRecordedAt()].map(formatInstant);
+    throw new Failure(
+      `Nothing had been recorded at ${formatInstant(instant)}: this backup goes from ${from} to ${to}. Nothing was made.`,
+    );
   } finally {
     await log.close();
   }

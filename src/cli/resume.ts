@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { withoutLogin } from "../platform/config/index.ts";
+import { isPostgresUrl, withoutLogin } from "../platform/config/index.ts";
 import type { Io } from "./io.ts";
-import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
+import { dataOption, jsonOption, logPlace, withExamples } from "./options.ts";
 
 export function resumeCommand(io: Io): Command {
   const command = new Command("resume")
@@ -12,20 +12,21 @@ export function resumeCommand(io: Io): Command {
     .addOption(jsonOption())
     .action(async (flags: { data?: string; json?: boolean }) => {
       const { resumeOutgoing } = await import("../platform/runtime/index.ts");
-      const place = dataFolder(flags, io);
+      const place = logPlace(flags, io);
       const wasPaused = await resumeOutgoing(place);
       const folder = withoutLogin(place);
       if (flags.json) io.out(JSON.stringify({ data: folder, wasPaused, outgoingPaused: false }));
-      else
-        io.out(
-          wasPaused
-            ? `Outgoing traffic of ${folder} goes on at its next start.`
-            : `Nothing outgoing was paused in ${folder}.`,
-        );
+      else io.out(wasPaused ? goesOn(folder, isPostgresUrl(place)) : `Nothing outgoing was paused in ${folder}.`);
     });
   return withExamples(
     command,
     "larder resume --data ./data-restored",
     "larder resume --data postgres://larder@db.internal/larder",
   );
+}
+
+function goesOn(folder: string, isShared: boolean): string {
+  const subject = `Outgoing traffic of ${folder} goes on`;
+  if (!isShared) return `${subject} at its next start.`;
+  return `${subject} within two seconds, also of servers that run; what carries changes to NATS or Redis does at its next start.`;
 }

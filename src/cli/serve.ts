@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import { relative } from "node:path";
 import { Command, Option } from "commander";
 import {
   flagOf,
   type Loaded,
   loadSettings,
   type SettingName,
+  type Settings,
   settingNames,
   settingOf,
   shownValue,
@@ -13,6 +15,7 @@ import {
 import type { RunningServer, Target } from "../platform/runtime/index.ts";
 import type { Logger } from "../platform/telemetry/index.ts";
 import { Failure, messageOf, wrongUse } from "./failure.ts";
+import { folderTrouble } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { jsonOption, withExamples } from "./options.ts";
 import { table } from "./table.ts";
@@ -49,6 +52,15 @@ export function serveCommand(io: Io): Command {
 }
 
 async function serve(flags: ServeFlags, io: Io): Promise<void> {
+  const early = hearEarly();
+  try {
+    await serveUntilSignal(flags, io, early);
+  } finally {
+    early.end();
+  }
+}
+
+async function serveUntilSignal(flags: ServeFlags, io: Io, early: ReturnType<typeof hearEarly>): Promise<void> {
   const { listTargets, runUntilSignal } = await import("../platform/runtime/index.ts");
   if (flags.listTargets) {
     showTargets(listTargets(), flags, io);
@@ -63,6 +75,12 @@ async function serve(flags: ServeFlags, io: Io): Promise<void> {
   const { createLogger } = await import("../platform/telemetry/index.ts");
   const logger = createLogger({ level: settings.logLevel, format: settings.logFormat });
   const server = await start(loaded, logger);
+  early.end();
+  if (early.isAsked()) {
+    logger.info("stopping: a signal came while it started");
+    await server.stop();
+    return;
+  }
   const exitCode = await runUntilSignal(
     () => server.stop(),
     logger,
@@ -70,6 +88,23 @@ async function serve(flags: ServeFlags, io: Io): Promise<void> {
     () => server.drain(),
   );
   if (exitCode !== 0) throw new Failure("The server did not stop cleanly; its log says why.");
+}
+
+/**
+ * A signal to stop that comes while the server starts is kept until it has: there is nothing to stop before, and the first process
+ * of a container would not hear it at all. A second one ends the process as it does without this.
+ */
+function hearEarly(): { readonly isAsked: () => boolean; readonly end: () => void } {
+  let isAsked = false;
+  const hear = () => {
+    isAsked = true;
+    end();
+  };
+  const end = () => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, hear);
+  };
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, hear);
+  return { isAsked: () => isAsked, end };
 }
 
 /** The settings of file, environment and flags; a wrong or unknown one is a wrong use. */
@@ -100,20 +135,44 @@ export class PortTaken extends Failure {}
 /** Starts a server; what an operator can mend comes as a `Failure` that says how. */
 export async function start({ settings }: Pick<Loaded, "settings">, logger: Logger): Promise<RunningServer> {
   const { startServer, TargetError } = await import("../platform/runtime/index.ts");
+  const trouble = settings.store === "memory:" ? undefined : folderTrouble(settings.data);
+  if (trouble !== undefined)
+    throw new Failure(`The data folder can't be used: ${trouble}, or name another one by LARDER_DATA or --data.`);
   try {
     return await startServer({ settings, logger, version: larderVersion() });
   } catch (error) {
     if (error instanceof TargetError) throw wrongUse(error.message);
-    const { code } = error as NodeJS.ErrnoException;
-    const at = `${settings.host}:${settings.port}`;
-    if (code === "EADDRINUSE")
-      throw new PortTaken(`${at} is taken by another program. Choose another port by LARDER_PORT or --port.`);
-    if (code === "EACCES" || code === "EADDRNOTAVAIL")
-      throw new Failure(
-        `The server may not listen on ${at}: ${messageOf(error)}. Choose others by LARDER_HOST and LARDER_PORT.`,
-      );
-    throw error;
+    throw mendable(error, settings) ?? error;
   }
+}
+
+/** What a system error at the start means, with the setting that it came from; undefined when it is none of these. */
+function mendable(error: unknown, settings: Settings): Failure | undefined {
+  const { code, syscall, port = settings.port, path } = error as NodeJS.ErrnoException & { readonly port?: number };
+  if (syscall === "getaddrinfo")
+    return new Failure(
+      `The name of the address to listen on, ${settings.host}, stands for none. Choose another by LARDER_HOST or --host.`,
+    );
+  if (syscall === "listen") {
+    const setting = portNames.find((name) => settings[name] === port) ?? "port";
+    const at = `${settings.host}:${port}`;
+    const which = `${variableOf(setting)} or ${flagOf(setting)}`;
+    if (code !== "EADDRINUSE")
+      return new Failure(
+        `The server may not listen on ${at}: ${messageOf(error)}. Choose others by LARDER_HOST, and ${which}.`,
+      );
+    const message = `${at} is taken by another program. Choose another port by ${which}.`;
+    return setting === "port" ? new PortTaken(message) : new Failure(message);
+  }
+  const setting = pathNames.find((name) => path !== undefined && isWithin(path, settings[name]));
+  return setting && new Failure(`${variableOf(setting)} (${flagOf(setting)}) can't be used: ${messageOf(error)}.`);
+}
+
+const portNames = ["port", "grpcPort", "clusterPort"] as const;
+const pathNames = ["grpcTls", "clusterTls", "intakeFolder"] as const;
+
+function isWithin(path: string, folder: string | null): boolean {
+  return folder !== null && !relative(folder, path).startsWith("..");
 }
 
 /** Tells where the server is, once: for people on a terminal, else as one line of JSON. The key is told nowhere else. */

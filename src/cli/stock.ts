@@ -96,7 +96,7 @@ function showLots(row: StockRow, io: Io): void {
 }
 
 async function showHistory(sku: string, flags: StockFlags, io: Io): Promise<void> {
-  const events = await history(sku, flags, io);
+  const events = await historyOf(clientOf(flags, io), sku, flags);
   if (flags.json) {
     io.out(JSON.stringify({ sku, events }));
     return;
@@ -105,10 +105,15 @@ async function showHistory(sku: string, flags: StockFlags, io: Io): Promise<void
   else for (const line of table(events, historyColumns)) io.out(line);
 }
 
-async function history(sku: string, flags: StockFlags, io: Io): Promise<readonly RecordedCloudEvent[]> {
-  const client = clientOf(flags, io);
+/** The newest events of a sku, of some locations or all, newest first. */
+export async function historyOf(
+  client: Pick<ReturnType<typeof clientOf>, "stockEvents">,
+  sku: string,
+  flags: Pick<StockFlags, "location" | "limit">,
+): Promise<readonly RecordedCloudEvent[]> {
   const events: RecordedCloudEvent[] = [];
   for (const location of flags.location ?? [undefined]) {
+    const before = events.length;
     let cursor: string | undefined;
     do {
       const page = await client.stockEvents(sku, {
@@ -118,8 +123,11 @@ async function history(sku: string, flags: StockFlags, io: Io): Promise<readonly
       });
       events.push(...page.events);
       cursor = page.next;
-    } while (cursor !== undefined && events.length < flags.limit);
+    } while (cursor !== undefined && events.length - before < flags.limit);
   }
+  // Of several locations, each came latest first.
+  if ((flags.location?.length ?? 0) > 1)
+    events.sort((a, b) => Number(recordedAt(b) > recordedAt(a)) - Number(recordedAt(a) > recordedAt(b)));
   return events.slice(0, flags.limit);
 }
 
@@ -135,6 +143,7 @@ interface ShownData {
 }
 
 const dataOf = (event: RecordedCloudEvent) => event.data as ShownData;
+const recordedAt = (event: RecordedCloudEvent) => dataOf(event).recordedAt ?? "";
 
 const historyColumns = [
   { title: "HAPPENED", of: (event: RecordedCloudEvent) => event.time },

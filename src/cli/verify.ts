@@ -4,9 +4,11 @@ import { withoutLogin } from "../platform/config/index.ts";
 import type { Verification } from "../services/inventory/index.ts";
 import { readAnchor, writeAnchor } from "./anchor.ts";
 import { Failure } from "./failure.ts";
+import { logPlaceNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
-import { dataFolder, dataOption, jsonOption, withExamples } from "./options.ts";
+import { dataOption, jsonOption, logPlace, withExamples } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { counted } from "./words.ts";
 
 interface VerifyFlags {
   readonly data?: string;
@@ -29,7 +31,7 @@ export function verifyCommand(io: Io): Command {
     .option("--write-anchor <file>", "keep the last seal in a file, if all is well; store it on another machine")
     .addOption(jsonOption())
     .action(async (path: string | undefined, flags: VerifyFlags) => {
-      const folder = path === undefined ? dataFolder(flags, io) : path.replace(/\/+$/, "");
+      const folder = path === undefined ? logPlace(flags, io) : logPlaceNamed(path.replace(/\/+$/, ""));
       await verify(folder.endsWith("log.db") ? dirname(folder) : folder, flags, io);
     });
   return withExamples(
@@ -70,10 +72,12 @@ async function verify(place: string, flags: VerifyFlags, io: Io): Promise<void> 
 function report(folder: string, verification: Verification, io: Io): void {
   const { events, stocks, reservations, seals, unsealedEvents, shortfalls, findings, findingsCount } = verification;
   io.out(
-    `${folder}: ${events} events, ${stocks} stocks, ${reservations} reservations, ${seals} seals, ${shortfalls} shortfalls.`,
+    `${folder}: ${counted(events, "event")}, ${counted(stocks, "stock")}, ${counted(reservations, "reservation")}, ${counted(seals, "seal")}, ${counted(shortfalls, "shortfall")}.`,
   );
   if (unsealedEvents > 0)
-    io.out(`The last ${unsealedEvents} events are not sealed yet; their contents were checked all the same.`);
+    io.out(
+      `The log's end is not sealed yet, ${counted(unsealedEvents, "event")}; its contents were checked all the same.`,
+    );
   if (findingsCount === 0) {
     io.out(io.paint("green", "Every figure and every promise holds, and nothing was changed."));
     return;

@@ -4,6 +4,7 @@ import type { Client } from "./client.ts";
 import { Failure } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { clientOf, type ServerOptions, several, withExamples, withServer } from "./options.ts";
+import { fullType } from "./stock.ts";
 import { table } from "./table.ts";
 
 interface CreateFlags extends ServerOptions {
@@ -43,13 +44,17 @@ function createCommand(io: Io): Command {
   const command = new Command("create")
     .description("Have events posted from now on. The secret to verify them with is shown this once.")
     .argument("<url>", "where to")
-    .option("--type <type>", "only events of this type; may be given several times", several)
+    .option(
+      "--type <type>",
+      "only events of this type, as stock.sold or larder.stock.sold.v1; may be given several times",
+      several,
+    )
     .option("--sku <sku>", "only events about this sku; may be given several times", several)
     .option("--location <id>", "only events about this location; may be given several times", several)
     .action(async (url: string, flags: CreateFlags) => {
       const created = await clientOf(flags, io).createWebhook({
         url,
-        ...(flags.type && { types: flags.type }),
+        ...(flags.type && { types: flags.type.map(fullType) }),
         ...(flags.sku && { skus: flags.sku }),
         ...(flags.location && { locations: flags.location }),
       });

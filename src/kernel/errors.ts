@@ -1,4 +1,4 @@
-import type { Result } from "./result.ts";
+import { type Result, reject } from "./result.ts";
 
 export interface ErrorSpec {
   readonly http: number;
@@ -155,6 +155,11 @@ export interface Rejection {
 
 export type Outcome<T> = Result<T, Rejection>;
 
+/** What a list answers to a cursor that it can't have given. */
+export function unreadableCursor(): { readonly ok: false; readonly rejection: Rejection } {
+  return reject({ code: "invalid-request", detail: "The cursor can't be read: hand back one that Larder has given." });
+}
+
 /** A part of the platform failed: thrown, then retried or answered as 503 by whoever stands at the rim. */
 export class PlatformError extends Error {
   readonly code: ErrorCode;
@@ -164,6 +169,27 @@ export class PlatformError extends Error {
     this.name = "PlatformError";
     this.code = code;
   }
+}
+
+/**
+ * The answer of a part of the platform was lost, so that nobody knows whether what was asked has been done. No
+ * `PlatformError`, which says that nothing was done; whoever can find out does, and the rim tells it as `storage-unavailable`.
+ */
+export class OutcomeUnknown extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "OutcomeUnknown";
+  }
+}
+
+/** What a fault is told as; undefined for a defect. */
+export function codeOf(error: unknown): ErrorCode | undefined {
+  if (error instanceof PlatformError) return error.code;
+  return error instanceof OutcomeUnknown ? "storage-unavailable" : undefined;
+}
+
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof PlatformError && error.code === code;
 }
 
 /**

@@ -1,5 +1,16 @@
 export type { ErrorCode, ErrorSpec, FactRejectionCode, Outcome, Rejection } from "./errors.ts";
-export { catalogue, factRejections, InvariantError, invariant, NotBegun, PlatformError } from "./errors.ts";
+export {
+  catalogue,
+  codeOf,
+  factRejections,
+  hasCode,
+  InvariantError,
+  invariant,
+  NotBegun,
+  OutcomeUnknown,
+  PlatformError,
+  unreadableCursor,
+} from "./errors.ts";
 export { fingerprint, fnv1a } from "./hash.ts";
 export { identifierProblem, isLongerThan, normalise } from "./identifiers.ts";
 export { limits } from "./limits.ts";
@@ -10,6 +21,7 @@ export {
   formatInstant,
   type Instant,
   isDate,
+  lastInstant,
   parseDuration,
   parseInstant,
   type Timeframe,

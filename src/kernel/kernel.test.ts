@@ -50,10 +50,18 @@ describe("instants", () => {
       "",
       "2026-01-01T00:00:0xZ",
       "2026-01-01T00:00:00+24:00",
+      "0000-01-01T00:00:00+01:00",
+      "9999-12-31T23:59:59-00:01",
     ];
     for (const text of wrong) expect(parseInstant(text), text).toBeUndefined();
     expect(parseInstant("2016-12-31T23:59:60Z")).toBe(Date.parse("2017-01-01T00:00:00Z"));
     expect(parseInstant("2026-01-01T00:00:00.1239999Z")).toBe(Date.parse("2026-01-01T00:00:00.123Z"));
+  });
+
+  it("are written as the last one of the year 9999, and the first of the year 0, when they lie beyond", () => {
+    expect(formatInstant(Date.parse("9999-12-31T23:59:59.999Z") + 1)).toBe("9999-12-31T23:59:59.999Z");
+    expect(formatInstant(Date.parse("9999-12-31T23:59:59.999Z"))).toBe("9999-12-31T23:59:59.999Z");
+    expect(formatInstant(Date.parse("0000-01-01T00:00:00.000Z") - 1)).toBe("0000-01-01T00:00:00.000Z");
   });
 
   it("know the calendar", () => {

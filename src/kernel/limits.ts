@@ -63,6 +63,13 @@ export const limits = {
   connectionsMax: 10_000,
   /** Files kept for the store, its checkpoints, and the runtime itself: a server at rest has about 40 open. */
   filesReserved: 64,
+  /**
+   * Of looks into the log that others append to, for the key of a token that nobody is known by: milliseconds between two, until
+   * one is given up, and tokens that may wait for one.
+   */
+  keyLookMs: 100,
+  keyLookAnswerMs: 1000,
+  keyLooksWaitingMax: 100,
   /** Open change feeds of one credential, and of all together. */
   credentialFeedsMax: 100,
   feedsMax: 1000,
@@ -74,8 +81,8 @@ export const limits = {
   socketBufferBytesMax: 1_048_576,
   /** Milliseconds the other side gets to end a connection that we have ended: a refused one, or a WebSocket. */
   socketCloseMs: 1000,
-  /** Milliseconds that requests in flight get to finish at a stop: leaves 2 of the 10 s for the store. */
-  drainMs: 8000,
+  /** Milliseconds that requests in flight get to finish at a stop: pushes, deliveries and the store come after them, within 10 s. */
+  drainMs: 5000,
   /** Milliseconds of `LARDER_DRAIN_DELAY` at most: load balancers look every few seconds, the slow ones every half minute. */
   drainDelayMsMax: 120_000,
   /** Events that the read side may be behind while the server still counts as ready: what it catches up with in a second. */
@@ -381,11 +388,22 @@ export const limits = {
   /** Milliseconds between signs of life on a quiet connection of gRPC, and before a missing answer ends it. */
   grpcPingMs: 20_000,
   grpcPingAnswerMs: 10_000,
+  /**
+   * Streams of one connection of gRPC: the requests and feeds of one credential, or all feeds of a gateway and the stream by which it
+   * calls a module.
+   */
+  grpcStreamsMax: 1100,
   /** Calls of one conversation that are being decided; its next message is read when there are fewer. */
   grpcConversationInFlightMax: 500,
   grpcConversationCallsMax: 100,
   /** Rejected facts of one stream that are listed; all are counted. */
   grpcRejectedListedMax: 1000,
+  /**
+   * Bytes of what a problem lists in the trailers of a call, and of its detail: clients of other libraries take 8 KiB of
+   * trailers, in which the list is in base64, and the detail is three times, once with three characters for a byte.
+   */
+  grpcTrailerListBytesMax: 3000,
+  grpcTrailerDetailBytesMax: 400,
   /** Number of partitions that streams hash to. */
   partitions: 64,
 } as const;

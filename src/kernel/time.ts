@@ -10,9 +10,13 @@ export interface Timeframe {
 const rfc3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:([Zz])|([+-])(\d{2}):(\d{2}))$/;
 
+const earliest: Instant = -62_167_219_200_000; // 0000-01-01T00:00:00.000Z
+/** 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can write. */
+export const lastInstant: Instant = 253_402_300_799_999;
+
 /**
- * The instant an RFC 3339 time names, cut to milliseconds; undefined when the text is none. A leap second counts as the
- * second after it.
+ * The instant an RFC 3339 time names, cut to milliseconds; undefined when the text is none, or when it lies before the year 0
+ * or after the year 9999 in UTC, where such a time can't be written. A leap second counts as the second after it.
  */
 export function parseInstant(text: string): Instant | undefined {
   return parseUtc(text) ?? parseAny(text);
@@ -65,7 +69,8 @@ function parseAny(text: string): Instant | undefined {
   const days = daysSinceEpoch(Number(year), Number(month), Number(day));
   const seconds = days * 86_400 + Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * (sign === "-" ? -60 : 60);
-  return (seconds - offset) * 1000 + Number(fraction.padEnd(3, "0").slice(0, 3));
+  const instant = (seconds - offset) * 1000 + Number(fraction.padEnd(3, "0").slice(0, 3));
+  return instant < earliest || instant > lastInstant ? undefined : instant;
 }
 
 let formattedSecond = Number.NaN;
@@ -73,10 +78,12 @@ let formattedSecondText = "";
 /** `.000Z` to `.999Z`. */
 const fractions = Array.from({ length: 1000 }, (_, milliseconds) => `.${pad(milliseconds, 3)}Z`);
 
-/** RFC 3339 in UTC with milliseconds. */
+/** RFC 3339 in UTC with milliseconds; the last instant of the year 9999 for any after it, as the end of that year's last day. */
 export function formatInstant(instant: Instant): string {
   const second = Math.floor(instant / 1000);
   if (second !== formattedSecond) {
+    if (instant > lastInstant) return formatInstant(lastInstant);
+    if (instant < earliest) return formatInstant(earliest);
     formattedSecond = second; // most times written in a row are of one second
     formattedSecondText = formatSecond(second);
   }

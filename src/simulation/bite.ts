@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../../scripts/options.ts";
 import { type Bug, bugNamed, bugs, dueOn } from "./bugs.ts";
 import type { Totals } from "./totals.ts";
 
@@ -12,7 +12,7 @@ const caughtWithinMs = 60_000;
 /** More than ever fit in the time. */
 const histories = 2000;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = toolOptions({
   options: {
     /** The ten of today. */
     due: { type: "boolean", default: false },

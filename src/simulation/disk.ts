@@ -91,8 +91,12 @@ export class Disk {
     return { log, derived };
   }
 
-  /** The stored units, in order, the torn end of a crash cut off. Throws when a line is damaged that is not the last. */
+  /**
+   * The stored units, in order, the torn end of a crash cut off, and with what a process has written that ended by itself: a
+   * file has that whether or not it was synced. Throws when a line is damaged that is not the last.
+   */
   open(): readonly StoredUnit[] {
+    this.sync();
     const units = this.units();
     if (units.length < this.durable.length - 1) throw new Error(`line ${units.length} of the simulated log is damaged`);
     this.durable.length = units.length;

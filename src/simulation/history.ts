@@ -10,7 +10,7 @@ import { drawMixture, type FaultKind, fatesOf, type Mixture, queueFatesOf, type 
 import { ChangeFollower } from "./follower.ts";
 import { mustFold } from "./full-fold.ts";
 import { Network } from "./network.ts";
-import { type Answer, factsIn, isFinal, type Operation } from "./operations.ts";
+import { type Answer, codesOf, factsIn, isFinal, type Operation } from "./operations.ts";
 import { DeliveryOracle } from "./oracle/deliveries.ts";
 import { LogOracle } from "./oracle/log.ts";
 import { factsOf, QueuedFactsOracle } from "./oracle/queued-facts.ts";
@@ -351,11 +351,9 @@ class World {
     });
   }
 
-  #count({ kind }: Operation, { code, value = {} }: Answer): void {
-    this.#tell(`${kind} ${code}`);
-    const { rejected = [] } = value as { readonly rejected?: readonly { readonly code: string }[] };
-    for (const one of [code, ...rejected.map((item) => item.code)])
-      this.#answerCounts[one] = (this.#answerCounts[one] ?? 0) + 1;
+  #count({ kind }: Operation, answer: Answer): void {
+    this.#tell(`${kind} ${answer.code}`);
+    for (const code of codesOf(answer)) this.#answerCounts[code] = (this.#answerCounts[code] ?? 0) + 1;
   }
 
   #follow(server: Server): void {

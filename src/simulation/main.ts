@@ -5,14 +5,14 @@
 import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../../scripts/options.ts";
 import { bugs } from "./bugs.ts";
 import { notReached } from "./coverage.ts";
 import { parts, runHistory } from "./history.ts";
 import { runSharedHistory } from "./shared-history.ts";
 import { nothing, type Totals, together, totalsOf } from "./totals.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = toolOptions({
   options: {
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: "500" },
@@ -64,7 +64,7 @@ const isHere = jobs <= 1 && flags.bug === undefined;
 const totals = isHere ? await runHere() : await runInProcesses();
 if (flags.json) process.stdout.write(`${JSON.stringify(totals)}\n`);
 else tell(totals);
-const missing = flags.cover ? notReached(totals.faults, totals.answers) : [];
+const missing = flags.cover ? notReached(totals.faults, totals.answers, flags.several) : [];
 if (missing.length > 0) process.stderr.write(`Not reached in any history: ${missing.join(", ")}\n`);
 process.exitCode = totals.failures.length > 0 || missing.length > 0 ? 1 : 0;
 
@@ -74,7 +74,10 @@ async function runHere(): Promise<Totals> {
     const result = flags.several ? await runSharedHistory(seed, steps) : await runHistory(seed, steps, wanted);
     all = together(all, totalsOf(result));
     if (histories === 1 && !flags.json) process.stdout.write(`Seed ${seed}: trace ${result.hash}\n`);
-    if (result.failure !== undefined && !flags.all) break;
+    if (result.failure === undefined) continue;
+    if (!flags.all) break;
+    // At once, for there may be hours to come.
+    process.stderr.write(`Seed ${seed} fails at step ${result.failure.step}: ${result.failure.problem}\n`);
   }
   const { user, system } = process.cpuUsage();
   return { ...all, cpuSeconds: (user + system) / 1e6 };
@@ -147,11 +150,18 @@ function tell(all: Totals): void {
     );
   }
   const faults = Object.values(all.faults).reduce((sum, count) => sum + count, 0);
+  if (all.histories > 1) process.stdout.write(`Faults: ${counts(all.faults)}\nAnswers: ${counts(all.answers)}\n`);
   process.stdout.write(
     `${all.histories} histories, ${all.steps} steps, ${faults} faults, ${all.units} units with ${all.events} events: ` +
       `${all.failures.length === 0 ? "nothing wrong" : `${all.failures.length} failed`}, ` +
       `in ${seconds.toFixed(1)} s (${all.cpuSeconds.toFixed(1)} s of processor, ${Math.round(all.steps / seconds)} steps/s)\n`,
   );
+}
+
+/** As `answer-lost 275, crash 37`, the most frequent first. */
+function counts(of: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(of).sort(([, a], [, b]) => b - a);
+  return sorted.map(([name, count]) => `${name} ${count}`).join(", ");
 }
 
 function commit(): string {

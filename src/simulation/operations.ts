@@ -73,6 +73,12 @@ export interface Answer {
   readonly defect?: unknown;
 }
 
+/** What was answered, and to each fact of it that was turned down: a code each. */
+export function codesOf({ code, value = {} }: Answer): readonly string[] {
+  const { rejected = [] } = value as { readonly rejected?: readonly { readonly code: string }[] };
+  return [code, ...rejected.map((item) => item.code)];
+}
+
 /** Codes by which a server says that asking again may help. */
 const retryable = new Set([
   "storage-unavailable",

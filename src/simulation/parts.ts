@@ -1,4 +1,5 @@
 /** What runs beside the inventory in some histories, and what each process gives it. */
+import { codeOf } from "../kernel/index.ts";
 import type { Messaging } from "../platform/messaging/index.ts";
 import type { Timers } from "../platform/timers/index.ts";
 import type { RunningInventory } from "../services/inventory/index.ts";
@@ -25,7 +26,7 @@ export interface Part {
 /** Whether something was thrown because of what the simulator lets go wrong. */
 export function isFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code } = error as { readonly code?: unknown };
+  const code = codeOf(error);
   const isOutOfReach = code === "storage-unavailable" || code === "archive-unavailable";
   return isOutOfReach || error.message.endsWith(": a fault");
 }

@@ -2,7 +2,7 @@
  * Reconciliation in a history: the warehouse loses what it acknowledges, drifts, forgets, and fails while it is asked; its
  * own goods move, and it tells of that late or never. Meanwhile both sides are compared, when asked and by themselves.
  */
-import { PlatformError } from "../kernel/index.ts";
+import { hasCode } from "../kernel/index.ts";
 import { type OutboundCall, OutboundError } from "../platform/outbound/index.ts";
 import type { Caller, RunningInventory } from "../services/inventory/index.ts";
 import { type RunningReconciliations, type RunningSync, startReconciliation } from "../services/sync/index.ts";
@@ -252,7 +252,7 @@ export class ReconcilingPart {
       }
     });
     asked?.catch((error: unknown) => {
-      const isStopping = error instanceof PlatformError && error.code === "shutting-down";
+      const isStopping = hasCode(error, "shutting-down");
       if (!isStopping && !isFault(error)) fail(error);
     });
   }

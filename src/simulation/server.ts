@@ -107,10 +107,10 @@ export class Server {
         outgoing: { problemOf: () => undefined, seal: (_context, secret) => secret },
         observer: {
           ...silentObserver,
-          consumerFailed: (name, error) => {
-            // A seal that could not be appended is tried again; nothing else may fail.
-            if (name !== "seals") fail(new Violation(`the consumer ${name} failed: ${String(error)}`));
-          },
+          consumerFailed: (name, error) => fail(new Violation(`the consumer ${name} failed: ${String(error)}`)),
+          // A seal that could not be appended is tried again; nothing else may fail.
+          upkeepFailed: (work, error) =>
+            work === "seals" ? undefined : fail(new Violation(`${work} failed: ${String(error)}`)),
         },
         ...setup,
       });

@@ -11,11 +11,11 @@ import {
 } from "../services/inventory/index.ts";
 import { mustHaveConverged } from "./converged.ts";
 import { Disk, JournalledDerivedStore, unitIn } from "./disk.ts";
-import { drawMixture, fatesOf, type Mixture } from "./faults.ts";
+import { commonFaultKinds, drawMixture, fatesOf, type Mixture } from "./faults.ts";
 import { mustFold } from "./full-fold.ts";
 import type { HistoryResult } from "./history.ts";
 import { Network } from "./network.ts";
-import { type Answer, factsIn, type Operation, perform } from "./operations.ts";
+import { type Answer, codesOf, factsIn, type Operation, perform } from "./operations.ts";
 import { LogOracle } from "./oracle/log.ts";
 import { must, Violation } from "./oracle/shapes.ts";
 import { type Random, seededRandom } from "./random.ts";
@@ -27,6 +27,9 @@ import { drawScale } from "./shop.ts";
 import type { Fates } from "./storage.ts";
 import { Trace } from "./trace.ts";
 import { Workload } from "./workload.ts";
+
+/** Every kind of fault of these histories. */
+export const sharedFaultKinds = [...commonFaultKinds, "store-lost-power", "derived-kept", "clock"] as const;
 
 const start = Date.UTC(2026, 2, 1, 12);
 const minute = 60_000;
@@ -201,7 +204,7 @@ class SharedWorld {
     void perform(member.inventory, operation).then((answer) => {
       if (member.life.dead) return;
       this.#look();
-      this.#answers[answer.code] = (this.#answers[answer.code] ?? 0) + 1;
+      for (const code of codesOf(answer)) this.#answers[code] = (this.#answers[code] ?? 0) + 1;
       this.#trace.tell(this.#scheduler.now, `${operation.kind} ${answer.code}`);
       this.#try(() => this.#requests.judge(this.#oracle, attempt, answer, this.#workload));
       answered(answer);
@@ -239,9 +242,12 @@ class SharedWorld {
       observer: {
         ...silentObserver,
         consumerFailed: (consumer, error) => {
+          this.#failure ??= new Violation(`the consumer ${consumer} failed: ${String(error)}`);
+        },
+        upkeepFailed: (work, error) => {
           // What could not be done while the store was out of reach is tried again.
-          if (consumer !== "seals" && consumer !== "housekeeping")
-            this.#failure ??= new Violation(`the consumer ${consumer} failed: ${String(error)}`);
+          if (work !== "seals" && work !== "housekeeping")
+            this.#failure ??= new Violation(`${work} failed: ${String(error)}`);
         },
       },
       ...this.#setup,

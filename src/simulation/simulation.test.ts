@@ -62,7 +62,17 @@ describe("histories", () => {
   it(
     "of several processes on one log are right too",
     async () => {
-      const { code, text } = await run("main.ts", "--several", "--seed", "1", "--histories", "120", "--jobs", "2");
+      const { code, text } = await run(
+        "main.ts",
+        "--several",
+        "--seed",
+        "1",
+        "--histories",
+        "120",
+        "--jobs",
+        "2",
+        "--cover",
+      );
       process.stdout.write(text);
       expect(code, text).toBe(0);
     },
@@ -85,14 +95,4 @@ describe("planted bugs", () => {
     const due = Array.from({ length: days }, (_, day) => dueOn(20_000 + day)).flat();
     expect(new Set(due).size).toBe(bugs.length);
   });
-
-  it(
-    "of today are caught, each within a minute",
-    async () => {
-      const { code, text } = await run("bite.ts", "--due");
-      process.stdout.write(text);
-      expect(code, text).toBe(0);
-    },
-    8 * minute,
-  );
 });

@@ -52,6 +52,18 @@ it("an append that lands late does so between others, never in the middle of one
   expect(await commandsOf(open(disk).storage)).toEqual(await commandsOf(storage));
 });
 
+it("what a process has written that ended by itself is there for the next one", async () => {
+  const { disk, next, storage } = open();
+  next.push({ writeMs: 5 });
+  const slow = storage.append([unitOf("slow", { a: 0 }, [event("a")])]);
+  await new Promise((resolve) => setImmediate(resolve));
+  const after = open(disk).storage;
+  expect(await after.versions(["a"])).toEqual([1]);
+  const [outcome] = await after.append([unitOf("next", { a: 0 }, [event("a")])]);
+  expect(outcome).toMatchObject({ ok: false });
+  await slow;
+});
+
 it("a disk that reads each unit once finds out who changes what was read", async () => {
   const disk = new Disk({ readsOnce: true });
   const { storage } = open(disk);

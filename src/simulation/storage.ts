@@ -2,7 +2,7 @@
  * The storage port on a simulated disk. Units are admitted and written in the same stored form as by every engine
  * (`admission.ts`, `unit.ts`); the faults of each append are told by whoever opened it.
  */
-import { type Instant, PlatformError } from "../kernel/index.ts";
+import { codeOf, type Instant, PlatformError } from "../kernel/index.ts";
 import { type Admission, admit, checkUnits } from "../platform/storage/admission.ts";
 import type {
   AppendOutcome,
@@ -250,7 +250,7 @@ export class SimulatedStorage implements Storage {
 
   /** Whether an error is one that this store, or its disk, has thrown on purpose. */
   readonly isFault = (error: unknown): boolean => {
-    const isOurs = error instanceof PlatformError || String(error).endsWith("a fault");
+    const isOurs = codeOf(error) !== undefined || String(error).endsWith("a fault");
     return isOurs || this.#life.dead || this.#isClosed;
   };
 

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { Cluster, findProgram, type ProcessOptions, pause, portOf, type Shape } from "../../scripts/cluster/index.ts";
-import { Book, type LogLine } from "../crash/book.ts";
+import { Book, expiryMsMax, type LogLine } from "../crash/book.ts";
 import { Client, skus } from "../crash/clients.ts";
 import { CuttingProxy } from "../cutting-proxy.ts";
 import { Api } from "../journeys/api.ts";
@@ -249,7 +249,7 @@ class Run {
   }
 
   /** Reads on in the log, and compares what clients were told with it. Other recorders have skus and ids of their own. */
-  async #compare(): Promise<void> {
+  async #compare(isLast = false): Promise<void> {
     const news = await this.#api.changes(this.#position);
     for (const line of news as unknown as readonly LogLine[]) {
       this.#events += 1;
@@ -257,12 +257,14 @@ class Run {
       if (sku === undefined ? /^c\d/.test(reservation) : skus.includes(sku)) this.book.read(line);
     }
     this.#position = news.at(-1)?.position ?? this.#position;
-    this.book.compare();
+    this.book.compare(isLast);
   }
 
   /** At the end both ways in say of every sku what the log says, and every history has been judged. */
   async end(): Promise<void> {
     await Promise.all(this.#verdicts);
+    await pause(expiryMsMax);
+    await this.#compare(true);
     for (const sku of this.book.skus()) {
       for (const [name, api] of this.#fronts) {
         const headers = { "larder-min-position": this.#position };

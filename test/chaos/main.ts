@@ -1,9 +1,10 @@
 /** `npm run chaos -- --minutes 120 --seed 7 --shape whole --only PostgreSQL`. Ends with 1 when anything is not right. */
-import { parseArgs } from "node:util";
+
 import { whyNoCluster } from "../../scripts/cluster/index.ts";
+import { toolOptions } from "../../scripts/options.ts";
 import { chaos } from "./chaos.ts";
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   options: {
     minutes: { type: "string" },
     seed: { type: "string", default: String(Date.now() % 1_000_000_007) },
@@ -22,5 +23,7 @@ if (missing !== undefined || (values.shape !== "split" && values.shape !== "whol
   const minutes = values.minutes === undefined ? {} : { minutes: Number(values.minutes) };
   const report = await chaos({ shape, only, seed: Number(values.seed), ...minutes, say });
   console.log(JSON.stringify(report, undefined, 2));
-  process.exitCode = report.findings.length === 0 ? 0 : 1;
+  const isRight = report.findings.length === 0 && report.crashes === 0;
+  if (!report.hadWrongClock) console.log("SKIPPED: a wrong clock. faketime is not installed.");
+  process.exitCode = isRight ? 0 : 1;
 }

@@ -49,6 +49,9 @@ interface Stock {
   committed: number;
 }
 
+/** Milliseconds until an expiry is recorded: one second is promised. */
+export const expiryMsMax = 2000;
+
 const doneBy: Readonly<Record<Step, string>> = {
   confirm: "confirmed",
   release: "released",
@@ -153,11 +156,15 @@ export class Book {
     return [...this.#stocks.keys()].filter((sku) => sku !== "");
   }
 
-  /** Compares what was answered with what the log has been read to say. What is unknown is looked at again next time. */
-  compare(): void {
+  /**
+   * Compares what was answered with what the log has been read to say. What is unknown is looked at again next time, and
+   * so is what was refused for an expiry that the log doesn't have yet: it is recorded within a second, unless the server
+   * dies before. `isLast`: that second is over.
+   */
+  compare(isLast = false): void {
     const open: Entry[] = [];
     for (const entry of this.entries.slice(this.#compared)) {
-      if (entry.answer === undefined) open.push(entry);
+      if (entry.answer === undefined || (!isLast && this.#awaitsExpiry(entry))) open.push(entry);
       else this.#check(entry, entry.answer);
     }
     for (const [id, steps] of this.#steps) {
@@ -167,6 +174,13 @@ export class Book {
     }
     this.#compared = this.entries.length;
     this.entries.push(...open);
+  }
+
+  /** Nothing but its expiry may follow, so what has ended in another way doesn't wait. */
+  #awaitsExpiry({ sent, answer }: Entry): boolean {
+    if (sent.kind !== "step" || answer?.code !== "reservation-already-expired") return false;
+    const steps = this.#steps.get(sent.reservation) ?? [];
+    return steps.includes("placed") && !steps.some((step) => step === "confirmed" || ends.includes(step));
   }
 
   #check({ sent, attempts }: Entry, { status, code = "", duplicates = 0 }: NonNullable<Entry["answer"]>): void {

@@ -21,6 +21,8 @@ export class Client {
   #unanswered: Entry[] = [];
   /** What came in place of an answer, though the client waited for one. */
   readonly failures: string[] = [];
+  /** How often it was answered. */
+  answers = 0;
   #sent = 0;
 
   constructor(name: string, server: Caller, book: Book, seed: number) {
@@ -84,6 +86,7 @@ export class Client {
         return;
       }
       entry.answer = { status, code: body.code, duplicates: body.duplicates };
+      this.answers += 1;
       if (sent.kind === "place" && status < 300) this.#open.push(sent.id);
       if (this.#open.length > openMax) this.#open.shift();
     } catch (error) {

@@ -1,18 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
-import { describeKills, killCycles, percentile } from "./kill.ts";
+import { describeKills, killCycles, percentile, readyMsMax } from "./kill.ts";
 
 const cycles = Number(process.env["LARDER_TEST_KILLS"] ?? 50);
 const seed = Number(process.env["LARDER_TEST_SEED"] ?? 20_261_126);
-/** Milliseconds until half of the starts are ready again. 2 s is promised; the rest is for a machine that does other work. */
-const readyMsMax = 6000;
+/** What is promised is for a machine that does nothing else; here other tests run beside it. */
+const slower = 3;
 
 it(`keeps what it acknowledged through ${cycles} kills under load, every other one with a loss of power`, async () => {
   const report = await killCycles(cycles, seed);
   console.log(`kill -9: ${describeKills(report)}`);
   expect(report.findings, `seed ${seed}`).toEqual([]);
   expect(report.readyMs).toHaveLength(cycles);
-  expect(percentile(report.readyMs, 0.5)).toBeLessThan(readyMsMax);
+  expect(percentile(report.readyMs, 0.5)).toBeLessThan(readyMsMax * slower);
   // A run without these would prove little.
   expect(report.answered).toBeGreaterThan(cycles * 5);
   expect(report.refused).toBeGreaterThan(cycles);

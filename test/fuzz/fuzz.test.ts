@@ -1,4 +1,4 @@
-/** The fuzzer's share of `npm test`; `npm run fuzz:nightly` has fifty times as many, from a new seed each time. */
+/** The fuzzer's share of `npm run test:faults`; `npm run fuzz:nightly` has fifty times as many, from a new seed each time. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";

@@ -2,10 +2,11 @@
  * The fuzzer: `npm run fuzz -- --inputs 20000 --seed 7 --area http,import`. Each area's inputs come in cases; a case
  * begins anew, and everything in it follows from the seed, so a failure is replayed by the command that it prints.
  */
-import { parseArgs } from "node:util";
+
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
+import { toolOptions } from "../../scripts/options.ts";
 import { type Area, Counts, type Step } from "./area.ts";
 import { checkPrototypes, Finding, insist } from "./check.ts";
 import { configArea } from "./config-area.ts";
@@ -24,7 +25,7 @@ const inputWallMsMax = 20_000;
 /** Bytes that the heap may grow from an area's second case on. */
 const heapGrowthBytesMax = 48 * 1024 * 1024;
 
-const { values: flags } = parseArgs({
+const { values: flags } = toolOptions({
   options: {
     inputs: { type: "string", default: "20000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
@@ -35,7 +36,10 @@ const { values: flags } = parseArgs({
 });
 
 setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
+/** All that can be collected, also code that was compiled for servers that are gone: a usual collection keeps that for a while. */
+const collect = runInNewContext(
+  'gc.bind(undefined, { type: "major", execution: "sync", flavor: "last-resort" })',
+) as () => void;
 const seed = flags.seed;
 
 /** Tells from a thread of its own which input is stuck, and ends the process, which could not do so itself. */

@@ -82,6 +82,7 @@ const schemas: Readonly<
   GlnFreed: 1,
   CaptureAccepted: 1,
   CapturePartRecorded: 1,
+  CaptureEnded: 1,
   WebhookCreated: 1,
   WebhookChanged: 1,
   WebhookSecretRotated: 1,

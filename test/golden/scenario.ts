@@ -149,7 +149,7 @@ async function tell(inventory: RunningInventory, pass: (ms: number) => Promise<v
   await pass(3 * day); // lot b nears its date
 }
 
-/** A document of two events, one of which could not be read. */
+/** A document of two events, one of which could not be read; and one whose only part was given up. */
 async function capture(jobs: CaptureJobs): Promise<void> {
   const problem = {
     type: "epcisException:ValidationException",
@@ -163,6 +163,9 @@ async function capture(jobs: CaptureJobs): Promise<void> {
   const recorded = { part: 0, accepted: 1, duplicates: 0, problems: [], problemCount: 0 };
   await jobs.append("golden", 0, { type: "CaptureAccepted", data: begun }, "admin");
   await jobs.append("golden", 1, { type: "CapturePartRecorded", data: recorded }, "admin");
+  const given = { behaviour: "rollback", events: 1, parts: 1, problems: [], problemCount: 0 } as const;
+  await jobs.append("given-up", 0, { type: "CaptureAccepted", data: given }, "admin");
+  await jobs.append("given-up", 1, { type: "CaptureEnded", data: {} }, "admin");
 }
 
 /** The life of a webhook, from its making to its end. */

@@ -81,7 +81,7 @@ export async function stateOf(bodies: readonly string[]): Promise<object> {
     locations: await each(ids.location, (id) => inventory.location(id, caller)),
     policies: await each(ids.policy, (sku) => inventory.policy(sku, caller)),
     // Absent of the logs of versions that had none.
-    ...(webhooks.size > 0 && { webhooks: Object.fromEntries(webhooks) }),
+    ...(webhooks.size > 0 && { webhooks: Object.fromEntries([...webhooks].map(asRecorded)) }),
     ...(reconciliations.size > 0 && { reconciliations: Object.fromEntries(reconciliations) }),
   };
   return JSON.parse(JSON.stringify(state)) as object;
@@ -91,4 +91,13 @@ function valueIn(outcome: unknown): unknown {
   const { ok, value } = outcome as { readonly ok: boolean; readonly value?: unknown };
   if (!ok) throw new Error(`refused: ${JSON.stringify(outcome)}`);
   return value;
+}
+
+/** Without what webhooks know since the first of these was recorded, and that says nothing of what is sent. */
+function asRecorded([id, webhook]: readonly [string, Webhook | undefined]) {
+  if (webhook === undefined) return [id, undefined] as const;
+  const { setIn: _setIn, formers, ...known } = webhook;
+  const [former] = formers;
+  const recorded = { ...known, ...(former && { former }) };
+  return [id, recorded] as const;
 }

@@ -50,6 +50,10 @@ describe("the commands, on a running server", () => {
     const short = await larder(["reserve", "apple=8", "--json"], env);
     expect(short).toMatchObject({ code: 1, out: "" });
     expect(short.err).toContain("insufficient-stock");
+    const unknown = await larder(["reserve", "aple=1", "apple=1", "--location", "york"], env);
+    expect(unknown.err).toContain("Nothing is known of aple: is that spelt right?");
+    expect(unknown.err).toContain("Nothing is known of apple at york: is that spelt right?");
+    expect(short.err).not.toContain("is known of");
     expect((await json("reserve", "confirm", "cart")).body).toMatchObject({ status: "confirmed" });
     const part = ["reserve", "fulfil", "cart", "apple=1", "--location", "leeds", "--idempotency-key", "parcel"];
     expect((await json(...part)).body).toMatchObject({ status: "partly-fulfilled" });
@@ -67,6 +71,10 @@ describe("the commands, on a running server", () => {
     expect(table.out).not.toContain("\u001b[");
     const history = await json("stock", "apple", "--history", "--limit", "2");
     expect(history.body.events).toHaveLength(2);
+    const places = ["--location", "leeds", "--location", "york"];
+    const both = await json("stock", "apple", "--history", "--limit", "50", ...places);
+    const times = both.body.events.map(({ data }: { data: { recordedAt: string } }) => data.recordedAt);
+    expect(times).toEqual([...times].sort().reverse());
     expect((await larder(["stock", "no-such-sku"], env)).code).toBe(1);
   });
 
@@ -112,6 +120,10 @@ describe("the commands, on a running server", () => {
     const { position } = events[0];
     const back = await json("restore", backup, "--data", restored, "--to-position", position);
     expect(back).toMatchObject({ code: 0, body: { epoch: { number: 2 } } });
+    const early = join(folder, "early");
+    const empty = await larder(["restore", backup, "--data", early, "--to-time", "2000-01-01T00:00:00Z"]);
+    expect(empty).toMatchObject({ code: 1, err: expect.stringMatching(/this backup goes from \S+Z to \S+Z/) });
+    expect(existsSync(early)).toBe(false);
     const cut = await json("verify", restored, "--anchor", kept);
     expect(cut).toMatchObject({ code: 1, body: { findings: [{ problem: expect.stringContaining("tail was cut") }] } });
     const again = await serve(restored, { LARDER_ADMIN_KEY: key });
@@ -222,6 +234,25 @@ describe("errors", () => {
     const line = await larder(["reserve", "comfirm", "cart"]);
     expect(line).toMatchObject({ code: 2 });
     expect(line.err).toContain("Did you mean confirm?");
+    expect(await larder(["help", "stok"])).toEqual({
+      code: 2,
+      out: "",
+      err: expect.stringContaining("Did you mean stock?"),
+    });
+    for (const [args, part] of [
+      [["archive", "--status", "--before", "2026-01-01"], "--before and --status"],
+      [["reconcile", "--correct", "--history"], "--history compares nothing"],
+      [["backup", "postgres://larder:hunter2@db/larder"], "is an address"],
+      [["stock", "apple", "--url", `${server.url}/v1`], "without /v1"],
+      [
+        ["webhooks", "create", "https://shop.example.com/", "--type", "stock.solt"],
+        "Did you mean larder.stock.sold.v1?",
+      ],
+    ] as const) {
+      const refused = await larder(args, env);
+      expect(refused).toMatchObject({ out: "", err: expect.stringContaining(part) });
+      expect([refused.code === 0, refused.err.includes("hunter2")]).toEqual([false, false]);
+    }
     expect(await larder(["stock", "apple", "--lost"])).toMatchObject({ code: 2 });
     expect(await larder(["reserve", "apple=two"])).toMatchObject({ code: 2 });
     expect(await larder(["stock", "--help"])).toMatchObject({

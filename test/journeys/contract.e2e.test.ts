@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { strictClient } from "./conformance.ts";
+import { isSplit } from "./mode.ts";
 import { adminKey, type CallOptions, Server } from "./server.ts";
 
 const server = new Server();
@@ -374,7 +375,8 @@ describe("what no client should send", () => {
     });
     expect(await raw(`POST /v1/events HTTP/1.1\r\n${head}Content-Length: 1048577\r\n\r\n`)).toBe(413);
     const flood = Array.from({ length: 3000 }, (_, index) => `X-${index}: ${"y".repeat(20)}\r\n`).join("");
-    expect(await raw(`GET /livez HTTP/1.1\r\n${head}${flood}\r\n`)).toBe(431);
-    expect((await call("GET", "/livez", { key: null })).status).toBe(200);
+    // A proxy that stands before it says so in its own words.
+    expect(isSplit ? [400, 431] : [431]).toContain(await raw(`GET /livez HTTP/1.1\r\n${head}${flood}\r\n`));
+    expect((await call("GET", "/livez")).status).toBe(200);
   });
 });

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { larder, spawnLarder, temporaryFolder } from "./larder.ts";
@@ -64,8 +64,23 @@ describe("larder import", () => {
     const { args, rejects } = files([...good, broken]);
     const result = await larder(["import", ...args], env);
     expect(result.code).toBe(1);
-    expect(result.err).toContain(`1 rows were turned down; put them right in ${rejects}`);
-    expect(readFileSync(rejects, "utf8")).toMatch(/^line,reason,Ticket.*\n4,/);
+    expect(result.err).toContain(`1 row was turned down; put them right in ${rejects}`);
+    expect(readFileSync(rejects, "utf8")).toMatch(/^rejected line,rejected reason,Ticket.*\n4,/);
+  });
+
+  it("writes rejects beside the file, where its lookups are, and takes them once they are put right", async () => {
+    const { file, map } = files([...good, "4,1,sale,2026-11-20 09:03:00,leeds,fig,many"]);
+    const folder = dirname(file);
+    writeFileSync(join(folder, "shops.csv"), "Shop,Name\nleeds,leeds north\n");
+    const lookups = [{ file: "shops.csv", key: "Shop", columns: { Name: "Name" } }];
+    writeFileSync(map, JSON.stringify({ ...mapping, source: "looking", lookups }));
+    const first = await larder(["import", file, "--mapping", map, "--json"], env);
+    const rejects = join(folder, "sales.rejects.csv");
+    expect([first.code, JSON.parse(first.out).rejects]).toEqual([1, rejects]);
+    writeFileSync(rejects, readFileSync(rejects, "utf8").replaceAll("many", "3"));
+    const again = await larder(["import", rejects, "--mapping", map, "--json"], env);
+    expect([again.code, JSON.parse(again.out)]).toMatchObject([0, { accepted: 1, rejectedCount: 0 }]);
+    expect(JSON.parse((await larder(["stock", "fig", "--json"], env)).out)).toMatchObject({ totals: { onHand: -3 } });
   });
 
   it("reads standard input, and summarises for people", async () => {

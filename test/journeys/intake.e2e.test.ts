@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
-import { run } from "../../src/cli/index.ts";
+import { command } from "../../src/cli/fixture.ts";
 import { limits } from "../../src/kernel/index.ts";
 import { numbers, pause } from "./chance.ts";
 import { eventually } from "./larder.ts";
@@ -291,7 +291,7 @@ describe("a backup", () => {
       const backup = join(first.folder, "backup");
       expect(await command(["backup", backup, "--data", first.data])).toMatchObject({
         code: 0,
-        out: expect.stringContaining("So are its queues: 0 messages wait, 1 are dead letters."),
+        out: expect.stringContaining("So are its queues: 0 messages wait, 1 is a dead letter."),
       });
       expect((await command(["doctor", "--no-server", "--data", first.data])).out).toMatch(
         /TROUBLE +queues +0 messages/,
@@ -299,7 +299,7 @@ describe("a backup", () => {
       await first.end("SIGTERM");
 
       const restore = ["restore", backup, "--data", second.data, "--to-time", point];
-      expect(await command(restore)).toMatchObject({ code: 0, out: expect.stringContaining("1 are dead letters") });
+      expect(await command(restore)).toMatchObject({ code: 0, out: expect.stringContaining("1 is a dead letter") });
       server = second;
       await server.start();
       const places = ["sku-1", "sku-2"];
@@ -317,17 +317,3 @@ describe("a backup", () => {
     60_000,
   );
 });
-
-/** Runs a command in this process: a dozen processes of their own take half a minute on a busy machine. */
-async function command(args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const code = await run(args, {
-    env: {},
-    out: (line) => (out += `${line}\n`),
-    raw: (text) => (out += text),
-    note: (line) => (err += `${line}\n`),
-    isTerminal: { out: false, err: false },
-    paint: (_style, text) => text,
-  });
-  return { code, out, err };
-}

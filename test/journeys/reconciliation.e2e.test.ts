@@ -1,7 +1,7 @@
 /** Two warehouses that run beside the server: what they lose, and what happens there unheard, is found and put right. */
 import { afterEach, expect, it } from "vitest";
 import { startWarehouse, type Warehouse } from "../../examples/warehouse/server.ts";
-import { run } from "../../src/cli/index.ts";
+import { command } from "../../src/cli/fixture.ts";
 import { eventually } from "./larder.ts";
 import { patience } from "./mode.ts";
 import { adminKey, Server } from "./server.ts";
@@ -13,18 +13,7 @@ afterEach(async () => {
   await Promise.all(warehouses.splice(0).map((warehouse) => warehouse.stop()));
 });
 
-async function command(...args: string[]) {
-  let [out, err] = ["", ""];
-  const code = await run([...args, "--url", server.url, "--key", adminKey], {
-    env: {},
-    out: (line) => (out += `${line}\n`),
-    raw: (text) => (out += text),
-    note: (line) => (err += `${line}\n`),
-    isTerminal: { out: false, err: false },
-    paint: (_style, text) => text,
-  });
-  return { code, out, err };
-}
+const larder = (...args: string[]) => command([...args, "--url", server.url, "--key", adminKey]);
 
 async function connect(location: string, authority: "ours" | "theirs"): Promise<Warehouse> {
   const warehouse = await startWarehouse({ location, authority, pageSize: 40 });
@@ -39,7 +28,7 @@ it("a warehouse that loses updates and one that moves goods unheard are put righ
 }, async () => {
   server = new Server({ env: { LARDER_OUTBOUND_ALLOW: "127.0.0.1" } });
   await server.start();
-  expect(await command("reconcile")).toMatchObject({ code: 1, err: expect.stringContaining("nothing to compare") });
+  expect(await larder("reconcile")).toMatchObject({ code: 1, err: expect.stringContaining("nothing to compare") });
   const leeds = await connect("leeds", "ours");
   const york = await connect("york", "theirs");
   const tell = (type: string, skus: readonly string[], quantity: number) => {
@@ -70,7 +59,7 @@ it("a warehouse that loses updates and one that moves goods unheard are put righ
   await york.move("sku-5", -7);
   await york.move("sku-3", -4); // what was sold leaves its shelf
 
-  const { code, out, err } = await command("reconcile", "--correct", "--json");
+  const { code, out, err } = await larder("reconcile", "--correct", "--json");
   expect([code, err]).toEqual([0, ""]);
   const done = JSON.parse(out);
   expect(done).toMatchObject({ status: "done", mode: "correct", compared: 200, matched: 198, accuracy: 0.99 });
@@ -83,11 +72,11 @@ it("a warehouse that loses updates and one that moves goods unheard are put righ
   expect(body.locations.map(({ onHand }: { onHand: number }) => onHand)).toEqual([50, 43]);
 
   // When all agrees nothing has to be waited for.
-  expect(await command("reconcile", "--location", "york")).toMatchObject({
+  expect(await larder("reconcile", "--location", "york")).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^LOCATION +COMPARED +MATCHED +UNDER WAY +ACCURACY\nyork +100 +100 +0 +100\.000 %\n$/),
   });
-  const history = await command("reconcile", "--history", "--location", "york");
+  const history = await larder("reconcile", "--history", "--location", "york");
   expect(history.out.split("\n").slice(1, 3)).toEqual([
     expect.stringMatching(/^york .* 100 +1 +99\.000 %$/),
     expect.stringMatching(/^york .* 100 +0 +100\.000 %$/),

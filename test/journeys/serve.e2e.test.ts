@@ -78,6 +78,11 @@ describe("larder serve", () => {
     const third = await larder(["serve", "--port", port], { LARDER_DATA: temporaryFolder(onTestFinished) });
     expect(third).toMatchObject({ code: 1, out: "" });
     expect(third.err).toContain(`127.0.0.1:${port} is taken`);
+    const fourth = await larder(["serve", "--port", "0", "--grpc-port", port], {
+      LARDER_DATA: temporaryFolder(onTestFinished),
+    });
+    expect(fourth).toMatchObject({ code: 1, err: expect.stringContaining(`127.0.0.1:${port} is taken`) });
+    expect(fourth.err).toContain("LARDER_GRPC_PORT");
   });
 
   it("refuses settings that are wrong or unknown, before anything is started", async () => {
@@ -89,6 +94,27 @@ describe("larder serve", () => {
     const target = await larder(["serve", "--target", "gatway"], { LARDER_DATA: temporaryFolder(onTestFinished) });
     expect(target).toMatchObject({ code: 2, out: "" });
     expect(target.err).toContain("Did you mean gateway?");
+  });
+
+  it("names the setting that a file or folder of a wrong kind came from", async () => {
+    const folder = temporaryFolder(onTestFinished);
+    const file = join(folder, "afile");
+    writeFileSync(file, "");
+    const data = join(folder, "data");
+    for (const [args, part] of [
+      [
+        ["--data", file],
+        `${file} is a file, where a folder should be; move it away, or name another one by LARDER_DATA`,
+      ],
+      [["--data", data, "--grpc-port", "0", "--grpc-tls", file], "LARDER_GRPC_TLS (--grpc-tls) can't be used"],
+      [["--data", data, "--intake-folder", file], "LARDER_INTAKE_FOLDER (--intake-folder) can't be used"],
+      [["--data", data, "--host", "no-such-host.invalid"], "LARDER_HOST"],
+      [["--data", "postgres://larder:hunter2@db/larder"], "LARDER_STORE"],
+    ] as const) {
+      const refused = await larder(["serve", "--port", "0", ...args]);
+      expect(refused.err).toContain(part);
+      expect([refused.code === 0, refused.err.includes("hunter2")]).toEqual([false, false]);
+    }
   });
 
   it("shows its settings and where they came from, secrets masked", async () => {

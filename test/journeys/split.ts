@@ -1,10 +1,12 @@
 /**
  * The server of the journeys as several processes on PostgreSQL, where `LARDER_JOURNEY_MODE=split` says so: two that decide,
- * two gateways, one each of the rest. Whoever holds a `Serving` can't tell.
+ * two gateways behind HAProxy, one each of the rest. Whoever holds a `Serving` can't tell.
  */
 import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import { type Child, findProgram, haproxy, haproxySays } from "../../scripts/cluster/index.ts";
 import { startPostgres, type TestPostgres } from "../postgres.ts";
 import { freePort, type Launch, type Serving, serve } from "./larder.ts";
 import { isSplit } from "./mode.ts";
@@ -23,7 +25,7 @@ async function newDatabase(): Promise<string> {
   return await (await postgres).database();
 }
 
-/** What each process runs; the first one that answers HTTP is the one whose address is told. */
+/** What each process runs. Clients come to the gateways by HAProxy; where there is none, to the first of them. */
 const layout = {
   "inventory-1": "inventory",
   "inventory-2": "inventory",
@@ -89,6 +91,7 @@ export async function serveSplit(
   const ports = new Map<Name, number>();
   for (const name of names) ports.set(name, await freePort());
   const processes = new Map<Name, Serving>();
+  const proxy = findProgram("haproxy") === undefined ? undefined : await proxyOf(data, env["LARDER_PORT"]);
   const start = async (name: Name) => {
     const targets: readonly string[] = layout[name].split(",");
     const peers = Object.entries(homes)
@@ -98,18 +101,24 @@ export async function serveSplit(
       LARDER_TARGET: layout[name],
       LARDER_CLUSTER_PORT: String(ports.get(name)),
       LARDER_PEERS: peers.join(";"),
-      // Only one process may listen where the journey wants it.
-      ...(name !== "gateway-1" && { LARDER_PORT: "0", LARDER_GRPC_PORT: "0" }),
+      // Where the journey wants somebody to listen, that is the proxy, or the first gateway.
+      ...((proxy !== undefined || name !== "gateway-1") && { LARDER_PORT: "0", LARDER_GRPC_PORT: "0" }),
+      ...proxy?.behind[name],
     };
     processes.set(name, await serve(join(data, name), { ...store, ...env, ...own }, [], launch));
   };
   const first = () => processes.get("gateway-1") as Serving;
+  const becomesUp = async (name: Name) => {
+    if (proxy?.behind[name] !== undefined) await haproxySays(proxy.statsPort, name, "UP");
+  };
   const crashed = new Map<Part, number>();
   await Promise.all(names.map(start));
   await Promise.all([...processes.values()].map(({ url }) => ready(url)));
+  await proxy?.child.start();
+  await Promise.all(names.map(becomesUp));
   return {
     get url() {
-      return first().url;
+      return proxy?.url ?? first().url;
     },
     get child() {
       return first().child;
@@ -124,6 +133,7 @@ export async function serveSplit(
     log: () => [...processes].map(([name, { log }]) => log().replace(/^/gm, `${name}: `)).join("\n"),
     async end(signal) {
       const codes = await Promise.all([...processes.values()].map((process) => process.end(signal)));
+      await proxy?.child.stop();
       return codes.find((code) => code !== 0) ?? 0;
     },
     async crash(part) {
@@ -133,8 +143,38 @@ export async function serveSplit(
       await processes.get(name)?.end("SIGKILL");
       await start(name);
       await ready(processes.get(name)?.url ?? "");
+      await becomesUp(name);
     },
   };
+}
+
+interface Proxy {
+  readonly child: Child;
+  readonly url: string;
+  readonly statsPort: number;
+  /** Where those listen that stand behind it. */
+  readonly behind: Partial<Readonly<Record<Name, Readonly<Record<string, string>>>>>;
+}
+
+/** HAProxy, as it is shipped; where the journey wants a server to listen, if it says so. */
+async function proxyOf(data: string, wanted: string | undefined): Promise<Proxy> {
+  const folder = join(data, "proxy");
+  mkdirSync(join(folder, "logs"), { recursive: true });
+  const port = wanted === undefined || wanted === "0" ? await freePort() : Number(wanted);
+  const statsPort = await freePort();
+  const [http1, http2, grpc1, grpc2] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const child = haproxy({ folder, say: () => undefined }, "haproxy.cfg", {
+    LARDER_HTTP_BIND: port,
+    LARDER_GRPC_BIND: await freePort(),
+    LARDER_STATS_BIND: statsPort,
+    LARDER_GATEWAY_1: http1,
+    LARDER_GATEWAY_1_GRPC: grpc1,
+    LARDER_GATEWAY_2: http2,
+    LARDER_GATEWAY_2_GRPC: grpc2,
+  });
+  const at = (http: number, grpc: number) => ({ LARDER_PORT: String(http), LARDER_GRPC_PORT: String(grpc) });
+  const behind = { "gateway-1": at(http1, grpc1), "gateway-2": at(http2, grpc2) };
+  return { child, url: `http://127.0.0.1:${port}`, statsPort, behind };
 }
 
 async function ready(url: string): Promise<void> {

@@ -29,8 +29,8 @@ export interface Findings {
   /** The clock ran backwards: not judged. */
   unjudged: number;
   operations: number;
-  /** Histories that were made wrong, and what became of them. */
-  corrupted: { rejected: number; missed: string[] };
+  /** Histories that were made wrong, and what became of them; `undecided`: the search was given up. */
+  corrupted: { rejected: number; undecided: number; missed: string[] };
 }
 
 /** Accepted histories have at least these shares. */
@@ -43,7 +43,7 @@ export async function campaign(options: CampaignOptions): Promise<Findings> {
   const { seed, waves, enough = Number.POSITIVE_INFINITY, print } = options;
   const server = new Server({ connections: 512 });
   const counts = { accepted: 0, easy: 0, undecided: 0, wrong: 0, unjudged: 0, operations: 0 };
-  const findings: Findings = { ...counts, corrupted: { rejected: 0, missed: [] } };
+  const findings: Findings = { ...counts, corrupted: { rejected: 0, undecided: 0, missed: [] } };
   try {
     await server.start();
     for (let wave = 0; wave < waves && findings.accepted < enough; wave += 1) {
@@ -121,6 +121,7 @@ function judge(
     if (corrupted === undefined) continue;
     const { verdict: found } = check(corrupted, limits);
     if (found === "wrong") findings.corrupted.rejected += 1;
+    else if (found === "undecided") findings.corrupted.undecided += 1;
     else findings.corrupted.missed.push(`${name} with ${kind}: ${found}`);
   }
 }

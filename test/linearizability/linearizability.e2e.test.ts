@@ -13,5 +13,7 @@ describe("reservations over HTTP", () => {
     expect(accepted, `histories that count:\n${printed.join("\n")}`).toBeGreaterThanOrEqual(18);
     expect(corrupted.missed, "wrong histories that were taken for right").toEqual([]);
     expect(corrupted.rejected).toBeGreaterThanOrEqual(40);
+    // Some are too wide to be looked through; with many of those this would prove nothing.
+    expect(corrupted.undecided).toBeLessThanOrEqual(corrupted.rejected / 10);
   }, 300_000);
 });

@@ -3,12 +3,12 @@
  * `--judge FILE --tries 1000000` looks again at a history that a campaign has kept.
  */
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../../scripts/options.ts";
 import { campaign } from "./campaign.ts";
 import { check } from "./checker.ts";
 import { read } from "./history.ts";
 
-const { values } = parseArgs({
+const { values } = toolOptions({
   options: {
     waves: { type: "string", default: "60" },
     histories: { type: "string", default: "8" },

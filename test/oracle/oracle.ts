@@ -106,12 +106,13 @@ export class Oracle {
     );
   }
 
-  /** `accepted`, or why not: a name counts once, an order too. `tell` then says what the fact does. */
+  /** `accepted`, or why not: a name counts once, an order too, unless it was voided. `tell` then says what the fact does. */
   fact(name: string, content: string, tell: () => void, order?: string): string {
     const known = this.names.get(name);
     if (known !== undefined) return known === content ? "duplicate" : "event-id-reused";
-    if (this.names.has(`order ${order}`)) return "duplicate";
-    if (order !== undefined) this.names.set(`order ${order}`, "");
+    const teller = this.names.get(`order ${order}`);
+    if (teller !== undefined && !this.voided.has(teller)) return "duplicate";
+    if (order !== undefined) this.names.set(`order ${order}`, name);
     this.names.set(name, content);
     tell();
     return "accepted";
@@ -188,7 +189,9 @@ export class Oracle {
     if (status === "fulfilled" && parts === undefined) return isCut ? "reservation-already-released" : "ok";
     if (!this.isOpen(id, now)) return ended(status);
     const rest = kept.lines.map((line) => ({ ...line, quantity: line.quantity - line.fulfilled }));
-    const { taken, left } = this.take(kept.lines, parts ?? rest);
+    const asked = parts ?? rest;
+    const places = asked.filter(({ location }) => location !== undefined);
+    const { taken, left } = this.take(kept.lines, [...places, ...asked.filter((part) => !places.includes(part))]);
     if (left.some(({ quantity }) => quantity > 0)) return "exceeds-reservation";
     if (parts !== undefined) this.change(id, { keys: { ...kept.keys, [key]: JSON.stringify(parts) } });
     return this.hand(id, kept.lines, taken, `fulfilled ${this.told.length}`, now);

@@ -25,6 +25,11 @@ export interface Credential {
 export interface Authenticator {
   /** Whose token this is; undefined when it is nobody's, or was revoked, or has expired. */
   authenticate(token: string): Credential | undefined;
+  /**
+   * Finds out about a token that nobody is known by here, as another process may just have made it: to be asked again then. Never
+   * rejects. Absent where there is nothing to find out.
+   */
+  learn?(token: string): Promise<void>;
   /** Whether a credential given out before still stands. Asked by whoever answers for longer than a moment. */
   stands(credential: Credential): boolean;
 }

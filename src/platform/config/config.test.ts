@@ -124,8 +124,19 @@ describe("settings", () => {
     expect(settingsOf({ env: { LARDER_CLUSTER_PORT: "9090" } }).settings.clusterPort).toBe(9090);
     expect(problemsOf({ env: { LARDER_CLUSTER_PORT: "99999" } })).toHaveLength(1);
     const [short = ""] = problemsOf({ env: { LARDER_CLUSTER_SECRET: "short" } });
-    expect(short).toContain("at least 20 characters");
+    expect(short).toContain("at least 20 printable ASCII characters");
     expect(short).not.toContain("short,");
+  });
+
+  it("refuse a secret of a cluster that can't be sent, by its name and without showing it", () => {
+    const secret = "correct horse battery";
+    for (const fine of [secret, `${secret}\n`, ` ${secret}\r\n`])
+      expect(settingsOf({ env: { LARDER_CLUSTER_SECRET: fine } }).settings.clusterSecret).toBe(fine);
+    for (const wrong of [`${secret}\n${secret}`, `${secret}é`, `${secret}\0`, `${" ".repeat(20)}horse`]) {
+      const problems = problemsOf({ env: { LARDER_CLUSTER_SECRET: wrong } });
+      expect(problems).toEqual([expect.stringMatching(/^LARDER_CLUSTER_SECRET .*white space around it aside/)]);
+      expect(problems[0]).not.toContain("horse");
+    }
   });
 
   it("show as much of a wrong value as it takes to find it", () => {
@@ -181,6 +192,9 @@ describe("settings", () => {
     const { settings } = settingsOf({ env: { LARDER_ADMIN_KEY: "correct horse battery staple" } });
     expect(shownValue("adminKey", settings)).toBe("(secret)");
     expect(problemsOf({ env: { LARDER_ADMIN_KEY: "hunter2" } })[0]).not.toContain("hunter2");
+    // White space around it is no part of it.
+    for (const key of [" ".repeat(30), `hunter2${" ".repeat(30)}`])
+      expect(problemsOf({ env: { LARDER_ADMIN_KEY: key } }), JSON.stringify(key)).toHaveLength(1);
     expect(problemsOf({ env: { LARDER_STORE: "mysql://larder:p@ss/w@db/larder?Password=hunter2&x=1" } })[0]).toContain(
       '"mysql://***@db/larder?Password=***&x=1"',
     );

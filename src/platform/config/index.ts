@@ -1,5 +1,5 @@
 export { type Loaded, loadSettings, type Sources, shownValue } from "./load.ts";
-export { didYouMean } from "./nearest.ts";
+export { didYouMean, nearest } from "./nearest.ts";
 export { configurationReference } from "./reference.ts";
 export {
   flagOf,

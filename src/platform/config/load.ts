@@ -1,5 +1,5 @@
 import { accept, type Result, reject } from "../../kernel/index.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean, nearest } from "./nearest.ts";
 import {
   flagOf,
   isSecret,
@@ -52,12 +52,10 @@ export function loadSettings(sources: Sources): Result<Loaded, readonly string[]
 
   const variables = new Map(settingNames.map((name) => [variableOf(name), name]));
   for (const [variable, text] of Object.entries(sources.env).toSorted()) {
-    if (!variable.startsWith("LARDER_") || variable in otherVariables) continue;
+    if (!variable.startsWith(prefix) || variable in otherVariables) continue;
     const name = variables.get(variable);
     if (name === undefined) {
-      problems.push(
-        `${variable} is no setting.${didYouMean(variable, [...variables.keys(), ...Object.keys(otherVariables)])}`,
-      );
+      problems.push(`${variable} is no setting.${variableMeant(variable, variables)}`);
     } else if (text !== undefined && text !== "") {
       take(name, { text }, variable, `environment (${variable})`);
     }
@@ -70,6 +68,15 @@ export function loadSettings(sources: Sources): Result<Loaded, readonly string[]
   if (problems.length > 0) return reject(problems);
   return accept({ settings: values as Settings, origins: origins as Record<SettingName, string> });
 }
+
+/** What all variables begin with makes none alike. */
+function variableMeant(variable: string, variables: ReadonlyMap<string, SettingName>): string {
+  const names = [...variables.keys(), ...Object.keys(otherVariables)].map((name) => name.slice(prefix.length));
+  const meant = nearest(variable.slice(prefix.length), names);
+  return meant === undefined ? "" : ` Did you mean ${prefix}${meant}?`;
+}
+
+const prefix = "LARDER_";
 
 /** One setting as it may be shown: secrets masked. */
 export function shownValue(name: SettingName, settings: Settings): string {

@@ -38,6 +38,8 @@ export const schema = {
     type: Type.String({ minLength: 1 }),
     default: "./data",
     description: "Folder of the embedded store. One server at a time may open it.",
+    allowed: "the path of a folder (the address of a database goes into LARDER_STORE)",
+    check: folderProblem,
   },
   store: {
     type: Type.String(),
@@ -56,7 +58,11 @@ export const schema = {
     description:
       "Key of the administrator; a changed one replaces the former. Without it the first start makes a key and prints it once.",
     secret: true,
-    allowed: `a text of at least ${limits.adminKeyLengthMin} characters`,
+    allowed: `a text of at least ${limits.adminKeyLengthMin} characters, white space around it aside`,
+    check: (key) =>
+      typeof key === "string" && key.trim().length < limits.adminKeyLengthMin
+        ? `has fewer than ${limits.adminKeyLengthMin} characters, white space around it aside`
+        : undefined,
   },
   logLevel: {
     type: Type.Enum([...logLevels]),
@@ -99,7 +105,8 @@ export const schema = {
     description:
       "Known to all processes of a cluster and to nobody else: who knows it may do everything. Needed with `LARDER_CLUSTER_PORT` and `LARDER_PEERS`.",
     secret: true,
-    allowed: `a text of at least ${limits.adminKeyLengthMin} characters`,
+    allowed: `a text of at least ${limits.adminKeyLengthMin} printable ASCII characters, white space around it aside`,
+    check: clusterSecretProblem,
   },
   clusterTls: {
     type: Type.Union([Type.Null(), Type.String({ minLength: 1 })]),
@@ -277,6 +284,11 @@ export function flagOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+/** An address would be made as a folder of that name, and its password told wherever the folder is. */
+function folderProblem(folder: unknown): string | undefined {
+  return /^[a-z]+:\/\//i.test(String(folder)) ? schema.data.allowed : undefined;
+}
+
 function peersProblem(text: unknown): string | undefined {
   return text === null || parsePeers(String(text)) !== undefined ? undefined : schema.peers.allowed;
 }
@@ -292,6 +304,14 @@ export function parsePeers(text: string): ReadonlyMap<string, readonly string[]>
     peers.set(match[1] ?? "", addresses);
   }
   return peers;
+}
+
+/** Metadata of gRPC carries it, which takes nothing else. */
+function clusterSecretProblem(secret: unknown): string | undefined {
+  if (secret === null) return undefined;
+  const text = String(secret).trim();
+  const isFine = text.length >= limits.adminKeyLengthMin && /^[\x20-\x7e]*$/.test(text);
+  return isFine ? undefined : schema.clusterSecret.allowed;
 }
 
 function storeProblem(store: unknown): string | undefined {

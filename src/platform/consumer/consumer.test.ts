@@ -183,6 +183,23 @@ describe("consumers", () => {
     expect([storage.derived.checkpoint("bad"), storage.derived.checkpoint("good")]).toEqual([1, 5]);
   });
 
+  it("lose nothing that they handed over when one after them can't hand over its own", async () => {
+    const storage = new MemoryStorage();
+    const good = new Counter("good");
+    const bad = new Counter("bad");
+    bad.changes = () => {
+      throw new Error("too long for a text");
+    };
+    const failures: string[] = [];
+    const host = new ConsumerHost(storage, { onFailure: (name) => failures.push(name) });
+    await host.start([good, bad]);
+    await append(storage, 3);
+    host.stop();
+    expect(failures).toEqual(["bad"]);
+    expect([storage.derived.checkpoint("good"), storage.derived.checkpoint("bad")]).toEqual([3, 0]);
+    expect(storage.derived.get("good", "count")?.body).toBe("3");
+  });
+
   it("tell when they have come to a position, or that they have not in time", async () => {
     const storage = new MemoryStorage();
     const host = new ConsumerHost(storage);

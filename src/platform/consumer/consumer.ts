@@ -168,11 +168,18 @@ export class ConsumerHost {
 
   #take(): readonly DerivedChanges[] {
     const changes: DerivedChanges[] = [];
-    for (const { consumer, applied, failed } of this.#followers) {
+    for (const follower of this.#followers) {
+      const { consumer, applied, failed } = follower;
       const isSame = applied === this.#committed.get(consumer.name) && consumer.hasChanges?.() !== true;
       if (failed || isSame) continue;
-      changes.push({ consumer: consumer.name, checkpoint: applied, ...consumer.changes() });
-      this.#committed.set(consumer.name, applied);
+      try {
+        changes.push({ consumer: consumer.name, checkpoint: applied, ...consumer.changes() });
+        this.#committed.set(consumer.name, applied);
+      } catch (error) {
+        // What the others have handed over is kept; this one is derived again from where it was kept last.
+        follower.failed = true;
+        this.#options.onFailure?.(consumer.name, error);
+      }
     }
     return changes;
   }

@@ -1,4 +1,5 @@
 export { definitionOf, methodDefinition } from "./definition.ts";
+export { drained } from "./drained.ts";
 export { ModuleService } from "./generated/larder/internal/v1/modules_pb.js";
 export type { FeedSpec, MethodSpec, Methods } from "./methods.ts";
 export { ModuleServer, type ModuleServerOptions, type OfferedModule } from "./module-server.ts";

@@ -5,7 +5,8 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { type ErrorCode, NotBegun, type Outcome, PlatformError } from "../../kernel/index.ts";
+import { codeOf, type ErrorCode, NotBegun, type Outcome } from "../../kernel/index.ts";
+import { drained } from "./drained.ts";
 import { decodeArguments, encodeValue } from "./encoding.ts";
 import {
   type Answer,
@@ -20,6 +21,9 @@ import {
 } from "./generated/larder/internal/v1/modules_pb.js";
 import { type AnySpec, entriesOf, isFeed, methodAt } from "./methods.ts";
 
+/** The metadata that says for which module a stream is opened. */
+export const wantedModule = "larder-module";
+
 type Exchange = ServerDuplexStream<ExchangeRequest, ExchangeResponse>;
 type Follow = ServerWritableStream<FollowRequest, FollowResponse>;
 
@@ -28,6 +32,8 @@ export interface OfferedModule {
   readonly offer: object;
   /** Its table (`Methods`). */
   readonly methods: object;
+  /** Whether another process does its work now, and knows about it: calls are to go there. Never unless given. */
+  readonly isElsewhere?: (() => boolean) | undefined;
 }
 
 export interface ModuleServerOptions {
@@ -40,7 +46,7 @@ export interface ModuleServerOptions {
 /** Offers the modules of this process to others: the other half of `Peer`. */
 export class ModuleServer {
   readonly #options: ModuleServerOptions;
-  readonly #modules = new Map<string, ReadonlyMap<string, Offered>>();
+  readonly #modules = new Map<string, Offering>();
   readonly #exchanges = new Set<AnswerWriter>();
   readonly #feeds = new Set<AbortController>();
   #inFlight = 0;
@@ -51,9 +57,9 @@ export class ModuleServer {
     this.#options = options;
   }
 
-  offer(name: string, { offer, methods }: OfferedModule): void {
+  offer(name: string, { offer, methods, isElsewhere = () => false }: OfferedModule): void {
     const found = entriesOf(methods).map(([path, spec]) => [path, { spec, call: methodAt(offer, path) }] as const);
-    this.#modules.set(name, new Map(found));
+    this.#modules.set(name, { methods: new Map(found), isElsewhere });
   }
 
   /** Handlers for `ModuleService`. */
@@ -80,7 +86,7 @@ export class ModuleServer {
   }
 
   #exchange(stream: Exchange): void {
-    if (!this.#admits(stream)) return;
+    if (!this.#admits(stream) || !this.#offersWanted(stream)) return;
     const writer = new AnswerWriter(stream);
     this.#exchanges.add(writer);
     writer.greet(this.#isLeaving);
@@ -98,9 +104,14 @@ export class ModuleServer {
       writer.add(failure(id, "shutting-down", "it is stopping", true));
       return;
     }
-    const found = this.#modules.get(module)?.get(method);
+    const offering = this.#modules.get(module);
+    const found = offering?.methods.get(method);
     if (found?.call === undefined || isFeed(found.spec)) {
       writer.add(failure(id, "internal", `${module}.${method} is not offered here`));
+      return;
+    }
+    if (offering?.isElsewhere() === true) {
+      writer.add(failure(id, "peer-unavailable", `no process that was asked does the work of ${module}`, true));
       return;
     }
     this.#inFlight += 1;
@@ -108,7 +119,8 @@ export class ModuleServer {
       const value = await found.call(...decodeArguments(bytes));
       writer.add(create(AnswerSchema, { id, outcome: { case: "value", value: encodeValue(value) } }));
     } catch (error) {
-      if (error instanceof PlatformError) writer.add(failure(id, error.code, error.message, error instanceof NotBegun));
+      const fault = codeOf(error);
+      if (fault !== undefined) writer.add(failure(id, fault, messageOf(error), error instanceof NotBegun));
       else {
         this.#options.onDefect(`${module}.${method}`, error);
         writer.add(failure(id, "internal", "the server's log says why"));
@@ -122,7 +134,7 @@ export class ModuleServer {
   #follow(stream: Follow): void {
     if (!this.#admits(stream)) return;
     const { module, method, arguments: bytes } = stream.request;
-    const found = this.#modules.get(module)?.get(method);
+    const found = this.#modules.get(module)?.methods.get(method);
     if (this.#isLeaving || found?.call === undefined || !isFeed(found.spec)) {
       stream.emit("error", {
         code: status.UNAVAILABLE,
@@ -137,7 +149,7 @@ export class ModuleServer {
     void this.#feed(stream, found.call, bytes, ending.signal)
       .catch((error: unknown) => {
         if (ending.signal.aborted) return stream.end();
-        if (!(error instanceof PlatformError)) this.#options.onDefect(`${module}.${method}`, error);
+        if (codeOf(error) === undefined) this.#options.onDefect(`${module}.${method}`, error);
         return stream.emit("error", { code: status.UNAVAILABLE, details: "the feed broke" });
       })
       .finally(() => this.#feeds.delete(ending));
@@ -164,9 +176,25 @@ export class ModuleServer {
     stream.emit("error", { code: status.UNAUTHENTICATED, details: "the secret of the cluster is another one" });
     return false;
   }
+
+  /**
+   * Whether the module that the other side looks for is here: an address changes hands, and a process of another kind may
+   * stand where that one stood. Older versions do not say what they look for.
+   */
+  #offersWanted(stream: Exchange): boolean {
+    const wanted = stream.metadata.get(wantedModule)[0]?.toString();
+    if (wanted === undefined || this.#modules.has(wanted)) return true;
+    stream.emit("error", { code: status.UNAVAILABLE, details: `it does not offer ${wanted}` });
+    return false;
+  }
 }
 
 type Callable = (...args: unknown[]) => unknown;
+
+interface Offering {
+  readonly methods: ReadonlyMap<string, Offered>;
+  readonly isElsewhere: () => boolean;
+}
 
 interface Offered {
   readonly spec: AnySpec;
@@ -215,24 +243,14 @@ class AnswerWriter {
   }
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function failure(id: number, code: ErrorCode, detail: string, isUnbegun = false): Answer {
   return create(AnswerSchema, { id, outcome: { case: "failure", value: { code, detail, isUnbegun } } });
 }
 
 function stepOf(step: unknown): FollowResponse {
   return create(FollowResponseSchema, { step: encodeValue(step) });
-}
-
-/** Waits until a slow reader has taken what was written. */
-function drained(stream: Follow, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off("drain", done);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    stream.on("drain", done);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }

@@ -124,6 +124,7 @@ export class Peer {
 
   /** Opens a feed and gives the messages of it. Ends with the signal; throws `PeerLost` when the peer is lost. */
   async *follow(module: string, method: string, args: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    if (signal.aborted) return;
     if (!this.#isReady) throw new PeerLost(this.#lastFault, true);
     const { path, requestSerialize, responseDeserialize } = followed;
     const request = create(FollowRequestSchema, { module, method, arguments: args });

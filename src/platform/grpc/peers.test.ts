@@ -1,5 +1,17 @@
+import { once, setMaxListeners } from "node:events";
+import { ChannelCredentials, Client, Metadata } from "@grpc/grpc-js";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { accept, NotBegun, type Outcome, PlatformError, reject, type Timeframe } from "../../kernel/index.ts";
+import {
+  accept,
+  limits,
+  NotBegun,
+  type Outcome,
+  OutcomeUnknown,
+  PlatformError,
+  reject,
+  type Timeframe,
+} from "../../kernel/index.ts";
+import { methodDefinition } from "./definition.ts";
 import { GrpcServer, type Methods, ModuleServer, ModuleService, Peers, type PeersOptions } from "./index.ts";
 
 /** What is offered in these tests: a few methods of each kind. */
@@ -49,6 +61,8 @@ const methods: Methods<Shop> = {
 
 class House implements Shop {
   readonly name: string;
+  /** Whether another process has its work. */
+  isIdle = false;
   asked: unknown[] = [];
   /** What `buy` waits for. */
   gate: Promise<void> = Promise.resolve();
@@ -67,6 +81,7 @@ class House implements Shop {
     this.asked.push([item, count]);
     await this.gate;
     if (item === "air") throw new PlatformError("overloaded", "too many want air");
+    if (item === "fog") throw new OutcomeUnknown("the answer was lost");
     if (item === "nothing") throw new TypeError("a defect that names /etc/passwd");
     return `${item} from ${this.name}`;
   }
@@ -99,6 +114,8 @@ class House implements Shop {
     if (after > 900) return reject({ code: "invalid-position" as const, detail: "nobody comes so late" });
     const door = this.name;
     async function* come() {
+      // Nobody comes before the first.
+      if (after < 0) return void (await once(signal, "abort"));
       for (let at = after + 1; !signal.aborted; at += 1) {
         yield { at, door };
         await new Promise((resolve) => setTimeout(resolve, 2));
@@ -118,14 +135,14 @@ interface Standing {
 
 const secret = "a secret of this cluster";
 
-async function open(name: string, port = 0): Promise<Standing> {
+async function open(name: string, port = 0, offered = "shop"): Promise<Standing> {
   const house = new House(name);
   const defects: unknown[] = [];
   const module = new ModuleServer({
     isMember: (authorization) => authorization === secret,
     onDefect: (_method, error) => defects.push(error),
   });
-  module.offer("shop", { offer: house, methods });
+  module.offer(offered, { offer: house, methods, isElsewhere: () => house.isIdle });
   const services = [{ description: ModuleService, implementation: module.implementation() }];
   const server = new GrpcServer({ services, messageBytesMax: 1_000_000 });
   const address = await server.listen("127.0.0.1", port);
@@ -178,6 +195,7 @@ describe("a call to another process", () => {
     const { address, defects } = await open("one");
     const { shop } = connect([address]);
     await expect(shop.buy("air")).rejects.toMatchObject({ name: "PlatformError", code: "overloaded" });
+    await expect(shop.buy("fog")).rejects.toMatchObject({ name: "PlatformError", code: "storage-unavailable" });
     const failure = await shop.buy("nothing").catch((error: unknown) => error);
     expect(failure).toMatchObject({ name: "PlatformError", code: "internal" });
     expect(String(failure)).not.toContain("passwd");
@@ -267,6 +285,65 @@ describe("several processes that offer the same", () => {
     await vi.waitFor(() => expect(peers.standing().ready).toBe(1));
     expect(await shop.who("x")).toBe("one");
     await two.stop();
+  });
+
+  it("are asked one after another for what one of them has to do, until one has it", async () => {
+    const { houses, shop } = await openTwo();
+    const [one, two] = houses.map(({ house }) => house) as [House, House];
+    two.isIdle = true;
+    const startedAt = performance.now();
+    for (let times = 0; times < 20; times += 1) expect(await shop.buy("milk")).toBe("milk from one");
+    // Without a pause: the other one is free to answer.
+    expect(performance.now() - startedAt).toBeLessThan(500);
+    one.isIdle = true;
+    setTimeout(() => Object.assign(two, { isIdle: false }), 250);
+    expect(await shop.buy("milk")).toBe("milk from two");
+    expect([one.asked.length, two.asked.length]).toEqual([20, 1]);
+    two.isIdle = true;
+    await expect(shop.buy("milk")).rejects.toMatchObject({ code: "peer-unavailable" });
+  });
+
+  it("are others when their address is taken by a process that offers something else", async () => {
+    const houses = [await open("one"), await open("two")] as const;
+    const { peers, shop } = connect(houses.map(({ address }) => address));
+    await vi.waitFor(() => expect(peers.standing().ready).toBe(2));
+    await houses[1].stop();
+    const stranger = await open("stranger", Number(houses[1].address.split(":")[1]), "bank");
+    const fault = `${stranger.address}: 14 UNAVAILABLE: it does not offer shop`;
+    await vi.waitFor(() => expect(peers.standing()).toEqual({ known: 2, ready: 1, faults: [fault] }), 5000);
+    const asked = await Promise.all(Array.from({ length: 20 }, () => shop.buy("milk")));
+    expect(new Set(asked)).toEqual(new Set(["milk from one"]));
+    expect(stranger.house.asked).toEqual([]);
+  });
+
+  it("are given up where their name has left an address to a process that offers something else", async () => {
+    const { peerLookupMs } = limits;
+    onTestFinished(() => void Object.assign(limits, { peerLookupMs }));
+    Object.assign(limits, { peerLookupMs: 100 });
+    const one = await open("one");
+    const port = Number(one.address.split(":")[1]);
+    let hosts = ["127.0.0.1"];
+    const { peers } = connect([`shops.local:${port}`], secret, { lookup: async () => hosts });
+    await vi.waitFor(() => expect(peers.standing().ready).toBe(1));
+    await one.stop();
+    await open("stranger", port, "bank");
+    await vi.waitFor(() => expect(peers.standing().faults).toEqual([expect.stringContaining("does not offer")]), 5000);
+    hosts = ["127.0.0.2"];
+    await vi.waitFor(() => expect(peers.standing().faults).toEqual([expect.stringContaining("127.0.0.2")]), 5000);
+  });
+
+  it("admit one that does not say what it wants, as older ones do not", async () => {
+    const { address } = await open("one");
+    const client = new Client(address, ChannelCredentials.createInsecure());
+    onTestFinished(() => client.close());
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(ModuleService.method.exchange);
+    const metadata = new Metadata();
+    metadata.set("authorization", secret);
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
+    const [greeting] = await once(stream, "data");
+    expect(greeting).toMatchObject({ answers: [], isLeaving: false });
+    stream.cancel();
+    stream.on("error", () => undefined);
   });
 });
 
@@ -370,6 +447,18 @@ describe("a feed from another process", () => {
     ending.abort();
     expect(seen.map(({ at }) => at)).toEqual(seen.map((_, index) => index + 11));
     expect(seen.length).toBeGreaterThan(20);
+  });
+
+  it("is one of as many as a gateway may have, beside its calls, on one connection", async () => {
+    const { address } = await open("one");
+    const { shop } = connect([address]);
+    const ending = new AbortController();
+    setMaxListeners(0, ending.signal);
+    const options = { signal: ending.signal, heartbeatMs: 1000 };
+    const opening = Array.from({ length: limits.feedsMax }, () => shop.visitors(-1, options));
+    expect((await Promise.all(opening)).every(({ ok }) => ok)).toBe(true);
+    expect(await shop.who("x")).toBe("one");
+    ending.abort();
   });
 
   it("is refused as it would be here", async () => {

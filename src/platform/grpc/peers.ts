@@ -5,6 +5,7 @@ import { accept, fnv1a, type Instant, limits, type Outcome, PlatformError } from
 import { Attempts } from "./attempts.ts";
 import { decodeValue, encodeArguments } from "./encoding.ts";
 import { isFeed, type MethodSpec, type Methods, objectOf } from "./methods.ts";
+import { wantedModule } from "./module-server.ts";
 import { Peer, PeerLost } from "./peer.ts";
 import type { TlsFiles } from "./server.ts";
 
@@ -86,7 +87,7 @@ export class Peers {
     const unavailable = (why: string, cause?: unknown) =>
       new PlatformError("peer-unavailable", `${module}.${name}: ${why}`, { cause });
     const attempts = new Attempts(spec, args, this.#options.storeClock);
-    for (;;) {
+    for (let refusals = 0; ; ) {
       if (!(await attempts.mayGoOn(until))) throw unavailable("what became of an earlier attempt is not known");
       const peer = this.#pick(key) ?? (await this.#someone(key, until));
       const leftMs = Math.max(1, until - performance.now());
@@ -99,8 +100,11 @@ export class Peers {
         const mayRepeat = error.isUnsent || (typeof isRepeatable === "function" ? isRepeatable(...args) : isRepeatable);
         if (!mayRepeat || performance.now() >= until) throw unavailable(error.message, error);
         if (!error.isUnsent) attempts.lost();
-        // It has its reason not to begin with this one, and takes calls all the same.
-        else if (peer.isReady) await pauseMs(limits.peerAgainMsFirst);
+        // It has its reason not to begin with this one, and takes calls all the same; where any will do, the next one is asked.
+        else if (peer.isReady) {
+          refusals += 1;
+          if (key !== undefined || refusals % this.#ready.length === 0) await pauseMs(limits.peerAgainMsFirst);
+        }
       }
     }
   }
@@ -254,6 +258,7 @@ export class Peers {
   #connect(address: string): Peer {
     const metadata = new Metadata();
     metadata.set("authorization", this.#options.authorization);
+    metadata.set(wantedModule, this.#options.module);
     return new Peer({
       address,
       credentials: credentialsOf(this.#options.tls),

@@ -34,7 +34,7 @@ export class GrpcServer {
       "grpc.max_send_message_length": -1,
       "grpc.keepalive_time_ms": limits.grpcPingMs,
       "grpc.keepalive_timeout_ms": limits.grpcPingAnswerMs,
-      "grpc.max_concurrent_streams": limits.credentialInFlightMax,
+      "grpc.max_concurrent_streams": limits.grpcStreamsMax,
     });
     this.#health = new Health(services.map(({ description }) => description.typeName));
     this.#credentials = credentialsOf(tls);
@@ -48,7 +48,7 @@ export class GrpcServer {
     const name = host.includes(":") ? `[${host}]` : host;
     const bound = await new Promise<number>((resolve, reject) =>
       this.#server.bindAsync(`${name}:${port}`, this.#credentials, (error, taken) =>
-        error === null ? resolve(taken) : reject(listenError(error)),
+        error === null ? resolve(taken) : reject(listenError(error, port)),
       ),
     );
     return `${name}:${bound}`;
@@ -80,7 +80,7 @@ function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
 }
 
 /** grpc-js tells in words what the system said by a code. */
-function listenError(error: Error): Error {
-  const code = /EADDRINUSE|EACCES|EADDRNOTAVAIL/.exec(error.message)?.[0];
-  return code === undefined ? error : Object.assign(error, { code });
+function listenError(error: Error, port: number): Error {
+  const [code, syscall] = [/EADDRINUSE|EACCES|EADDRNOTAVAIL/.exec(error.message)?.[0], "listen"];
+  return code === undefined ? error : Object.assign(error, { code, syscall, port });
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyBodyParser, FastifyInstance, FastifyRequest } from "fastify";
 import { limits } from "../../kernel/index.ts";
 import { isTooDeep, jsonFaultOffset, lineAndColumn } from "./json.ts";
 import { RequestError } from "./problem.ts";
@@ -11,7 +11,7 @@ import { RequestError } from "./problem.ts";
 export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[]): void {
   const parse = server.getDefaultJsonParser("error", "error");
 
-  server.addContentTypeParser([...mediaTypes], { parseAs: "buffer" }, (request, body: Buffer, done) => {
+  take(server, mediaTypes, (request, body, done) => {
     try {
       checkCoding(request);
       if (!isUtf8(body)) throw new RequestError("invalid-request", "The body is not UTF-8.");
@@ -37,9 +37,24 @@ export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[
   });
 }
 
+/** Media types that some part of a server takes. */
+const takenSomewhere = new Set<string>();
+
+/** What the part of the server that a request came to takes. */
+export function mediaTypesTaken({ server }: Pick<FastifyRequest, "server">): readonly string[] {
+  return [...takenSomewhere].filter((mediaType) => server.hasContentTypeParser(mediaType));
+}
+
+function take(server: FastifyInstance, mediaTypes: readonly string[], parser: Parser): void {
+  for (const mediaType of mediaTypes) takenSomewhere.add(mediaType);
+  server.addContentTypeParser([...mediaTypes], { parseAs: "buffer" }, parser);
+}
+
+type Parser = FastifyBodyParser<Buffer>;
+
 /** Takes text of these media types as it is. An empty body is undefined. */
 export function acceptText(server: FastifyInstance, mediaTypes: readonly string[]): void {
-  server.addContentTypeParser([...mediaTypes], { parseAs: "buffer" }, (request, body: Buffer, done) => {
+  take(server, mediaTypes, (request, body, done) => {
     try {
       checkCoding(request);
       if (!isUtf8(body)) throw new RequestError("invalid-request", "The body is not UTF-8.");

@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from "node:net";
 import fc from "fast-check";
 import Type from "typebox";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { limits, PlatformError } from "../../kernel/index.ts";
+import { limits, OutcomeUnknown, PlatformError } from "../../kernel/index.ts";
 import { createHttpServer, type HttpServer } from "./server.ts";
 
 const silent = () => {};
@@ -60,6 +60,9 @@ beforeEach(async () => {
   server.post("/things::plan", async () => ({}));
   server.get("/fault", async () => {
     throw new PlatformError("storage-unavailable", "ENOSPC: /var/lib/secret.db");
+  });
+  server.get("/unknown", async () => {
+    throw new OutcomeUnknown("the connection to secret.internal was lost");
   });
   server.get("/defect", async () => {
     throw new TypeError("undefined is not /var/lib/secret");
@@ -170,6 +173,14 @@ describe("bodies", () => {
     expect([answer.statusCode, answer.json().code]).toEqual([415, "unsupported-media-type"]);
   });
 
+  it("are told what is taken when they are of another media type", async () => {
+    const answer = await post("name=a", { "content-type": "application/x-www-form-urlencoded" });
+    expect(answer.json().detail).toBe(
+      'The Content-Type is "application/x-www-form-urlencoded"; taken here: application/json.',
+    );
+    expect((await post("name=a", {})).json().detail).toBe("No Content-Type came; taken here: application/json.");
+  });
+
   it("are taken with any spelling of UTF-8", async () => {
     for (const charset of ["utf-8", "UTF-8", '"utf8"'])
       expect((await post('{"name":"é"}', { "content-type": `application/json; charset=${charset}` })).statusCode).toBe(
@@ -255,6 +266,15 @@ describe("faults", () => {
     expect([defect.statusCode, defect.json().code]).toEqual([500, "internal"]);
     expect(fault.body + defect.body).not.toMatch(/secret|\/var|stack|TypeError|\/fault|\/defect/);
     expect(logger.error).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe("a lost answer of the store", () => {
+  it("is a passing fault, and no defect of the server", async () => {
+    const { statusCode, headers, body } = await server.inject({ url: "/unknown" });
+    expect([statusCode, headers["retry-after"]]).toEqual([503, "1"]);
+    expect(JSON.parse(body)).toMatchObject({ code: "storage-unavailable" });
+    expect(body).not.toContain("secret");
   });
 });
 

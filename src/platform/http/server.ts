@@ -11,8 +11,8 @@ import Fastify, {
   LogController,
 } from "fastify";
 import type { Static, TSchema } from "typebox";
-import { catalogue, type ErrorCode, limits, PlatformError, type Rejection } from "../../kernel/index.ts";
-import { acceptJson } from "./body.ts";
+import { catalogue, codeOf, type ErrorCode, limits, type Rejection } from "../../kernel/index.ts";
+import { acceptJson, mediaTypesTaken } from "./body.ts";
 import { connectionsMax } from "./open-files.ts";
 import { endSoon, endWithProblem, problemDocument, RequestError, sendProblem } from "./problem.ts";
 import { routeTable } from "./route-table.ts";
@@ -173,17 +173,32 @@ function unmatched(
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const rejection = rejectionOf(error);
+  const rejection = isMediaTypeError(error) ? mediaTypeRejection(request) : rejectionOf(error);
   if (catalogue[rejection.code].http >= 500)
     request.log.error({ requestId: request.id, err: error, code: rejection.code }, "failed");
   sendProblem(reply, rejection);
 }
 
+function isMediaTypeError(error: unknown): boolean {
+  return (error as Partial<FastifyError> | undefined)?.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE";
+}
+
+/** Says what came and what is taken: curl, for one, sends forms unless it is told otherwise. */
+function mediaTypeRejection(request: FastifyRequest): Rejection {
+  const given = request.headers["content-type"]?.slice(0, shownMediaTypeCharsMax);
+  const came = given === undefined ? "No Content-Type came" : `The Content-Type is "${given}"`;
+  const taken = mediaTypesTaken(request).join(", ");
+  return { code: "unsupported-media-type", detail: `${came}; taken here: ${taken}.` };
+}
+
+const shownMediaTypeCharsMax = 100;
+
 /** What a client is told of something that was thrown. */
 export function rejectionOf(error: unknown): Rejection {
   if (error instanceof RequestError) return error.rejection;
   // The message is for the log: it may name files and hosts.
-  if (error instanceof PlatformError) return { code: error.code, detail: `${catalogue[error.code].title}.` };
+  const fault = codeOf(error);
+  if (fault !== undefined) return { code: fault, detail: `${catalogue[fault].title}.` };
   const { code = "", statusCode = 500 } = (error ?? {}) as Partial<FastifyError>;
   const known = frameworkCodes[code];
   if (known !== undefined) return known;
@@ -193,7 +208,6 @@ export function rejectionOf(error: unknown): Rejection {
 
 const frameworkCodes: Readonly<Record<string, Rejection>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: { code: "payload-too-large", detail: `A body has at most ${limits.bodyBytesMax} bytes.` },
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: "unsupported-media-type", detail: "The content type is not taken here." },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
     code: "invalid-request",
     detail: "The body is not as long as Content-Length says.",

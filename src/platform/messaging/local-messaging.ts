@@ -129,7 +129,9 @@ export class LocalMessaging implements Messaging {
       });
       const now = this.#clock();
       if (found.length > 0 || now >= until || signal?.aborted === true || this.#isClosed) return found;
-      await this.#receivers.wait(queue, news, Math.min(until, Math.max(nextDue ?? until, now + 1)) - now, signal);
+      // At most as long as was asked, also when the clock has gone back by more.
+      const nextLookMs = Math.min(until, Math.max(nextDue ?? until, now + 1)) - now;
+      await this.#receivers.wait(queue, news, Math.min(waitMs, nextLookMs), signal);
       if (this.#isClosed) return [];
     }
   }

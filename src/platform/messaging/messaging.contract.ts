@@ -564,6 +564,22 @@ export function messagingContract(
         expect(again.find(({ id }) => id === "a1")).toMatchObject({ attempts: 1 });
       });
 
+      it("are made again once one of their id has gone, where ids are known no longer than that", async () => {
+        await messaging.declareQueue(queueOf("brief", { deduplicationMs: 0 }));
+        const giveUp = async () => {
+          await messaging.sendDead("brief", keyed("a1"), { cause: "not JSON", attempts: 1 });
+          await engine.pass(5);
+        };
+        for (const _ of numbers(3)) await giveUp();
+        const { items } = await messaging.deadLetters.list({ queue: "brief", order: "oldest-first", limit: 10 });
+        expect(items).toHaveLength(1);
+        // Ids whose time has passed are looked for by the way.
+        await messaging.send("brief", [keyed("b1")]);
+        expect(await messaging.deadLetters.discard(items[0]?.id ?? "", "of no use")).toBe("done");
+        await giveUp();
+        expect(await messaging.depth("brief")).toMatchObject({ deadLetters: 1 });
+      });
+
       it("stand in the order of their key, those too that were never anything else", async () => {
         const failure = { cause: "not JSON", attempts: 1 };
         await send("a1");

@@ -176,8 +176,8 @@ export interface QueueDepth {
 
 /**
  * Every call throws `InvariantError` for a queue that was not declared or an argument beyond its limit, and
- * `PlatformError("storage-unavailable")` when nothing has been done. Any other throw means that the outcome is unknown;
- * all calls may be repeated.
+ * `PlatformError("storage-unavailable")` when nothing has been done. Any other throw (`OutcomeUnknown`) means that the
+ * outcome is unknown; all calls may be repeated.
  */
 export interface Messaging {
   /** Makes a queue, or gives one that is there other settings. Durable. */

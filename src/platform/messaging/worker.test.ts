@@ -160,3 +160,21 @@ it("lets what is under way finish when it stops, and aborts it after a while", a
   expect(settled).toEqual([["a", "retried"]]);
   expect(await messaging.depth("q")).toMatchObject({ waiting: 2 });
 });
+
+it("counts what its end cuts off as no attempt, however long it has been tried", async () => {
+  let started = 0;
+  const { time, messaging, worker, settled } = await working(
+    async (_, signal) => {
+      started += 1;
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+      throw new Error("the inventory is out of reach");
+    },
+    { timers: systemTimers, leaseMs: 600_000 },
+  );
+  await messaging.send("q", [message("a")]);
+  await vi.waitFor(() => expect(started).toBe(1));
+  time.pass(policy.elapsedMsMax + 1);
+  await worker.stop(0);
+  expect(settled).toEqual([["a", "retried"]]);
+  expect(await messaging.depth("q")).toMatchObject({ waiting: 1, deadLetters: 0 });
+});

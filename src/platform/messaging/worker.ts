@@ -120,6 +120,8 @@ export class QueueWorker {
       const { cause, freesKey = false } = handled;
       return (await messaging.deadLetter(delivery, cause, { freesKey })) ? "dead" : "lost";
     }
+    // What was cut off by the end of this worker is no attempt: it says nothing of the message.
+    if (this.#cutting.signal.aborted) return (await messaging.retry(delivery, 0, handled.cause)) ? "retried" : "lost";
     const decision = decideRetry(policy, { ...delivery, ...handled }, clock(), random);
     if (decision.action === "retry")
       return (await messaging.retry(delivery, decision.delayMs, handled.cause)) ? "retried" : "lost";

@@ -77,6 +77,8 @@ export class OutboundClient {
 
   /** Why a URL can't be called, as a clause after the name of its field; undefined when nothing shows without a look-up. */
   problemOf(url: string): string | undefined {
+    // Of what is called paths and queries may be put behind it, so there it counts no more.
+    if (url.length > limits.outboundUrlLengthMax) return `must have at most ${limits.outboundUrlLengthMax} characters.`;
     const target = parseTarget(url, this.#mayReach);
     return target.ok ? undefined : target.rejection;
   }

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { accept, limits, type Result, reject } from "../../kernel/index.ts";
+import { accept, type Result, reject } from "../../kernel/index.ts";
 import type { AddressRule } from "./addresses.ts";
 
 /**
@@ -9,8 +9,6 @@ import type { AddressRule } from "./addresses.ts";
  * A name is not looked up here: what it stands for may change, so each call judges that again.
  */
 export function parseTarget(text: string, mayReach: AddressRule): Result<URL, string> {
-  if (text.length > limits.outboundUrlLengthMax)
-    return reject(`must have at most ${limits.outboundUrlLengthMax} characters.`);
   if (!URL.canParse(text)) return reject("must be a URL, as https://example.com/hooks.");
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:") return reject("must begin with https:// or http://.");

@@ -21,15 +21,20 @@ export async function migrate(postgres: Postgres, part: string, folder: URL): Pr
     .sort();
   await postgres.transaction(async ({ query }) => {
     await query(`select pg_advisory_xact_lock(${lockNumber})`);
-    await query(`
-      create schema if not exists larder;
-      create table if not exists larder.migration (
-        part text not null, number int not null, name text not null, at timestamptz not null default now(),
-        primary key (part, number)
-      )`);
+    // Looked at first: a role that owns nothing here may not even ask for a schema that there is.
+    const [found] = await query<{ isThere: boolean }>(
+      `select to_regclass('larder.migration') is not null as "isThere"`,
+    );
+    if (found?.isThere !== true)
+      await query(`
+        create schema if not exists larder;
+        create table larder.migration (
+          part text not null, number int not null, name text not null, at timestamptz not null default now(),
+          primary key (part, number)
+        )`);
     const text = "select coalesce(max(number), 0)::int as newest from larder.migration where part = $1";
-    const [found] = await query<{ newest: number }>(text, [part]);
-    const newest = found?.newest ?? 0;
+    const [last] = await query<{ newest: number }>(text, [part]);
+    const newest = last?.newest ?? 0;
     if (newest > files.length)
       throw new PlatformError(
         "storage-unavailable",

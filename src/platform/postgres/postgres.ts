@@ -30,8 +30,8 @@ export interface Querying {
   /**
    * Runs one statement, or several without values, divided by semicolons; gives the rows of the last.
    *
-   * Throws `PlatformError("storage-unavailable")` when nothing was done: the server can't be reached, or refused. Any
-   * other throw leaves it unknown.
+   * Throws `PlatformError("storage-unavailable")` when nothing was done: the server can't be reached, or refused; and
+   * `OutcomeUnknown` when the answer was lost.
    */
   query<R extends object = Row>(statement: Statement | string, values?: readonly unknown[]): Promise<R[]>;
 }
@@ -51,7 +51,7 @@ const defaults = { connectionsMax: 8, statementMsMax: 30_000, idleTransactionMsM
 
 /**
  * A PostgreSQL server, by a pool of connections that are made when they are needed. Every session commits durably
- * (`synchronous_commit`), reads what is committed, and has limits of time, whatever the server's settings are.
+ * (`synchronous_commit` is `on`, or `remote_apply` where the server's is), reads what is committed, and has limits of time, whatever the server's settings are.
  *
  * Connections to a pooler have to be sessions of their own: statements are prepared, and settings made, once in each.
  */
@@ -199,7 +199,9 @@ export class Postgres implements Querying {
     const { statementMsMax, idleTransactionMsMax } = this.#options;
     // By statements and not by the connection's options, which poolers refuse.
     await client.query(
-      `set synchronous_commit = on; set default_transaction_isolation = 'read committed';
+      `select set_config('synchronous_commit', 'on', false)
+         where current_setting('synchronous_commit') not in ('on', 'remote_apply');
+       set default_transaction_isolation = 'read committed';
        set statement_timeout = ${statementMsMax}; set lock_timeout = ${statementMsMax};
        set idle_in_transaction_session_timeout = ${idleTransactionMsMax};
        set client_min_messages = warning; set jit = off`,

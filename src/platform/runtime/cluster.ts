@@ -4,7 +4,7 @@ import { type Instant, limits } from "../../kernel/index.ts";
 import { parsePeers, type Settings } from "../config/index.ts";
 import { GrpcServer, ModuleServer, ModuleService, Peers } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/index.ts";
-import type { Check, Checks } from "./module.ts";
+import type { Check, Checks, Publication } from "./module.ts";
 import { type Interfaces, modules, type Offers, type Resources } from "./modules.ts";
 import { tlsOf } from "./tls.ts";
 
@@ -19,6 +19,11 @@ export function modulesElsewhere({ peers }: Settings): ReadonlyMap<string, reado
 export function clusterProblem({ peers, clusterPort, clusterSecret }: Settings): string | undefined {
   if ((peers === null && clusterPort === null) || clusterSecret !== null) return undefined;
   return "Processes of a cluster know each other by a secret: set LARDER_CLUSTER_SECRET, the same for all of them.";
+}
+
+/** No metadata can carry outer white space, such as the line end of a file that it was read from. */
+function secretOf({ clusterSecret }: Settings): string {
+  return clusterSecret?.trim() ?? "";
 }
 
 /** Connections to the modules that this process uses and does not run. */
@@ -36,7 +41,7 @@ export class RemoteModules {
       const peers = new Peers({
         module: name,
         addresses: addresses.get(name) ?? [],
-        authorization: settings.clusterSecret ?? "",
+        authorization: secretOf(settings),
         ...(tls && { tls }),
         storeClock,
         onChange: (address, isReady, fault) =>
@@ -84,7 +89,7 @@ export class OfferedModules {
   readonly #settings: Settings;
 
   constructor(offers: Partial<Offers>, settings: Settings, logger: Logger) {
-    const secret = hash("sha256", settings.clusterSecret ?? "", "buffer");
+    const secret = hash("sha256", secretOf(settings), "buffer");
     this.#settings = settings;
     this.#modules = new ModuleServer({
       isMember: (authorization = "") => timingSafeEqual(hash("sha256", authorization, "buffer"), secret),
@@ -92,7 +97,9 @@ export class OfferedModules {
     });
     for (const [name, offer] of Object.entries(offers)) {
       const { published } = modules[name as keyof Offers];
-      if (published !== undefined) this.#modules.offer(name, { offer, methods: published.methods });
+      if (published === undefined) continue;
+      const { methods, isElsewhere } = published as Publication<Resources, never, typeof offer>;
+      this.#modules.offer(name, { offer, methods, isElsewhere: isElsewhere && (() => isElsewhere(offer)) });
     }
     const tls = tlsOf(settings.clusterTls, { isMutual: true });
     this.#server = new GrpcServer({

@@ -26,13 +26,15 @@ export interface Running<Offer> {
 }
 
 /** How the interface of a module is offered to other processes, and what stands for it there. */
-export interface Publication<Resources, Interface> {
+export interface Publication<Resources, Interface, Offer> {
   /** Its methods (`platform/grpc`). */
   readonly methods: Methods<Interface>;
   /** The interface of one that runs elsewhere; every method called as the table says unless given. */
   readonly connect?: (peers: Peers, resources: Resources) => Interface;
   /** Without it no process can do its work. */
   readonly isVital?: true;
+  /** Whether another process does the work, which only one of them does at a time, and so knows how it stands. */
+  readonly isElsewhere?: (offer: Offer) => boolean;
 }
 
 /**
@@ -47,7 +49,7 @@ export interface Module<Resources, Offers, Interfaces, Name extends keyof Offers
   readonly mayUse?: readonly (keyof Interfaces & string)[];
   readonly beside?: readonly (keyof Offers & string)[];
   /** Absent for one that nobody in another process may use. */
-  readonly published?: Name extends keyof Interfaces ? Publication<Resources, Interfaces[Name]> : never;
+  readonly published?: Name extends keyof Interfaces ? Publication<Resources, Interfaces[Name], Offers[Name]> : never;
   start(resources: Resources, uses: Interfaces, beside: Offers): Promise<Running<Offers[Name]>>;
 }
 

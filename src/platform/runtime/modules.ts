@@ -192,7 +192,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
     about: "sends recorded events to webhooks",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    published: { methods: relayMethods },
+    published: { methods: relayMethods, isElsewhere: (relay) => !relay.isSending() },
     async start({ storage, messaging, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }) {
       const relay = await startRelay({
         storage,
@@ -240,7 +240,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
     about: "pushes changes to the locations that ask for them",
     needs: ["storage", "messaging"],
     uses: ["inventory"],
-    published: { methods: syncMethods },
+    published: { methods: syncMethods, isElsewhere: (sync) => !sync.isOurs() },
     async start({ storage, messaging, settings, logger, registry, clock, random, serverKey, outbound }, { inventory }) {
       const sync = await startSync({
         storage,
@@ -302,6 +302,8 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
     beside: ["inventory"],
     published: { methods: archiveMethods },
     async start({ storage, settings, logger, registry, clock }, _uses, { inventory }) {
+      if (storage.archive === undefined && settings.archiveAfter !== null)
+        logger.warn("LARDER_ARCHIVE_AFTER does nothing here: only a log in a data folder has cold files");
       const archive = startArchive({
         log: storage.archive,
         preparation: inventory.archiving,

@@ -31,6 +31,10 @@ export function inventoryObserver(metrics: Metrics, logger: Logger): InventoryOb
       metrics.consumerFailures.inc(1, { consumer });
       logger.error({ consumer, err: error }, "a consumer of the log failed");
     },
+    upkeepFailed(work, error) {
+      metrics.upkeepFailures.inc(1, { work });
+      logger.error({ work, err: error }, "work beside the log failed and is tried again");
+    },
   };
 }
 

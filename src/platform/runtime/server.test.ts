@@ -257,6 +257,20 @@ describe("a server in several processes", () => {
     expect(await standing({ clusterTls: folderOf(certificate, certificateKey) })).toMatchObject({ ok: false });
   });
 
+  it("takes the line end of a file for no part of its secret", async () => {
+    const core = await started({ ...cluster, clusterSecret: `${clusterSecret}\n`, target: "inventory" });
+    const peers = `inventory=${core.clusterAddress}`;
+    for (const said of [clusterSecret, `${clusterSecret}\n`]) {
+      const { url } = await started({ clusterSecret: said, target: "intake", peers });
+      const detail = "1 of 1 take calls";
+      await vi.waitFor(async () =>
+        expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+          checks: { "inventory-peers": { detail } },
+        }),
+      );
+    }
+  });
+
   it("does not start without a secret", async () => {
     const settings = settingsOf({ target: "inventory", clusterPort: "0" });
     const starting = startServer({ settings, logger: silentLogger(), version: "1" });

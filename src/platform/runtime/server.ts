@@ -84,6 +84,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   const outbound = new OutboundClient({ allow: settings.outboundAllow });
   const unwatch = watchServer(engines.opened, registry, version);
   const memory = watchMemory();
+  let isDraining = false;
   let moduleChecks = (): Checks => ({ modules: { ok: false, detail: "still starting" } });
 
   const resources: Resources = {
@@ -104,10 +105,12 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     isMemoryShort: () => memory.isShort(),
     async readiness() {
       const checks = { ...(await engines.checks()), memory: memoryCheck(memory), ...moduleChecks() };
-      registry.metrics.ready.set(Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
+      registry.metrics.ready.set(!isDraining && Object.values(checks).every(({ ok }) => ok) ? 1 : 0);
       return checks;
     },
   };
+  // Also where nobody asks /readyz.
+  registry.beforeScrape(async () => void (await resources.readiness()));
   let remote: RemoteModules | undefined;
   const close = async () => {
     remote?.close();
@@ -139,6 +142,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
       const url = await (gateway?.http ?? operations)?.listen(settings.host, settings.port);
       const grpcAddress = await gateway?.grpc?.listen(settings.host, settings.grpcPort ?? 0);
       const drain = async () => {
+        isDraining = true;
         const ms = parseDuration(settings.drainDelay) ?? 0;
         if (ms === 0 || gateway === undefined) return;
         gateway.http.drain();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -60,6 +60,45 @@ describe("WalKeeper", () => {
     const grown = walFrames();
     await writeSteadily(keeper, 3000);
     expect(walFrames()).toBe(grown);
+  });
+
+  it("copies nothing that is written while a copy is under way, for it may never be on disk", async () => {
+    database.exec("CREATE TABLE u (body TEXT); PRAGMA wal_checkpoint(TRUNCATE)");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const slow = new (class extends Checkpointer {
+      override async run(of: string) {
+        await promise;
+        return await super.run(of);
+      }
+    })();
+    const keeper = new WalKeeper(slow, path, 10);
+    database.exec("INSERT INTO t (body) VALUES ('on disk')");
+    const onDisk = statSync(`${path}-wal`).size;
+    keeper.wrote(10);
+    database.exec("INSERT INTO u (body) VALUES ('not on disk')");
+    resolve();
+    await new Promise((next) => setImmediate(next));
+    await slow.close();
+    // A loss of power takes what was not synced.
+    const lost = join(folder, "lost.db");
+    copyFileSync(path, lost);
+    copyFileSync(`${path}-wal`, `${lost}-wal`);
+    truncateSync(`${lost}-wal`, onDisk);
+    const left = new DatabaseSync(lost);
+    expect([left.prepare("SELECT body FROM t").all(), left.prepare("SELECT body FROM u").all()]).toEqual([
+      [{ body: "on disk" }],
+      [],
+    ]);
+    left.close();
+  });
+
+  it("puts a copy off that can't begin, and never fails whoever has written", async () => {
+    const nowhere = new WalKeeper(checkpointer, join(folder, "no", "such.db"), 10);
+    nowhere.wrote(10);
+    await nowhere.catchUp();
+    expect(nowhere.isBehind).toBe(false);
+    nowhere.wrote(10);
+    await nowhere.catchUp();
   });
 
   it("goes on when a checkpoint fails", async () => {

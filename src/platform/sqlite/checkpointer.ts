@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { CheckpointReply, CheckpointRequest } from "./checkpoint-worker.ts";
+import { openDatabase } from "./database.ts";
 
 /** Copies WALs into their databases on another thread, which is started when it is first needed. */
 export class Checkpointer {
@@ -80,15 +81,35 @@ export class WalKeeper {
     this.#framesMax = framesMax;
   }
 
-  /** To be told after each write: about how many frames it took. Starts copying when the WAL has become long. */
+  /**
+   * To be told after each write, once it is on disk: about how many frames it took. Starts copying when the WAL has become
+   * long: what is in it now, and nothing of what is written meanwhile, whose sync may fail.
+   */
   wrote(frames: number): void {
     this.#frames += frames;
     if (this.#frames < this.#framesMax || this.#copying !== undefined || this.#isRestDue) return;
-    this.#copying = this.#checkpointer.run(this.#path).then(({ error }) => {
+    this.#copying = this.#copy().then((isCopied) => {
       this.#copying = undefined;
-      this.#isRestDue = error === undefined;
-      if (error !== undefined) this.#frames = 0;
+      this.#isRestDue = isCopied;
+      if (!isCopied) this.#frames = 0;
     });
+  }
+
+  /** False when nothing could be copied, for want of a descriptor or whatever: that is tried again when as much is written. */
+  async #copy(): Promise<boolean> {
+    let letGo: () => void;
+    try {
+      letGo = hold(this.#path);
+    } catch {
+      return false;
+    }
+    try {
+      return (await this.#checkpointer.run(this.#path)).error === undefined;
+    } catch {
+      return false;
+    } finally {
+      letGo();
+    }
   }
 
   /** Whether the writer should wait for `catchUp` before it writes again. */
@@ -114,4 +135,16 @@ export class WalKeeper {
     });
     return this.#copyingRest;
   }
+}
+
+/** Reads a database as it is now until the answer is called: no frame that comes later is copied over what is read. */
+function hold(path: string): () => void {
+  const reader = openDatabase(path, { readOnly: true });
+  try {
+    reader.exec("BEGIN; SELECT count(*) FROM sqlite_schema");
+  } catch (error) {
+    reader.close();
+    throw error;
+  }
+  return () => reader.close();
 }

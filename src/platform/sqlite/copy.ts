@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, createReadStream, fsyncSync, openSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, createReadStream, fsyncSync, openSync, rmSync, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { Worker } from "node:worker_threads";
 import { PlatformError } from "../../kernel/index.ts";
@@ -26,6 +26,21 @@ export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash);
   return hash.digest("hex");
+}
+
+/**
+ * Copies a file that may be written, whatever its source may be. Of a copy that was broken off nothing is left that SQLite would
+ * take for this one's own: a journal beside it would be played back into it.
+ */
+export function copyAnew(from: string, to: string): void {
+  removeDatabase(to);
+  copyFileSync(from, to);
+  chmodSync(to, statSync(to).mode | 0o200);
+}
+
+/** Removes a database with all that SQLite keeps beside it. */
+export function removeDatabase(path: string): void {
+  for (const beside of ["-journal", "-wal", "-shm", ""]) rmSync(path + beside, { force: true });
 }
 
 /** Puts a file that was written on disk. */

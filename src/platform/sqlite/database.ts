@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { PlatformError } from "../../kernel/index.ts";
@@ -63,6 +63,7 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
+const sqliteError = 1;
 const sqliteBusy = 5;
 const sqliteIoError = 10;
 const sqliteCorrupt = 11;
@@ -77,7 +78,12 @@ export function isBusy(error: unknown): boolean {
 /** Whether the file is not what SQLite wrote. */
 export function isDamage(error: unknown): boolean {
   const code = primaryCode(error);
-  return code === sqliteCorrupt || code === sqliteNotADatabase;
+  return code === sqliteCorrupt || code === sqliteNotADatabase || (code === sqliteError && isOfAnotherFormat(error));
+}
+
+/** What it says of a header that asks for a format from the future has a code that much else has. */
+function isOfAnotherFormat(error: unknown): boolean {
+  return error instanceof Error && error.message === "unsupported file format";
 }
 
 /** Whether the disk, and not the code, is at fault: it fails, is full, or gives back other bytes than were written. */
@@ -93,9 +99,20 @@ function primaryCode(error: unknown): number | undefined {
 
 /** Makes a folder and those above it that are missing, and has them on disk. */
 export function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
+  if (isFolder(folder)) return;
+  const parent = dirname(folder);
+  // One by one: `recursive` never ends where nothing can be made, as in /proc.
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!isFolder(folder)) throw error;
+  }
+  syncFolder(parent);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Makes the names in a folder survive a loss of power: a file is found again only when its folder is on disk too. */

@@ -11,7 +11,7 @@ export interface FolderLock {
 }
 
 /** What a folder holds that is opened by itself. */
-type Part = "log" | "queues";
+export type Part = "log" | "queues";
 
 interface HeldFolder {
   readonly parts: Set<Part>;
@@ -47,12 +47,12 @@ function takeFolder(folder: string, path: string): HeldFolder {
   const pidFile = pidFileOf(path);
   try {
     database.exec("BEGIN EXCLUSIVE");
+    writeFileSync(pidFile, `${process.pid}\n`);
   } catch (error) {
     database.close();
     if (!isBusy(error)) throw error;
     throw inUse(folder, error);
   }
-  writeFileSync(pidFile, `${process.pid}\n`);
   return {
     parts: new Set(),
     release() {

@@ -1,5 +1,6 @@
+export { settleAtRest } from "./at-rest.ts";
 export { Checkpointer, WalKeeper, walFramesMax } from "./checkpointer.ts";
-export { copyDatabase, hashFile, syncFile } from "./copy.ts";
+export { copyAnew, copyDatabase, hashFile, removeDatabase, syncFile } from "./copy.ts";
 export {
   firstValue,
   isAtLeast,
@@ -12,5 +13,5 @@ export {
   transaction,
 } from "./database.ts";
 export { type FolderLock, lockFolder } from "./folder-lock.ts";
-export { checkWal, walFrameBytes, walHeaderBytes } from "./wal-check.ts";
+export { checkWal, type WalContent, walFrameBytes, walHeaderBytes } from "./wal-check.ts";
 export { type DiskSync, WalSync } from "./wal-sync.ts";

@@ -29,9 +29,11 @@ export interface WalContent {
   readonly transactions: number;
   /** How many frames the last transaction takes; 0 without one. */
   readonly lastFrames: number;
+  /** Bytes up to the end of the last transaction, or of the file's header without one; 0 when that is bad. */
+  readonly end: number;
 }
 
-const nothing: WalContent = { frames: 0, transactions: 0, lastFrames: 0 };
+const nothing: WalContent = { frames: 0, transactions: 0, lastFrames: 0, end: 0 };
 
 /**
  * Looks at a WAL before SQLite opens it, and tells a torn tail, the normal end after a crash, from damage before the
@@ -87,7 +89,7 @@ function checkFile(file: WalFile, path: string): WalContent {
   if (frames < file.frames && isFollowed(file, header.salts, wholeUpTo, frames, sums)) {
     throw damage(path, walHeaderBytes + frames * walFrameBytes);
   }
-  return { frames: wholeUpTo, transactions, lastFrames };
+  return { frames: wholeUpTo, transactions, lastFrames, end: walHeaderBytes + wholeUpTo * walFrameBytes };
 }
 
 /** Whether a transaction later than the one that the bad frame belongs to follows it. */

@@ -54,7 +54,7 @@ export const metricList = {
   factsRecorded: {
     name: "larder_inventory_facts_recorded_total",
     kind: "counter",
-    help: "Facts recorded, by type.",
+    help: "Facts recorded, by type. Each process tells of those of all that share its log: take the greatest.",
     labels: ["type"],
   },
   appendUnits: {
@@ -140,13 +140,13 @@ export const metricList = {
   stockOuts: {
     name: "larder_inventory_stock_outs_total",
     kind: "counter",
-    help: "Times that a sku at a location ran out, as told by larder.stock.out.v1.",
+    help: "Times that a sku at a location ran out, as told by larder.stock.out.v1. Each process tells of all that share its log.",
     labels: [],
   },
   shortfalls: {
     name: "larder_inventory_shortfalls_total",
     kind: "counter",
-    help: "Facts that left less than was promised.",
+    help: "Facts that left less than was promised. Each process tells of all that share its log.",
     labels: [],
   },
   expiries: {
@@ -167,6 +167,12 @@ export const metricList = {
     kind: "counter",
     help: "Times that something which follows the log failed, by its name. Its read model stands still until a restart.",
     labels: ["consumer"],
+  },
+  upkeepFailures: {
+    name: "larder_inventory_upkeep_failures_total",
+    kind: "counter",
+    help: "Times that work beside the log failed and was left to be tried again: expiry, seals, housekeeping, or derived (commits of what is derived).",
+    labels: ["work"],
   },
   reconciliations: {
     name: "larder_reconciliation_locations_total",

@@ -224,6 +224,23 @@ describe("a request", () => {
     expect(await archive.status()).toMatchObject({ isRunning: false, files: 0, hotSince: "2026-08-01T08:00:00.000Z" });
   });
 
+  it("says where nothing can be moved that it can't, and promises no run", async () => {
+    const archive = startArchive({
+      log: undefined,
+      preparation: inventory.archiving,
+      clock: () => now,
+      timers,
+      afterDays: 90,
+      dailyAtMs: 0,
+    });
+    expect(await archive.status()).toMatchObject({
+      after: null,
+      unavailable: expect.stringContaining("no cold files"),
+    });
+    expect(await archive.start({ before: "2026-08-03" })).toMatchObject({ rejection: { code: "not-found" } });
+    expect(await archiveOf().status()).not.toHaveProperty("unavailable");
+  });
+
   it("is refused without a date, with a wrong one, or with a later one than today", async () => {
     const archive = archiveOf();
     const refusals = await Promise.all(

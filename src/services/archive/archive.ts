@@ -42,6 +42,7 @@ export interface RunningArchive extends Archive {
 }
 
 const dayMs = 86_400_000;
+const noColdFiles = "This server's store has no cold files: only a log in a data folder can have such.";
 
 export function startArchive(options: ArchiveOptions): RunningArchive {
   const archive = new LocalArchive(options);
@@ -88,19 +89,20 @@ class LocalArchive implements RunningArchive {
     const { seam = 0, files = 0, coldBytes = 0, freeBytes = 0, hotSince } = log?.figures() ?? {};
     return {
       isRunning: this.#running !== undefined,
-      after: afterDays,
+      after: log === undefined ? null : afterDays,
       hotSince: hotSince === undefined ? null : formatInstant(hotSince),
       files,
       coldEvents: seam,
       coldBytes,
       freeBytes,
       ...(this.#lastRun && { lastRun: this.#lastRun }),
+      ...(log === undefined && { unavailable: noColdFiles }),
     };
   }
 
   async start({ before, dryRun = false }: ArchiveRequest): Promise<Outcome<ArchivePlan | ArchiveStatus>> {
     const { log, preparation } = this.#options;
-    if (log === undefined) return reject({ code: "not-found", detail: "This server's store has no cold files." });
+    if (log === undefined) return reject({ code: "not-found", detail: noColdFiles });
     const bound = this.#bound(before);
     if (!bound.ok) return bound;
     if (!dryRun && this.#running !== undefined) return accept(await this.status());

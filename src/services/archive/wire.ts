@@ -52,5 +52,8 @@ export const ArchiveStatus = Type.Object({
   coldBytes: count("Bytes of cold files."),
   freeBytes: count("Bytes of the hot log's file that the next events will take."),
   lastRun: Type.Optional(ArchiveRun),
+  unavailable: Type.Optional(
+    Type.String({ description: "Why nothing can be moved here, as on PostgreSQL; absent where it can." }),
+  ),
 });
 export type ArchiveStatus = Static<typeof ArchiveStatus>;

@@ -44,19 +44,31 @@ export function guard(server: HttpServer, options: AccessOptions): void {
   server.decorateRequest("credential", undefined as unknown as Credential);
   server.addHook("onRequest", (request, reply, done) => {
     if (isDraining()) reply.header("connection", "close");
-    const refused = isStopping() ? stopping(reply) : admit(request, reply);
-    if (refused === undefined) done();
-    else sendProblem(reply, refused);
+    const go = (refused: Rejection | undefined) => (refused === undefined ? done() : void sendProblem(reply, refused));
+    if (isStopping()) return go(stopping(reply));
+    if (request.is404) return done();
+    const token = bearerToken(request);
+    if (token === undefined) return go(admit(request, reply, false, undefined));
+    const credential = authenticator.authenticate(token);
+    if (credential !== undefined || authenticator.learn === undefined)
+      return go(admit(request, reply, true, credential));
+    authenticator.learn(token).then(() => {
+      // Who has left meanwhile takes no place, which nothing would free again.
+      const learnt = reply.raw.destroyed ? undefined : authenticator.authenticate(token);
+      go(isStopping() ? stopping(reply) : admit(request, reply, true, learnt));
+    });
   });
 
-  function admit(request: FastifyRequest, reply: FastifyReply): Rejection | undefined {
-    if (request.is404) return undefined;
+  function admit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    hasToken: boolean,
+    credential: Credential | undefined,
+  ): Rejection | undefined {
     const { access = "operators", isFeed = false } = request.routeOptions.config;
-    const token = bearerToken(request);
-    const credential = token === undefined ? undefined : authenticator.authenticate(token);
     if (credential === undefined) {
       if (access !== "operators" || !(isLocal(request) || isOperators(request)))
-        return unauthenticated(reply, token !== undefined);
+        return unauthenticated(reply, hasToken);
       request.credential = nobody;
       return undefined;
     }

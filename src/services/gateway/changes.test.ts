@@ -121,6 +121,7 @@ describe("server-sent events", () => {
     ]);
     expect((await feed("", key("stock:write"))).status).toBe(403);
     expect((await feed("?surprise=1")).status).toBe(400);
+    expect((await feed("?type=larder.stock.solt.v1")).status).toBe(400);
   });
 
   it("stop reading the log when the reader leaves", async () => {
@@ -128,6 +129,42 @@ describe("server-sent events", () => {
     say(step("1"));
     await readUntil(await feed(), "heartbeat");
     await vi.waitFor(() => expect(state.ended).toBe(true));
+  });
+
+  it("do not begin for a reader that left while they were opened, and its place is free again", async () => {
+    const { say, state } = script();
+    const gate = Promise.withResolvers<void>();
+    fixture.fake.opening = gate.promise;
+    const leaving = [new AbortController(), new AbortController()];
+    const left = leaving.map(({ signal }) => feed("", {}, signal).catch(() => undefined));
+    await vi.waitFor(() => expect(fixture.fake.calls).toHaveLength(2));
+    for (const each of leaving) each.abort();
+    await Promise.all(left);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    gate.resolve();
+    await vi.waitFor(() => expect(state.ended).toBe(true));
+    fixture.fake.opening = Promise.resolve();
+    say(step("1"));
+    await vi.waitFor(async () => expect(await readUntil(await feed(), "heartbeat")).toContain("heartbeat"));
+  });
+
+  it("have no place for a reader that left while it was found out who it is", async () => {
+    script();
+    const gate = Promise.withResolvers<void>();
+    const asked = vi.spyOn(fixture.identity, "learn");
+    fixture.identity.asking = gate.promise;
+    fixture.identity.elsewhere.set("new", fixture.identity.credentials.get("admin")!);
+    const leaving = new AbortController();
+    const left = feed("", key("new"), leaving.signal).catch(() => undefined);
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    leaving.abort();
+    await left;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    gate.resolve();
+    await vi.waitFor(() => expect(fixture.identity.credentials.has("new")).toBe(true));
+    const stay = new AbortController();
+    for (let times = 0; times < 2; times += 1) expect((await feed("", {}, stay.signal)).status).toBe(200);
+    stay.abort();
   });
 
   it("end when their key is revoked, before another event is told", async () => {
@@ -462,6 +499,7 @@ describe("a stop", () => {
     const started = performance.now();
     await fixture.gateway.close();
     expect(performance.now() - started).toBeLessThan(1500);
-    expect(limits.drainMs).toBeLessThan(10_000);
+    // Pushes and deliveries end after the gateway, and all of it within the time that a process has.
+    expect(limits.drainMs + limits.syncStopMs + limits.webhookStopMs).toBeLessThan(9500);
   });
 });

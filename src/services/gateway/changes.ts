@@ -5,10 +5,10 @@ import websocket from "@fastify/websocket";
 import type { FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { WebSocket } from "ws";
-import { limits, type Outcome } from "../../kernel/index.ts";
+import { limits, type Outcome, reject } from "../../kernel/index.ts";
 import type { Authenticator, Credential } from "../../platform/auth/index.ts";
 import { endWithProblem, type HttpServer, sendProblem } from "../../platform/http/index.ts";
-import { type ChangesStep, type Inventory, wire } from "../inventory/index.ts";
+import { type ChangesStep, type Inventory, unknownTypeIn, wire } from "../inventory/index.ts";
 import { named, operation, query } from "./docs.ts";
 
 export interface ChangesOptions {
@@ -42,12 +42,14 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     "/v1/changes",
     { ...feed, exposeHeadRoute: false, schema: { ...documentation, querystring: changesQuery } },
     async (request, reply) => {
+      const { raw } = reply;
       const left = new AbortController();
+      // Before it is opened, which may take a while: of who leaves meanwhile nothing is heard later.
+      raw.on("close", () => left.abort());
+      if (raw.destroyed) left.abort();
       const opened = await open(request.query, positionOf(request), request.credential, left.signal);
       if (!opened.ok) return sendProblem(reply, opened.rejection);
       reply.hijack();
-      const { raw } = reply;
-      raw.on("close", () => left.abort());
       const format = wantsLines(request) ? lines : serverSentEvents;
       raw.writeHead(200, {
         "content-type": format.mediaType,
@@ -150,6 +152,8 @@ export function changesRoutes(server: HttpServer, options: ChangesOptions): void
     left: AbortSignal,
   ): Promise<Outcome<AsyncIterable<ChangesStep>>> {
     const { sku, location, type } = asked;
+    const unknown = unknownTypeIn(type);
+    if (unknown !== undefined) return Promise.resolve(reject(unknown));
     const filter = {
       ...(sku && { skus: new Set(sku) }),
       ...(location && { locations: new Set(location) }),
@@ -258,7 +262,12 @@ const filters = {
   after: Type.Optional(wire.Position),
   sku: Type.Optional(Type.Array(wire.Sku, many)),
   location: Type.Optional(Type.Array(wire.LocationId, many)),
-  type: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { ...many, description: "CloudEvents types." })),
+  type: Type.Optional(
+    Type.Array(Type.String({ maxLength: 256 }), {
+      ...many,
+      description: "CloudEvents types; one that no event has is refused.",
+    }),
+  ),
   heartbeatSeconds: Type.Optional(
     Type.Integer({
       minimum: 1,

@@ -3,7 +3,7 @@ import { limits } from "../../kernel/index.ts";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { type Intake, intakeWire as wire } from "../intake/index.ts";
 import { answer } from "./answer.ts";
-import { named, operation, pageQuery, query } from "./docs.ts";
+import { named, noMembers, operation, pageQuery, query } from "./docs.ts";
 
 const access = { config: { access: ["dlq:admin"] } } as const;
 const tag = "Dead letters";
@@ -28,7 +28,7 @@ export function deadLetterRoutes(server: HttpServer, { deadLetters }: Intake): v
 
   server.post(
     "/v1/dead-letters/:id/redrive",
-    { ...access, schema: { ...docs.redrive, params } },
+    { ...access, schema: { ...docs.redrive, params, body: noMembers } },
     async (request, reply) => answer(reply, await deadLetters.redrive(request.params.id, request.credential)),
   );
 

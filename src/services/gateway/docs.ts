@@ -30,6 +30,9 @@ export const Problem = Type.Object(
   { description: "RFC 9457. Some codes carry more members, described where they occur." },
 );
 
+/** The body of a call that says all by its path: one that says more is refused. */
+export const noMembers = Type.Object({}, closed);
+
 /** Another schema by its name in the document's components. */
 export function named<T extends TSchema>(name: string, _schema: T): TUnsafe<Static<T>> {
   return Type.Unsafe<Static<T>>({ $ref: `${name}#` });

@@ -124,8 +124,9 @@ function wrongHeader(name: string, detail: string): RequestError {
 /** `Link` with the query that gives the next page (RFC 8288; EPCIS 2.0, section 12.5). */
 function linkNext({ url }: FastifyRequest, reply: FastifyReply, token: string | undefined): void {
   if (token === undefined) return;
-  const [path = "", text = ""] = url.split("?", 2);
-  const parameters = new URLSearchParams(text);
+  const [path = ""] = url.split("?", 1);
+  // Of the first question mark on: others stand in values, as in Digital Links.
+  const parameters = new URLSearchParams(url.slice(path.length));
   parameters.set("nextPageToken", token);
   reply.header("link", `<${path}?${parameters}>; rel="next"`);
 }
@@ -299,6 +300,7 @@ const docs = {
     operationId: "getEpcisEvent",
     tag,
     summary: "Read one event as EPCIS",
+    description: "When it was voided, the declaration of its error stands after it, under the same id.",
     answers: { 200: { description: "The event.", schema: document, types: ["application/ld+json"] } },
     problems: ["not-found"],
   }),

@@ -35,6 +35,18 @@ export class FakeIdentity implements Identity {
     return this.credentials.get(token);
   }
 
+  /** Those whom nobody knows here until they are asked about. */
+  readonly elsewhere = new Map<string, Credential>();
+
+  /** What asking about one of them waits for. */
+  asking: Promise<unknown> = Promise.resolve();
+
+  async learn(token: string): Promise<void> {
+    const found = this.elsewhere.get(token);
+    await this.asking;
+    if (found !== undefined) this.credentials.set(token, found);
+  }
+
   stands({ id }: Credential): boolean {
     return this.credentials.has(id);
   }
@@ -84,6 +96,8 @@ export class FakeInventory {
   /** Rejects every outcome when set. */
   rejection: Rejection | undefined;
   steps: (after: string | undefined, signal: AbortSignal) => AsyncIterable<ChangesStep> = async function* () {};
+  /** What the opening of a feed waits for, as it may for another process. */
+  opening: Promise<void> = Promise.resolve();
 
   /** The interface, backed by the fields above. */
   readonly inventory = this.#asking<Inventory>("");
@@ -114,6 +128,7 @@ export class FakeInventory {
     this.answers = {};
     this.rejection = undefined;
     this.steps = async function* () {};
+    this.opening = Promise.resolve();
   }
 
   /** The arguments of the only call of a method. */
@@ -146,6 +161,7 @@ export class FakeInventory {
   }
 
   async #changes([after, , , options]: readonly unknown[]): Promise<Outcome<AsyncIterable<ChangesStep>>> {
+    await this.opening;
     if (this.rejection !== undefined) return reject(this.rejection);
     return accept(this.steps(after as string | undefined, (options as { signal: AbortSignal }).signal));
   }

@@ -128,6 +128,14 @@ describe("who may speak", () => {
     expect(narrow.headers["www-authenticate"]).toContain('scope="stock:read"');
   });
 
+  it("is found out before a key is refused that another process has just made", async () => {
+    const made = credential("made elsewhere", ["stock:read"]);
+    fixture.identity.elsewhere.set("new", made);
+    const answer = await ask("GET", "/v1/stock/a", "new");
+    expect([answer.statusCode, answer.headers["www-authenticate"]]).toEqual([200, undefined]);
+    expect(fixture.fake.asked("stock")[2]).toBe(made);
+  });
+
   it("is handed on as the caller, limits and all", async () => {
     const limited = credential("limited", ["stock:read"], { locations: new Set(["s1"]) });
     fixture.identity.credentials.set("limited", limited);
@@ -206,6 +214,15 @@ describe("operators' routes", () => {
     await other.gateway.close();
   });
 
+  it("takes no members where the path says all", async () => {
+    const calls = routes.filter(([method, , , body]) => method === "POST" && body === undefined);
+    expect(calls.length).toBeGreaterThanOrEqual(4);
+    for (const [method, url, [scope = ""]] of calls) {
+      const answer = await ask(method, url, scope, { because: 1 });
+      expect([url, answer.statusCode, answer.json().errors?.[0]?.pointer]).toEqual([url, 400, "/because"]);
+    }
+  });
+
   it("never opens the API itself", async () => {
     expect((await from("127.0.0.1", "/v1/stock/a")).statusCode).toBe(401);
   });
@@ -215,6 +232,7 @@ describe("operators' routes", () => {
     const other = await startFixture({ readiness });
     const answer = await ask("GET", "/readyz", "nobody", undefined, {}, other);
     expect([answer.statusCode, answer.json()]).toEqual([503, { ok: false, checks: await readiness() }]);
+    expect(answer.headers["retry-after"]).toBe("1");
     await other.gateway.close();
   });
 

@@ -33,7 +33,8 @@ export function operationRoutes(server: HttpServer, { readiness, metrics, isStop
   server.get("/readyz", { schema: docs.ready }, async (_request, reply) => {
     const checks = isStopping() ? { server: { ok: false, detail: "stopping" } } : await readiness();
     const ok = Object.values(checks).every((check) => check.ok);
-    return sendJson(reply.code(ok ? 200 : 503), { ok, checks });
+    if (!ok) reply.code(503).header("retry-after", "1");
+    return sendJson(reply, { ok, checks });
   });
 
   if (metrics === undefined) return;

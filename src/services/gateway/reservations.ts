@@ -4,7 +4,7 @@ import { limits } from "../../kernel/index.ts";
 import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
 import { type Inventory, wire } from "../inventory/index.ts";
 import { answer, idempotencyKey, sendJson } from "./answer.ts";
-import { named, operation, pageQuery, query } from "./docs.ts";
+import { named, noMembers, operation, pageQuery, query } from "./docs.ts";
 
 const writing = { config: { access: ["reservations:write"] } } as const;
 const reading = { config: { access: ["reservations:write", "stock:read"] } } as const;
@@ -85,7 +85,7 @@ export function reservationRoutes(server: HttpServer, inventory: Inventory): voi
 
   server.post(
     "/v1/reservations/:id/release",
-    { ...writing, schema: { ...docs.release, params, body: Type.Object({}, { additionalProperties: false }) } },
+    { ...writing, schema: { ...docs.release, params, body: noMembers } },
     async ({ params: { id }, credential }, reply) => answer(reply, await inventory.release(id, credential)),
   );
 }

@@ -72,7 +72,11 @@ const availabilityQuery = query({
 });
 const stockQuery = query({
   lots: Type.Optional(Type.Boolean({ description: "Whether each location lists its lots." })),
-  at: Type.Optional({ ...wire.Time, description: "RFC 3339: what was there then, by what is known now." }),
+  at: Type.Optional({
+    ...wire.Time,
+    description:
+      "RFC 3339: what was there then, by what is known now; `version` and `updatedAt` are those of what is known.",
+  }),
   knownAt: Type.Optional({ ...wire.Time, description: "RFC 3339: what Larder would have answered then." }),
 });
 const eventsQuery = query({ location: Type.Optional(wire.LocationId), ...pageQuery });

@@ -4,7 +4,7 @@ import type { HttpServer } from "../../platform/http/index.ts";
 import { wire } from "../inventory/index.ts";
 import { type Sync, SyncStatus } from "../sync/index.ts";
 import { answer } from "./answer.ts";
-import { named, operation, pageQuery, query } from "./docs.ts";
+import { named, noMembers, operation, pageQuery, query } from "./docs.ts";
 
 const admin = { config: { access: ["sync:admin"] } } as const;
 const tag = "Sync";
@@ -21,8 +21,10 @@ export function syncRoutes(server: HttpServer, sync: Sync): void {
   );
 
   const params = Type.Object({ location: wire.LocationId });
-  server.post("/v1/sync/:location/resend", { ...admin, schema: { ...docs.resend, params } }, async (request, reply) =>
-    answer(reply.code(202), await sync.resend(request.params.location, request.credential)),
+  server.post(
+    "/v1/sync/:location/resend",
+    { ...admin, schema: { ...docs.resend, params, body: noMembers } },
+    async (request, reply) => answer(reply.code(202), await sync.resend(request.params.location, request.credential)),
   );
 }
 

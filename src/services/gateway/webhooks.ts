@@ -12,7 +12,7 @@ import {
   WebhookView,
 } from "../relay/index.ts";
 import { answer, sendJson } from "./answer.ts";
-import { named, operation, pageQuery, query } from "./docs.ts";
+import { named, noMembers, operation, pageQuery, query } from "./docs.ts";
 
 /** As for the addresses that warehouses are pushed to: whoever may set those may have every change sent anywhere. */
 const managing = { config: { access: ["sync:admin"] } } as const;
@@ -51,29 +51,42 @@ export function webhookRoutes(server: HttpServer, relay: Relay): void {
     return outcome.ok ? reply.code(204).send() : sendProblem(reply, outcome.rejection);
   });
 
-  server.post("/v1/webhooks/:id/pause", { ...managing, schema: { ...docs.pause, params } }, async (request, reply) =>
-    answer(reply, await relay.pause(request.params.id, request.credential)),
+  server.post(
+    "/v1/webhooks/:id/pause",
+    { ...managing, schema: { ...docs.pause, params, body: noMembers } },
+    async (request, reply) => answer(reply, await relay.pause(request.params.id, request.credential)),
   );
 
-  server.post("/v1/webhooks/:id/enable", { ...managing, schema: { ...docs.enable, params } }, async (request, reply) =>
-    answer(reply, await relay.enable(request.params.id, request.credential)),
+  server.post(
+    "/v1/webhooks/:id/enable",
+    { ...managing, schema: { ...docs.enable, params, body: noMembers } },
+    async (request, reply) => answer(reply, await relay.enable(request.params.id, request.credential)),
   );
 
   server.post(
     "/v1/webhooks/:id/rotate-secret",
-    { ...managing, schema: { ...docs.rotate, params } },
+    { ...managing, schema: { ...docs.rotate, params, body: noMembers } },
     async (request, reply) => {
       const outcome = await relay.rotateSecret(request.params.id, request.credential);
       return answer(reply.header("cache-control", "no-store"), outcome);
     },
   );
 
-  const deliveriesQuery = query({ limit: pageQuery.limit });
+  const kept = limits.webhookDeliveriesKept;
+  const deliveriesQuery = query({
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: limits.pageRowsMax,
+        description: `Rows; all that are kept, ${kept}, when absent.`,
+      }),
+    ),
+  });
   server.get(
     "/v1/webhooks/:id/deliveries",
     { ...managing, schema: { ...docs.deliveries, params, querystring: deliveriesQuery } },
     async (request, reply) => {
-      const { limit = limits.pageRowsDefault } = request.query;
+      const { limit = kept } = request.query;
       return answer(reply, await relay.deliveries(request.params.id, limit, request.credential));
     },
   );
@@ -85,8 +98,10 @@ export function webhookRoutes(server: HttpServer, relay: Relay): void {
       answer(reply, await relay.replay(request.params.id, request.body.after, request.credential)),
   );
 
-  server.post("/v1/webhooks/:id/test", { ...managing, schema: { ...docs.test, params } }, async (request, reply) =>
-    answer(reply, await relay.test(request.params.id, request.credential)),
+  server.post(
+    "/v1/webhooks/:id/test",
+    { ...managing, schema: { ...docs.test, params, body: noMembers } },
+    async (request, reply) => answer(reply, await relay.test(request.params.id, request.credential)),
   );
 }
 

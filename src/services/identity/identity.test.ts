@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { limits, PlatformError } from "../../kernel/index.ts";
 import type { Credential } from "../../platform/auth/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import { MemoryStorage, SharedMemoryLog } from "../../platform/storage/memory/index.ts";
@@ -30,6 +31,16 @@ async function made(request: Parameters<Identity["createKey"]>[0] = everything) 
   return outcome.value;
 }
 
+/** Another process on a log that several share. */
+async function openShared(log: SharedMemoryLog) {
+  const shared = log.open();
+  const there = createIdentity({ storage: shared, clock: () => now, random: randomBytes });
+  const following = new ConsumerHost(shared);
+  onTestFinished(() => following.stop());
+  await following.start([there.consumer]);
+  return { storage: shared, identity: there };
+}
+
 beforeEach(async () => {
   now = Date.UTC(2026, 10, 21);
   storage = new MemoryStorage();
@@ -54,6 +65,49 @@ describe("a key", () => {
     }
     expect(identity.authenticate(`${key.key}x`)).toBeUndefined();
     expect(identity.authenticate("")).toBeUndefined();
+  });
+
+  it("is given with its secret though the answer of the store was lost, once it is known to stand", async () => {
+    const { storage: shared, identity: there } = await openShared(new SharedMemoryLog());
+    shared.loseNextAnswer();
+    const outcome = await there.createKey(everything, operator);
+    expect(outcome.ok && there.authenticate(outcome.value.key)?.id === outcome.value.id).toBe(true);
+  });
+
+  it("is known to another process as soon as that is asked about it", async () => {
+    const log = new SharedMemoryLog();
+    const [here, there] = await Promise.all([1, 2].map(() => openShared(log)));
+    const outcome = await here!.identity.createKey(everything, operator);
+    if (!outcome.ok) throw new Error(outcome.rejection.code);
+    const { id, key } = outcome.value;
+    expect(there!.identity.authenticate(key)).toBeUndefined();
+    await there!.identity.learn?.(key);
+    expect(there!.identity.authenticate(key)?.id).toBe(id);
+    expect(identity.learn).toBeUndefined();
+  });
+
+  it("is asked the store about so seldom that tokens of nobody cost nothing", async () => {
+    const { storage: shared, identity: asked } = await openShared(new SharedMemoryLog());
+    const catchUp = vi.spyOn(shared, "catchUp");
+    const tokens = Array.from({ length: 1000 }, () => `lk_${randomBytes(32).toString("base64url")}`);
+    await Promise.all(tokens.map((token) => asked.learn?.(token)));
+    expect(catchUp).toHaveBeenCalledTimes(1);
+    for (const token of ["", "guess", `lk_${"x".repeat(42)}`, `${tokens[0]}x`]) await asked.learn?.(token);
+    expect(catchUp).toHaveBeenCalledTimes(1);
+    const startedAt = performance.now();
+    for (const token of tokens.slice(0, 3)) await asked.learn?.(token);
+    expect(catchUp).toHaveBeenCalledTimes(4);
+    expect(performance.now() - startedAt).toBeGreaterThan(2 * limits.keyLookMs);
+  });
+
+  it("is nobody's while the store does not answer", async () => {
+    const { storage: shared, identity: asked } = await openShared(new SharedMemoryLog());
+    const token = `lk_${"x".repeat(43)}`;
+    vi.spyOn(shared, "catchUp").mockRejectedValueOnce(new PlatformError("storage-unavailable", "it is away"));
+    await asked.learn?.(token);
+    vi.spyOn(shared, "catchUp").mockReturnValueOnce(new Promise(() => undefined));
+    await asked.learn?.(token);
+    expect(asked.authenticate(token)).toBeUndefined();
   });
 
   it("leaves only the SHA-256 of its secret in the log and the documents", async () => {
@@ -182,6 +236,14 @@ describe("the admin key", () => {
     expect(identity.authenticate(first)).toBeUndefined();
     expect(await identity.ensureAdminKey(first)).toEqual({ state: "set" });
     expect(identity.authenticate(first)?.id).toBe("admin");
+  });
+
+  it("goes on though another key with the same secret is revoked, and nobody comes in with nothing", async () => {
+    const key = await made();
+    await identity.ensureAdminKey(key.key);
+    expect(await identity.revokeKey(key.id, operator)).toMatchObject({ ok: true });
+    expect(identity.authenticate(key.key)).toMatchObject({ id: "admin" });
+    expect(identity.authenticate("")).toBeUndefined();
   });
 
   it("stays revoked though the operator still gives it", async () => {

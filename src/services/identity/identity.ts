@@ -15,6 +15,7 @@ import type { Authenticator, Credential } from "../../platform/auth/index.ts";
 import type { Consumer } from "../../platform/consumer/index.ts";
 import { appendTo, type RecordedEvent, type Storage, type StreamAppend } from "../../platform/storage/index.ts";
 import { type Key, type KeyCreated, Keys, keyStream } from "./keys.ts";
+import { LateLook } from "./late-look.ts";
 import type { CreatedKey, KeyRequest, KeysPage, KeyView } from "./wire.ts";
 
 export interface IdentityOptions {
@@ -56,6 +57,8 @@ export interface Identity extends Authenticator {
 
 const adminKeyId = "admin";
 const keyPrefix = "lk_";
+/** As `newSecret` makes them. */
+const isKey = /^lk_[\w-]{43}$/;
 
 export function createIdentity({ storage, clock, random }: IdentityOptions): Identity {
   const keys = new Keys();
@@ -69,12 +72,19 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
     return keys.credentialById(credential.id) === credential && !hasExpired(credential, clock());
   }
 
+  const { shared } = storage;
+  const look = shared && new LateLook(() => shared.catchUp());
+
   return {
     consumer: keys,
     stands,
 
+    // Whatever is no key of ours can't have been made elsewhere.
+    ...(look && { learn: async (token) => (isKey.test(token) ? await look.taken() : undefined) }),
+
     authenticate(token) {
-      const credential = keys.credentialByHash(hashOf(token));
+      // Nothing is the secret of nobody, whatever was made of a header to get it.
+      const credential = token === "" ? undefined : keys.credentialByHash(hashOf(token));
       return credential === undefined || hasExpired(credential, clock()) ? undefined : credential;
     },
 
@@ -125,7 +135,7 @@ export function createIdentity({ storage, clock, random }: IdentityOptions): Ide
   /** Undefined when another process was faster: it may have set the same one. */
   async function setAdminKey(given: string | undefined): Promise<AdminKey | undefined> {
     invariant(
-      given === undefined || given.length >= limits.adminKeyLengthMin,
+      given === undefined || given.trim().length >= limits.adminKeyLengthMin,
       "the configuration refuses an admin key that is too short",
     );
     await storage.shared?.catchUp();

@@ -97,7 +97,8 @@ export class Keys implements Consumer {
     if (key === undefined) return;
     this.#byId.delete(id);
     this.#credentialsById.delete(id);
-    this.#credentialsByHash.delete(key.hash);
+    // Another key may have been given the same secret.
+    if (this.#credentialsByHash.get(key.hash)?.id === id) this.#credentialsByHash.delete(key.hash);
   }
 }
 

@@ -30,6 +30,7 @@ export class Delivery<T> {
   readonly #underWay: Promise<void>[] = [];
   #batch: Batch<T> = { made: [], origins: [], rejects: [] };
   #settled: Promise<void> = Promise.resolve();
+  #hasFailed = false;
 
   constructor(send: (made: readonly T[]) => Promise<Receipt>, tallies: Tallies, rejects: RejectsWriter | undefined) {
     this.#send = send;
@@ -60,13 +61,16 @@ export class Delivery<T> {
     const receipt = batch.made.length > 0 ? this.#send(batch.made) : Promise.resolve(nothing);
     const settled = Promise.all([receipt, this.#settled]).then(([answer]) => this.#settle(batch, answer));
     // Heard of at the next dispatch; unheard until then it would count as unhandled.
-    settled.catch(() => undefined);
+    settled.catch(() => {
+      this.#hasFailed = true;
+    });
     this.#settled = settled;
     this.#underWay.push(settled);
   }
 
-  /** Sends the rest and waits for every answer. */
+  /** Sends the rest and waits for every answer; sends no more once an earlier batch has failed, and throws what made it. */
   async finish(): Promise<void> {
+    if (this.#hasFailed) await this.#settled;
     await this.dispatch();
     await this.#settled;
   }
@@ -85,8 +89,17 @@ export class Delivery<T> {
     );
     const all = [...rejects, ...refused].sort((a, b) => a.line - b.line);
     for (const reject of all) this.#tallies.reject(reject);
-    await this.#rejects?.write(all);
+    await this.#rejects?.write(oncePerRow(all));
   }
+}
+
+/** A row of which several facts were refused stands in the file once, else importing that would count it twice. */
+function oncePerRow(rejects: readonly Reject[]): readonly Reject[] {
+  return [...Map.groupBy(rejects, ({ row }) => row).values()].flatMap(([first, ...others]) => {
+    if (first === undefined || others.length === 0) return first ?? [];
+    const details = [first.detail ?? "", ...others.map(({ reason, detail = "" }) => `${reason}: ${detail}`)];
+    return { ...first, detail: [...new Set(details)].join("; ") };
+  });
 }
 
 const factsOfRowMax = 10;

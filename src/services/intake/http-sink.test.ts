@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type CloudEvent, httpItemSink, httpSink } from "./index.ts";
+import { type CloudEvent, httpItemSink, httpItemUnits, httpSink } from "./index.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -142,4 +142,26 @@ it("httpItemSink posts items", async () => {
     position: "p",
   });
   expect(seen).toMatchObject([{ path: "/v1/items:batch", body: JSON.stringify({ items: [item] }) }]);
+});
+
+describe("httpItemUnits", () => {
+  const gtins = ["04006381333931"];
+  it("asks in which unit an item is kept", async () => {
+    const { url, seen } = await serve(json(200, { items: [{ sku: "rice", unit: "g" }] }));
+    expect(await httpItemUnits({ url, key })(gtins)).toEqual(new Map([["04006381333931", "g"]]));
+    expect(seen[0]?.path).toBe("/v1/items?gtin=04006381333931");
+    for (const nothing of [json(200, { items: [] }), json(404, { code: "not-found" })]) {
+      const none = await serve(nothing);
+      expect(await httpItemUnits({ url: none.url, key })(gtins)).toEqual(new Map());
+    }
+  });
+
+  it("does not do without an answer: a key that may not ask is told which scope it needs", async () => {
+    const { url } = await serve(json(403, { code: "forbidden", detail: "The credential may not." }));
+    await expect(httpItemUnits({ url, key })(gtins)).rejects.toThrow(
+      /answers 403: The credential may not\. The key needs the scope stock:read/,
+    );
+    const broken = await serve(json(500, { detail: "It is broken." }));
+    await expect(httpItemUnits({ url: broken.url, key })(gtins)).rejects.toMatchObject({ code: "server-refused" });
+  });
 });

@@ -56,15 +56,14 @@ export function httpItemSink(options: HttpSinkOptions): ItemSink {
   };
 }
 
-/** Asks `GET /v1/items?gtin=` of a running server, with the same patience as `httpSink`. */
+/**
+ * Asks `GET /v1/items?gtin=` of a running server, with the same patience as `httpSink`. Nothing but the server can tell that
+ * 12.5 kg were sent for an item that is kept in pieces, so a key that may not ask (`stock:read`) throws as well.
+ */
 export function httpItemUnits(options: HttpSinkOptions): ItemUnits {
   const unitOf = async (gtin: string, signal: AbortSignal | undefined): Promise<BaseUnit | undefined> => {
     const get = retrying(options, `/v1/items?gtin=${gtin}`, undefined);
-    const answer = await get(undefined, signal).catch((error: unknown) => {
-      // A key that may only write: the server will judge the facts without our help.
-      if (error instanceof ImportError && error.code === "server-refused") return undefined;
-      throw error;
-    });
+    const answer = await get(undefined, signal);
     const items = typeof answer === "object" ? answer["items"] : undefined;
     const unit = Array.isArray(items) ? items[0]?.unit : undefined;
     return unit === "each" || unit === "g" || unit === "ml" ? unit : undefined;
@@ -129,7 +128,9 @@ function retrying(options: HttpSinkOptions, path: string, contentType: string | 
         headers,
         ...(signal && { signal }),
       });
-      if (!("retry" in reply)) return decided(reply, target);
+      const isQuestion = body === undefined;
+      if (isQuestion && "status" in reply && reply.status === 404) return {};
+      if (!("retry" in reply)) return decided(reply, target, isQuestion ? "stock:read" : "stock:write");
       const backoffMs = Math.min(10_000, 200 * 2 ** attempt) * (0.5 + random() / 2);
       const waitMs = reply.retryAfterMs ?? backoffMs;
       if (waitedMs + waitMs > retryMsMax) {
@@ -172,13 +173,16 @@ async function ask(target: string, request: RequestInit): Promise<Reply | Again>
   }
 }
 
-function decided({ status, body }: Reply, target: string): Json | "too-large" {
+function decided({ status, body }: Reply, target: string, scope: string): Json | "too-large" {
   if (status === 413) return "too-large";
   // When every item was rejected the answer is a problem that lists them like a receipt.
   if ((status >= 200 && status < 300) || Array.isArray(body["rejected"])) return body;
   const detail = body["detail"] ?? body["title"] ?? "no reason given";
-  const hint = status === 401 ? " Give a key by --key or LARDER_KEY." : "";
-  throw new ImportError("server-refused", `${target} answers ${status}: ${String(detail)}${hint}`);
+  const hints: Readonly<Record<number, string>> = {
+    401: " Give a key by --key or LARDER_KEY.",
+    403: ` The key needs the scope ${scope} for this.`,
+  };
+  throw new ImportError("server-refused", `${target} answers ${status}: ${String(detail)}${hints[status] ?? ""}`);
 }
 
 /** Milliseconds from a `Retry-After` of seconds or of a date. */

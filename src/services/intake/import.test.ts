@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -119,6 +120,15 @@ describe("importFacts", () => {
     }
   });
 
+  it("opens a file only when it is read", async () => {
+    const path = join(folder, "moved.csv");
+    await writeFile(path, header);
+    const { bytes } = await openInput(path);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await rm(path);
+    await expect(buffer(bytes)).rejects.toThrow("ENOENT");
+  });
+
   it("reads NDJSON and files without a header", async () => {
     const json = checkMapping({ ...mapping, format: { type: "ndjson" } });
     const bare = checkMapping({
@@ -139,7 +149,7 @@ describe("importFacts", () => {
     expect(await rejects.close()).toBe(true);
     expect(await readFile(rejects.path, "utf8")).toBe(
       [
-        "line,reason,id,sku,qty,at",
+        "rejected line,rejected reason,id,sku,qty,at",
         `2,invalid-fact: told to,1,milk,1,${at}`,
         `3,no product,2,bag,1,${at}`,
         `4,"not-a-number: qty is ""some"", which makes no whole number",3,milk,some,${at}`,
@@ -154,6 +164,30 @@ describe("importFacts", () => {
     expect(summary.rejected).toContainEqual({ by: "server", reason: "invalid-fact", count: 2 });
     expect(summary.rejected).toContainEqual({ by: "row", reason: "unreadable-row", count: 3 });
     expect(summary.rejected).toContainEqual({ by: "rule", reason: "no product", count: 1 });
+  });
+
+  it("writes rejects so that the same mapping takes them once they are put right", async () => {
+    // Two facts of one row, both turned down; and columns that are called as ours are.
+    const sold = (location: string) => ({
+      type: "larder.stock.sold.v1",
+      data: { sku: "{sku}", location, quantity: { number: "qty" } },
+    });
+    const rules = [{ when: [{ column: "reason", equals: "gift" }], facts: [sold("1"), sold("2")] }];
+    for (const format of [{ type: "csv" }, { type: "ndjson" }] as const) {
+      const odd = checkMapping({ source: "tills", id: "{id}", time: { column: "at" }, format, rules });
+      const row = { id: "1", sku: "milk", qty: "2", at, reason: "gift" };
+      const csv = `${Object.keys(row).join(",")}\n${Object.values(row).join(",")}\n`;
+      const text = format.type === "csv" ? csv : `${JSON.stringify(row)}\n`;
+      const all = new MemorySink();
+      await importFacts({ input: input(text), mapping: odd, sink: all });
+      const rejects = new RejectsFile(join(folder, `again.${format.type}`), odd.format);
+      await importFacts({ input: input(text), mapping: odd, sink: new MemorySink([...all.facts.keys()]), rejects });
+      await rejects.close();
+      const sink = new MemorySink();
+      const again = await importFacts({ input: input(await readFile(rejects.path)), mapping: odd, sink });
+      expect([format.type, again]).toMatchObject([format.type, { rows: 1, accepted: 2, rejectedCount: 0 }]);
+      expect([...sink.facts]).toEqual([...all.facts]);
+    }
   });
 
   it("writes rejects of NDJSON as NDJSON, and no file when there are none", async () => {
@@ -232,6 +266,22 @@ describe("importFacts", () => {
     expect(calls).toBeLessThanOrEqual(4);
   });
 
+  it("records what was read before a file turns out to be cut off, and writes its rejects", async () => {
+    const sink = new MemorySink();
+    const rejects = new RejectsFile(join(folder, "cut.csv"), mapping.format);
+    const rows = Array.from({ length: 500 }, (_, id) => line(id, createHash("sha256").update(`${id}`).digest("hex")));
+    const packed = gzipSync(`${header}1000,bag,1,${at}\n${rows.join("")}`);
+    const cut = input(packed.subarray(0, packed.length - 4000));
+    const failure = await importFacts({ input: cut, mapping, sink, rejects }).catch((error) => error);
+    expect(failure).toMatchObject({ code: "input-damaged", summary: { isComplete: false, rejectedCount: 1 } });
+    await rejects.close();
+    expect(await readFile(rejects.path, "utf8")).toContain("1000,bag");
+    expect(sink.facts.size).toBeGreaterThan(100);
+    expect(failure.summary.accepted).toBe(sink.facts.size);
+    // All that was read: the next row is the one that was cut.
+    expect(failure.summary.rows).toBe(sink.facts.size + 1);
+  });
+
   it("says what is wrong with a file that the mapping does not fit", async () => {
     const run = (text: string | Uint8Array) => importFacts({ input: input(text), mapping, sink: new MemorySink() });
     await expect(run("id,sku,at\n")).rejects.toThrow(
@@ -305,7 +355,7 @@ describe("importItems", () => {
     expect(summary).toMatchObject({ rows: 6, made: 3, accepted: 1, duplicates: 1, repeated: 3, rejectedCount: 2 });
     await rejects.close();
     expect(await readFile(rejects.path, "utf8")).toBe(
-      "line,reason,sku,name,gtin\n3,invalid-check-digit: should be 4,b,B,2\n6,invalid-check-digit: should be 4,b,B,2\n",
+      "rejected line,rejected reason,sku,name,gtin\n3,invalid-check-digit: should be 4,b,B,2\n6,invalid-check-digit: should be 4,b,B,2\n",
     );
   });
 });

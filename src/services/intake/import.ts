@@ -48,9 +48,12 @@ export async function importFacts(options: FactImport): Promise<ImportSummary> {
       const { table, map } = await prepare(options, run, factColumns(mapping), (around) => factMapper(mapping, around));
       for await (const rows of table.rows) {
         for (const row of rows) {
-          const mapped = run.note(map(row), row, delivery);
-          for (const fact of mapped) delivery.add(fact, [row]);
-          run.tallies.made += mapped.length;
+          const mapped = map(row);
+          // Whoever turns it down, its number goes with it.
+          const origin = mapped.occurrence === undefined ? row : { ...row, occurrence: mapped.occurrence };
+          const made = run.note(mapped, origin, delivery);
+          for (const fact of made) delivery.add(fact, [origin]);
+          run.tallies.made += made.length;
           if (delivery.isFull) await delivery.dispatch();
         }
         run.progressed();
@@ -124,7 +127,7 @@ async function prepare<T>(
 ): Promise<{ readonly table: Table; readonly map: Mapper<T> }> {
   const lookups = await readLookups(mapping.lookups ?? [], input.folder);
   const table = await openTable(input.bytes, mapping.format, asked, run.readBytes);
-  rejects?.begin(table.columns);
+  rejects?.begin(table.columns, "duplicates" in mapping && mapping.duplicates === "keep");
   return { table, map: compile({ columns: Columns.of(table.columns), lookups, digest }) };
 }
 

@@ -21,10 +21,15 @@ export async function openInput(path: string): Promise<ImportInput> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw new ImportError("no-such-file", `${path} does not exist or can't be read.`);
   if (found.isDirectory()) throw new ImportError("no-such-file", `${path} is a folder; name a CSV or NDJSON file.`);
-  const bytes = createReadStream(path, { highWaterMark: readBytes });
+  const bytes = bytesOf(path);
   // A named pipe has no size worth telling.
   const size = found.isFile() ? { bytesTotal: found.size } : {};
   return { name: basename(path), folder: dirname(path), bytes, ...size };
+}
+
+/** Opened when it is first read: an import that ends before that leaves nothing open, and nothing that fails by itself. */
+async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: readBytes });
 }
 
 const readBytes = 65_536;
@@ -64,7 +69,7 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, onBytes: (count: numbe
 }
 
 /** At least so many bytes, unless there are fewer. */
-async function firstBytes(source: AsyncGenerator<Uint8Array>, count: number): Promise<Buffer> {
+export async function firstBytes(source: AsyncGenerator<Uint8Array>, count: number): Promise<Buffer> {
   let first = Buffer.alloc(0);
   while (first.length < count) {
     const { done, value } = await source.next();
@@ -74,7 +79,8 @@ async function firstBytes(source: AsyncGenerator<Uint8Array>, count: number): Pr
   return first;
 }
 
-async function* from(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** What was read of the beginning, then the rest. */
+export async function* from(first: Uint8Array, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield first;
   yield* rest;
 }

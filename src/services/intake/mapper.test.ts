@@ -101,6 +101,7 @@ describe("factMapper", () => {
     [{ number: "qty", sign: "negate" }, "0", 0],
     [{ number: "qty", sign: "abs" }, "-5", 5],
     [{ number: "qty", times: 1000 }, "2.3", 2300],
+    [{ number: "qty", times: 1000 }, "600000.001", 600_000_001],
     [{ number: "qty", times: 1000 }, "1.1", 1100],
   ])("reads the number %j of %s", (quantity, text, expected) => {
     const rules = [{ fact: { ...sold, data: { ...sold.data, quantity } } }];

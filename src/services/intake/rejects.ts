@@ -1,22 +1,29 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { FileFormat } from "./domain/mapping.ts";
+import { occurrenceColumn, rejectedColumns, rejectedLine } from "./domain/rejected.ts";
 import type { Reject } from "./summary.ts";
 
-/** Takes rejects in the order of their lines. `begin` comes first, with the columns of the file. */
+/**
+ * Takes rejects in the order of their lines. `begin` comes first, with the columns of the file, and whether the rows of one id
+ * are told apart by which of them each is.
+ */
 export interface RejectsWriter {
-  begin(columns: readonly string[]): void;
+  begin(columns: readonly string[], hasOccurrences?: boolean): void;
   write(rejects: readonly Reject[]): Promise<void>;
 }
 
 /**
  * A file of rejects in the form of the input, so that it can be put right and imported with the same mapping: of CSV, a
- * CSV whose first columns are `line` and `reason`, then the row's own; of NDJSON, a line
- * `{"line", "reason", "row"}` each. The file is made with the first reject; `close` says whether there was any.
+ * CSV with a header, whose first columns are `rejected line` and `rejected reason` (and `rejected occurrence`, see
+ * `Row.occurrence`), then the row's own; of NDJSON, a line `{"line", "reason", "row"}` each. What reads tables knows both
+ * again, also where the mapping itself says what the columns are. In UTF-8, with a byte order mark where the mapping names
+ * another encoding. The file is made with the first reject; `close` says whether there was any.
  */
 export class RejectsFile implements RejectsWriter {
   readonly path: string;
   readonly #format: FileFormat;
   #columns: readonly string[] = [];
+  #hasOccurrences = false;
   #file: FileHandle | undefined;
 
   constructor(path: string, format: FileFormat) {
@@ -24,8 +31,9 @@ export class RejectsFile implements RejectsWriter {
     this.#format = format;
   }
 
-  begin(columns: readonly string[]): void {
+  begin(columns: readonly string[], hasOccurrences = false): void {
     this.#columns = columns;
+    this.#hasOccurrences = hasOccurrences;
   }
 
   async write(rejects: readonly Reject[]): Promise<void> {
@@ -42,13 +50,17 @@ export class RejectsFile implements RejectsWriter {
 
   async #create(): Promise<FileHandle> {
     const file = await open(this.path, "w");
-    if (this.#format.type === "csv") await file.appendFile(this.#join(["line", "reason", ...this.#columns]));
+    const { type, encoding = "utf-8" } = this.#format;
+    if (encoding !== "utf-8") await file.appendFile(byteOrderMark);
+    const own = [...rejectedColumns, ...(this.#hasOccurrences ? [occurrenceColumn] : [])];
+    if (type === "csv") await file.appendFile(this.#join([...own, ...this.#columns]));
     return file;
   }
 
   #csvLine({ line, row, ...why }: Reject): string {
     const fields = row.fields.length > 0 ? row.fields : [row.text ?? ""];
-    return this.#join([String(line), reasonText(why), ...fields]);
+    const occurrence = this.#hasOccurrences ? [String(row.occurrence ?? "")] : [];
+    return this.#join([String(line), reasonText(why), ...occurrence, ...fields]);
   }
 
   #join(fields: readonly string[]): string {
@@ -63,9 +75,12 @@ export class RejectsFile implements RejectsWriter {
 }
 
 function jsonLine({ line, row, ...why }: Reject): string {
-  const text = row.text ?? "";
-  return `{"line":${line},"reason":${JSON.stringify(reasonText(why))},"row":${row.problem === undefined ? text : JSON.stringify(text)}}\n`;
+  const { text = "", problem, occurrence } = row;
+  const isObject = problem === undefined;
+  return rejectedLine(line, reasonText(why), { text, isObject, ...(occurrence !== undefined && { occurrence }) });
 }
+
+const byteOrderMark = "\ufeff";
 
 function reasonText({ reason, detail }: Pick<Reject, "reason" | "detail">): string {
   return detail === undefined ? reason : `${reason}: ${detail}`;

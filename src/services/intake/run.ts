@@ -49,7 +49,10 @@ export class Run {
     this.#began = this.#now();
   }
 
-  /** Opens the delivery, lets `read` fill it, and sums up, also when the import was stopped or failed. */
+  /**
+   * Opens the delivery, lets `read` fill it, and sums up, also when the import was stopped or failed. What was read before the
+   * file turned out to be damaged or cut off is sent, and its rejects are written.
+   */
   async carryOut<T>(
     send: (made: readonly T[]) => Promise<Receipt>,
     read: (delivery: Delivery<T>) => Promise<void>,
@@ -62,6 +65,7 @@ export class Run {
       this.progressed(true);
       return this.#summary(true);
     } catch (error) {
+      if (error instanceof ImportError && signal?.aborted !== true) await delivery.finish().catch(() => undefined);
       await delivery.settle();
       if (signal?.aborted === true) return this.#summary(false);
       if (error instanceof ImportError) error.summary = this.#summary(false);

@@ -35,5 +35,5 @@ export interface ItemSink {
   send(items: readonly ItemDraft[], signal?: AbortSignal): Promise<ItemSinkReceipt>;
 }
 
-/** Asks in which base unit items are kept. What is not registered, or may not be asked, is left out of the answer. */
+/** Asks in which base unit items are kept. What is not registered is left out of the answer. Throws when it may not ask. */
 export type ItemUnits = (gtins: readonly string[], signal?: AbortSignal) => Promise<ReadonlyMap<string, BaseUnit>>;

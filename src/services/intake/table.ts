@@ -3,9 +3,10 @@ import { CsvReader } from "./domain/csv.ts";
 import type { FileFormat } from "./domain/mapping.ts";
 import { MappingError } from "./domain/mapping-error.ts";
 import { NdjsonReader } from "./domain/ndjson.ts";
+import { occurrenceIn, rejectedColumns, rejectedWidth } from "./domain/rejected.ts";
 import { LineTooLong, type Row, type RowReader } from "./domain/rows.ts";
 import { ImportError } from "./failure.ts";
-import { unpacked } from "./input.ts";
+import { firstBytes, from, unpacked } from "./input.ts";
 
 /** A file as rows under named columns. */
 export interface Table {
@@ -17,7 +18,7 @@ export interface Table {
 /**
  * Opens a file as a table. The columns of a CSV file are its header's or the mapping's; those of NDJSON are the ones the
  * mapping asks for (`asked`), since every line may have others. A CSV row with another number of fields than there are
- * columns is a row with a problem. Throws `ImportError`, `MappingError`.
+ * columns is a row with a problem. A rejects file is read as the rows that it holds. Throws `ImportError`, `MappingError`.
  */
 export async function openTable(
   bytes: AsyncIterable<Uint8Array>,
@@ -29,25 +30,48 @@ export async function openTable(
   if (format.type === "ndjson") return { columns: asked, rows: read(pieces, new NdjsonReader(asked)) };
 
   const batches = read(pieces, new CsvReader(format.delimiter ?? ","));
-  if (format.columns !== undefined) return { columns: format.columns, rows: measured(batches, format.columns.length) };
   const first = await firstBatch(batches);
+  const width = rejectedWidth(first[0]?.fields ?? []);
+  // A rejects file has a header, also where the mapping says that files have none.
+  if (format.columns !== undefined && width === 0) return tableOf(format.columns, 0, joined(first, batches));
   const [header, ...rest] = first;
   if (header === undefined) throw new ImportError("input-damaged", "The file is empty: it has not even a header.");
   if (header.problem !== undefined) throw new ImportError("input-damaged", `The header line: ${header.problem}.`);
-  const columns = header.fields.map((name) => name.trim());
+  const columns = header.fields.slice(width).map((name) => name.trim());
   const seen = new Set<string>();
   const twice = columns.find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined)
     throw new MappingError("format", `the header has the column "${twice}" twice; name the columns`);
-  return { columns, rows: measured(joined(rest, batches), columns.length) };
+  return tableOf(format.columns ?? columns, width, joined(rest, batches));
 }
 
-async function* decoded(bytes: AsyncIterable<Uint8Array>, encoding: string): AsyncGenerator<string> {
+/** Rows of so many columns, before which a rejects file has some of its own. */
+function tableOf(columns: readonly string[], ownWidth: number, batches: AsyncIterable<readonly Row[]>): Table {
+  const rows = ownWidth === 0 ? batches : withoutOwn(batches, ownWidth);
+  return { columns, rows: measured(rows, columns.length) };
+}
+
+async function* withoutOwn(batches: AsyncIterable<readonly Row[]>, width: number) {
+  for await (const rows of batches) {
+    yield rows.map((row): Row => {
+      if (row.problem !== undefined) return row;
+      const { fields, ...rest } = row;
+      return { ...rest, fields: fields.slice(width), ...occurrenceIn(fields.slice(0, width)[rejectedColumns.length]) };
+    });
+  }
+}
+
+/** In UTF-8 when the bytes begin with its mark, as rejects do, whatever the mapping says. */
+async function* decoded(bytes: AsyncGenerator<Uint8Array>, encoding: string): AsyncGenerator<string> {
+  const beginning = await firstBytes(bytes, utf8Mark.length);
+  const isMarked = beginning.subarray(0, utf8Mark.length).equals(utf8Mark);
   // Drops a byte order mark by itself.
-  const decoder = new TextDecoder(encoding);
-  for await (const piece of bytes) yield decoder.decode(piece, { stream: true });
+  const decoder = new TextDecoder(isMarked ? "utf-8" : encoding);
+  for await (const piece of from(beginning, bytes)) yield decoder.decode(piece, { stream: true });
   yield decoder.decode();
 }
+
+const utf8Mark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 async function* read(pieces: AsyncIterable<string>, reader: RowReader): AsyncGenerator<readonly Row[]> {
   try {

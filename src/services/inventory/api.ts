@@ -191,6 +191,8 @@ export interface Inventory {
   recordedEvent(id: string, caller: Caller): Promise<Outcome<RecordedCloudEvent>>;
   /** What was recorded of a fact when it was taken in; empty for one that is not known. */
   eventsOfFact(source: string, id: string, caller: Caller): Promise<readonly RecordedCloudEvent[]>;
+  /** What was recorded when a fact was voided; empty for one that was not. A void that came before its fact stands with that. */
+  eventsOfVoid(source: string, id: string, caller: Caller): Promise<readonly RecordedCloudEvent[]>;
 
   putItem(sku: string, body: ItemBody, caller: Caller): Promise<Outcome<Item>>;
   /** Items as `{sku, ...ItemBody}`; each is judged by itself, whatever it is. */

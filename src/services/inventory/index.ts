@@ -20,6 +20,7 @@ export {
   sequenceOfPosition,
   stockChangedBy,
   streamOfStock,
+  unknownTypeIn,
 } from "./changes/index.ts";
 export { type EventSchemas, eventSchemas } from "./event-schemas.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";

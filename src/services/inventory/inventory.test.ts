@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { PlatformError } from "../../kernel/index.ts";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import type { Caller } from "./api.ts";
 import { startInventory } from "./inventory.ts";
+import { silentObserver } from "./observer.ts";
 import { inventoryTagging } from "./reservations/lists.ts";
 
 const caller: Caller = { id: "test", ownReservations: false };
@@ -34,6 +36,38 @@ function fact(type: string, data: object, time?: string) {
     data,
   };
 }
+
+describe("work beside the log that fails", () => {
+  it("is told apart from a consumer that stands still, and is done later", async () => {
+    const storage = new MemoryStorage({ tagging: inventoryTagging });
+    const failed: string[] = [];
+    const inventory = await startInventory({
+      ...{ storage, clock: () => Date.parse("2026-01-01T12:00:00Z"), randomId: () => "a process" },
+      ...{ sealEveryMs: 5, commitEveryMs: 5 },
+      observer: {
+        ...silentObserver,
+        consumerFailed: (name) => failed.push(`the consumer ${name}`),
+        upkeepFailed: (work) => failed.push(work),
+      },
+    });
+    const commit = storage.derived.commit.bind(storage.derived);
+    storage.derived.commit = () => {
+      storage.derived.commit = commit;
+      throw new Error("the disk is full");
+    };
+    const append = storage.append.bind(storage);
+    storage.append = async (units) => {
+      if (units.every(({ events }) => events.every(({ type }) => type !== "LogSealed"))) return await append(units);
+      storage.append = append;
+      throw new PlatformError("storage-unavailable", "the disk is full");
+    };
+    await inventory.recordFacts([fact("received", { sku: "milk", location: "leeds", quantity: 1 })], caller);
+    await expect.poll(() => failed.toSorted()).toEqual(["derived", "seals"]);
+    await expect.poll(() => storage.versions(["seal-0"])).toEqual([1]);
+    expect(inventory.problems()).toEqual([]);
+    await inventory.stop();
+  });
+});
 
 describe("the inventory in process", () => {
   it("takes in facts and promises what is there", async () => {

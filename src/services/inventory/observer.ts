@@ -9,7 +9,10 @@ export interface InventoryObserver extends LedgerObserver, AvailabilityObserver 
   /** Skus read from the read side in one request. */
   availabilityRead(skus: number): void;
   expiryRecorded(secondsLate: number): void;
+  /** A read model stands still until a restart. */
   consumerFailed(name: string, error: unknown): void;
+  /** Work beside the log failed (expiry, seals, commits of what is derived) and is tried again by itself. */
+  upkeepFailed(work: string, error: unknown): void;
 }
 
 const ignore = () => undefined;
@@ -20,4 +23,5 @@ export const silentObserver: InventoryObserver = {
   availabilityRead: ignore,
   expiryRecorded: ignore,
   consumerFailed: ignore,
+  upkeepFailed: ignore,
 };

@@ -10,6 +10,33 @@ export function formatPosition(epochs: readonly Epoch[], seq: Sequence): string 
   return Buffer.from(`1.${epochs[epochs.length - 1]?.id ?? ""}.${seq}`, "latin1").toString("base64url");
 }
 
+/** Gives out positions as tokens. Reads between two appends, and all that one append answered, have one position. */
+export class Tokens {
+  readonly #storage: Storage;
+  /** The newest that was given out. */
+  #text = "";
+  #seq: Sequence | undefined;
+  #epochs: Storage["epochs"] | undefined;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** Of the end of the log. */
+  head(): string {
+    return this.of(this.#storage.head());
+  }
+
+  of(seq: Sequence): string {
+    const { epochs } = this.#storage;
+    if (seq !== this.#seq || epochs !== this.#epochs) {
+      this.#text = formatPosition(epochs, seq);
+      [this.#seq, this.#epochs] = [seq, epochs];
+    }
+    return this.#text;
+  }
+}
+
 /**
  * Up to where a position of this history may lie: the end of the log. Of a shared log another process may have told a client
  * of more than this one has heard of.

@@ -75,6 +75,7 @@ export function inventoryMethods(keyOfReservation: (id: string) => string = (id)
     positionBefore: read,
     recordedEvent: read,
     eventsOfFact: read,
+    eventsOfVoid: read,
     position: read,
 
     putItem: { ...ofCatalog, within: askedBy(2) },

@@ -446,9 +446,17 @@ export const LocationView = Type.Object({
     [
       Type.Object({
         url: Type.String(),
-        of: SyncedLocations,
+        of: Type.Union([Type.Enum([...syncedWords]), Type.Array(Identifier)], {
+          description: "Whose changes it gets. Of ids in a list only those that the credential may know.",
+        }),
         batchSize: Type.Integer(),
         skus: Type.Union([Type.String(), Type.Null()]),
+        limitedTo: Type.Optional(
+          Type.Array(Type.String(), {
+            description:
+              "The only locations of which it gets changes: those that whoever set this was limited to. Only those that the credential may know.",
+          }),
+        ),
         isSigned: Type.Boolean({ description: "Whether a secret is set." }),
       }),
       Type.Null(),

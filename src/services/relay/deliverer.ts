@@ -76,9 +76,10 @@ export async function deliver(
 export const secretLost =
   "its secret can't be made: the server's secret.key is another one; put it back, or rotate the secret";
 
-/** The secrets that sign now: while one is being replaced there are two, the new one first. */
-export function secretsOf({ id, secret, former }: Webhook, secrets: Secrets, now: Instant): readonly string[] {
-  const marks = former !== undefined && now < former.until ? [secret, former.secret] : [secret];
+/** The secrets that sign now: while one is being replaced there are several, the newest first. */
+export function secretsOf({ id, secret, formers }: Webhook, secrets: Secrets, now: Instant): readonly string[] {
+  const still = formers.filter(({ until }) => now < until);
+  const marks = [secret, ...still.map((former) => former.secret)];
   return marks.flatMap((mark) => secrets.find(id, mark) ?? []);
 }
 

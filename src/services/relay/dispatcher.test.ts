@@ -17,6 +17,7 @@ const webhook: Webhook = {
   status: "active",
   secret: { generation: 1, print: "" },
   after: "start",
+  formers: [],
   replays: 0,
 };
 

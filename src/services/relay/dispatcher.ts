@@ -63,7 +63,7 @@ function filterOf({ types, skus, locations }: Webhook): ChangesFilter {
 async function sendAll(events: readonly RecordedCloudEvent[], options: DispatcherOptions): Promise<void> {
   const { messaging, queue, webhook, signal, onFailure } = options;
   for (let at = 0; at < events.length && !signal.aborted; ) {
-    const messages = events.slice(at, at + limits.webhookBatchMax).map((event) => messageOf(event, webhook.replays));
+    const messages = batchOf(events.slice(at, at + limits.webhookBatchMax), webhook.replays);
     try {
       await messaging.send(queue, messages);
       at += messages.length;
@@ -75,13 +75,31 @@ async function sendAll(events: readonly RecordedCloudEvent[], options: Dispatche
   }
 }
 
+/** The first of some events, at least one, that a queue takes together. */
+function batchOf(events: readonly RecordedCloudEvent[], replays: number): readonly OutgoingMessage[] {
+  const messages: OutgoingMessage[] = [];
+  let bytes = 0;
+  for (const event of events) {
+    const message = messageOf(event, replays);
+    bytes += Buffer.byteLength(message.body) + besideBody;
+    if (messages.length > 0 && bytes > limits.messageBatchBytesMax) break;
+    messages.push(message);
+  }
+  return messages;
+}
+
+/** Bytes that a message takes beside its body, at most. */
+const besideBody = 4096;
+
 /** Ids name the replay too, so that what is sent again on purpose is not taken for a repeat. */
 function messageOf(event: RecordedCloudEvent, replays: number): OutgoingMessage {
   const key = orderKeyOf(event);
+  const body = JSON.stringify(event);
   return {
     id: `${replays}:${event.id}`,
     key: isLongerThan(key, limits.identifierLengthMax) ? hash("sha256", key) : key,
-    body: JSON.stringify(event),
+    // One that no queue takes is read again when it is delivered.
+    body: Buffer.byteLength(body) + besideBody > limits.messageBytesMax ? "" : body,
     headers: { event: event.id, type: event.type, recorded: String(event.data["recordedAt"]) },
   };
 }

@@ -18,7 +18,7 @@ import type { RelayObserver } from "./observer.ts";
 import type { Secrets } from "./secrets.ts";
 
 export interface EndpointOptions {
-  readonly inventory: Pick<Inventory, "changes">;
+  readonly inventory: Pick<Inventory, "changes" | "recordedEvent">;
   readonly messaging: Messaging;
   readonly outbound: Outbound;
   readonly secrets: Secrets;
@@ -81,16 +81,21 @@ export class Endpoint {
     this.#options = options;
   }
 
-  /** Runs as the webhook says, or not at all; one call after another. Deliveries under way get a moment to finish. */
-  align(webhook: Webhook | undefined): Promise<void> {
-    const turn = this.#turn.then(() => this.#become(webhook));
+  /**
+   * Runs as the webhook says by the time of its turn, or not at all; one call after another. Deliveries under way get a moment to
+   * finish, in which it may be changed again.
+   */
+  align(wanted: () => Webhook | undefined): Promise<void> {
+    const turn = this.#turn.then(() => this.#become(wanted));
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
 
-  async #become(webhook: Webhook | undefined): Promise<void> {
-    const shape = webhook && shapeOf(webhook);
+  async #become(wanted: () => Webhook | undefined): Promise<void> {
+    const before = wanted();
+    const shape = before && shapeOf(before);
     if (this.#running !== undefined && this.#running.shape !== shape) await this.#stop(this.#running);
+    const webhook = wanted();
     if (webhook !== undefined && this.#running === undefined) await this.#start(webhook, shapeOf(webhook));
   }
 
@@ -141,10 +146,19 @@ export class Endpoint {
   async #handle(delivery: Delivery, signal: AbortSignal): Promise<Handled> {
     const webhook = this.#options.webhook(this.#id);
     if (webhook === undefined) return { outcome: "retry", cause: "the webhook was deleted" };
-    const delivered = await deliver(webhook, noteOf(delivery), this.#options, { signal });
+    const note = noteOf(delivery);
+    const body = note.body === "" ? await this.#bodyOf(note.event) : note.body;
+    const delivered = await deliver(webhook, { ...note, body }, this.#options, { signal });
     // What was called off says nothing of the receiver.
     if (!signal.aborted) this.#options.onDelivered(webhook, delivery, delivered);
     return handledAs(delivered);
+  }
+
+  /** Of an event that was too large for a queue. */
+  async #bodyOf(event: string): Promise<string> {
+    const found = await this.#options.inventory.recordedEvent(event, { id: this.#id, ownReservations: false });
+    if (!found.ok) throw new Error(`the event ${event} can't be read: ${found.rejection.detail}`);
+    return JSON.stringify(found.value);
   }
 }
 

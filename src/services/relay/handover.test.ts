@@ -20,8 +20,9 @@ const timers = {
   every: (ms: number, run: () => void) => systemTimers.every(Math.min(ms, 40), run),
 };
 
-async function startProcess(log: SharedMemoryLog, messaging: MemoryMessaging, receivers: Receivers) {
+async function startProcess(log: SharedMemoryLog, messaging: MemoryMessaging, receivers: Receivers, isPaused = false) {
   const storage = log.open();
+  await storage.setOutgoingPaused(isPaused);
   const common = { storage, clock: Date.now, timers };
   const inventory = await startInventory({ ...common, randomId: randomUUID });
   const failed: unknown[] = [];
@@ -53,11 +54,18 @@ async function startProcess(log: SharedMemoryLog, messaging: MemoryMessaging, re
   return { storage, relay, sell, failed };
 }
 
-/** Two processes; a webhook that was made through the one that does not send, which has had ten events. */
-async function twoProcesses() {
+function openLog(): SharedMemoryLog {
   const log = new SharedMemoryLog(inventoryTagging);
   const notices = setInterval(() => log.deliver(), 5);
   stops.push(() => clearInterval(notices));
+  return log;
+}
+
+const salesHook = { url: "http://a.example/", types: ["larder.stock.sold.v1"] };
+
+/** Two processes; a webhook that was made through the one that does not send, which has had ten events. */
+async function twoProcesses() {
+  const log = openLog();
   let aheadMs = 0;
   const messaging = new MemoryMessaging({ clock: () => Date.now() + aheadMs });
   const forgetIds = () => {
@@ -66,8 +74,7 @@ async function twoProcesses() {
   const [toFirst, toSecond] = [new Receivers(), new Receivers()];
   const first = await startProcess(log, messaging, toFirst);
   const second = await startProcess(log, messaging, toSecond);
-  const request = { url: "http://a.example/", types: ["larder.stock.sold.v1"] };
-  const { id } = accepted(await second.relay.create(request, admin));
+  const { id } = accepted(await second.relay.create(salesHook, admin));
   await second.sell(10);
   await expect.poll(() => toFirst.calls.length, { timeout: 10_000 }).toBe(10);
   return { first, second, toFirst, toSecond, id, messaging, forgetIds };
@@ -75,12 +82,14 @@ async function twoProcesses() {
 
 it("are sent by one process, whoever made the webhook, and by the next one from where it was", async () => {
   const { first, second, toFirst, toSecond, forgetIds } = await twoProcesses();
+  expect([first.relay.isSending(), second.relay.isSending()]).toEqual([true, false]);
   await new Promise((resolve) => setTimeout(resolve, 300));
   await first.relay.stop();
   // As long after it that the queue knows no ids any more.
   forgetIds();
   await first.sell(3);
   await expect.poll(() => toSecond.calls.length, { timeout: 10_000 }).toBe(3);
+  expect([first.relay.isSending(), second.relay.isSending()]).toEqual([false, true]);
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(toSecond.calls).toHaveLength(3);
   expect(new Set([...toFirst.calls, ...toSecond.calls].map(({ headers }) => headers?.["webhook-id"])).size).toBe(13);
@@ -98,4 +107,23 @@ it("are changed and deleted through any process", async () => {
   expect((await second.relay.remove(id, admin)).ok).toBe(true);
   await expect.poll(() => messaging.queues(), { timeout: 10_000 }).toEqual([]);
   expect(first.failed).toEqual([]);
+}, 60_000);
+
+it("are sent to by a process that runs already once everything outgoing goes on, and wait while it is paused", async () => {
+  const receivers = new Receivers();
+  const messaging = new MemoryMessaging({ clock: Date.now });
+  const { storage, relay, sell, failed } = await startProcess(openLog(), messaging, receivers, true);
+  const { id } = accepted(await relay.create(salesHook, admin));
+  await sell(2);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(receivers.calls).toHaveLength(0);
+  expect(accepted(await relay.read(id, admin)).reason).toContain("larder resume");
+  await storage.setOutgoingPaused(false);
+  await expect.poll(() => receivers.calls.length, { timeout: 5000 }).toBe(2);
+  await storage.setOutgoingPaused(true);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await sell(2);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(receivers.calls).toHaveLength(2);
+  expect(failed).toEqual([]);
 }, 60_000);

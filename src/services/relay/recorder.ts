@@ -59,7 +59,8 @@ export const noSuchWebhook = {
   rejection: { code: "not-found", detail: "There is no such webhook." },
 } as const;
 
-/** Someone limited to locations knows what tells of nothing else. */
-export function mayKnow({ limitedTo }: Webhook, { locations }: Credential): boolean {
+/** Someone limited to locations knows what tells of nothing else; who may see its own reservations only knows none. */
+export function mayKnow({ limitedTo }: Webhook, { locations, ownReservations }: Credential): boolean {
+  if (ownReservations) return false;
   return locations === undefined || limitedTo?.every((location) => locations.has(location)) === true;
 }

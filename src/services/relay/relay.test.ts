@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { limits, PlatformError } from "../../kernel/index.ts";
 import { OutboundError } from "../../platform/outbound/index.ts";
 import { accepted, caller, codeOf } from "../inventory/fixture.ts";
 import { admin, createWebhook, eventually, type House, key, limitedTo, openHouse, receive } from "./fixture.ts";
@@ -49,6 +50,20 @@ describe("a webhook", () => {
     }
   });
 
+  it("gets an event that is larger than a queue takes, and what comes behind it", async () => {
+    const { messageBytesMax } = limits;
+    onTestFinished(() => void Object.assign(limits, { messageBytesMax }));
+    Object.assign(limits, { messageBytesMax: 1500 });
+    await createWebhook(house);
+    const name = "é".repeat(600);
+    accepted(await house.inventory.putItem("large", { name, unit: "each" }, caller));
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(2);
+    const [large, small] = calls().map(({ body = "" }) => JSON.parse(body));
+    expect(large).toMatchObject({ type: "larder.item.registered.v1", data: { sku: "large", name } });
+    expect(small).toMatchObject({ data: { sku: "milk" } });
+  });
+
   it("gets only what it chose", async () => {
     await createWebhook(house, { url: one, skus: ["milk"], locations: ["s1"] });
     await createWebhook(house, { url: two, types: ["larder.location.described.v1"] });
@@ -74,6 +89,15 @@ describe("a webhook", () => {
     await receive(house, "milk");
     await eventually(() => calls().length).toBe(2);
     expect(skusAt(one)).toEqual(["milk"]);
+  });
+
+  it("is refused when it chooses a type that no event has", async () => {
+    const misspelt = { url: one, types: ["larder.stock.solt.v1"] };
+    expect(await house.relay.create(misspelt, admin)).toMatchObject({
+      rejection: { code: "invalid-request", detail: expect.stringContaining("Did you mean larder.stock.sold.v1?") },
+    });
+    const { id } = await createWebhook(house);
+    expect(codeOf(await house.relay.update(id, misspelt, admin))).toBe("invalid-request");
   });
 
   it("is refused for an address that may not be reached", async () => {
@@ -112,6 +136,33 @@ describe("a webhook", () => {
     expect(
       house.storage.derived.scan("relay-journal", "", 100).map((document) => document.id.split("/")[0]),
     ).not.toContain(id);
+  });
+});
+
+describe("a webhook that is deleted meanwhile", () => {
+  /** Deletes it just before, or just after, the next call of this kind. */
+  function deleteAt(id: string, call: "queues" | "declareQueue", when: "before" | "after"): void {
+    const { messaging, relay } = house;
+    const plain = messaging[call].bind(messaging) as (...args: unknown[]) => Promise<unknown>;
+    const once = async (...args: unknown[]) => {
+      Object.assign(messaging, { [call]: plain });
+      if (when === "before") await relay.remove(id, admin);
+      const answer = await plain(...args);
+      if (when === "after") await relay.remove(id, admin);
+      return answer;
+    };
+    Object.assign(messaging, { [call]: once });
+  }
+
+  it("is shown as it was, and leaves no queue behind when it is set to work", async () => {
+    const seen = await createWebhook(house);
+    deleteAt(seen.id, "queues", "after");
+    expect(accepted(await house.relay.read(seen.id, admin))).toMatchObject({ waiting: 0, deadLetters: 0 });
+    const enabled = await createWebhook(house);
+    deleteAt(enabled.id, "declareQueue", "before");
+    expect(codeOf(await house.relay.enable(enabled.id, admin))).toBe("not-found");
+    expect(await house.messaging.queues()).toEqual([]);
+    expect(house.told.failed).toEqual([]);
   });
 });
 
@@ -236,6 +287,30 @@ describe("a webhook whose receiver fails", () => {
     house.receivers.answer = () => 204;
     expect(accepted(await house.relay.enable(id, admin))).toMatchObject({ status: "active", reason: null });
     await eventually(() => skusAt(one).slice(before).sort()).toEqual(["bread", "milk"]);
+  });
+
+  it("goes on when it is changed before a 410 to what it was is answered", async () => {
+    let release: () => void = () => undefined;
+    const gone = new Promise<number>((resolve) => {
+      release = () => resolve(410);
+    });
+    house.receivers.answer = ({ url }) => (url === one ? gone : 204);
+    const { id } = await createWebhook(house, { url: one });
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(1);
+    const { append } = house.storage;
+    // It is changed between the decision to disable it and its append.
+    house.storage.append = async (units) => {
+      house.storage.append = append;
+      accepted(await house.relay.update(id, { url: two }, admin));
+      return await append.call(house.storage, units);
+    };
+    release();
+    await eventually(async () => (await read(id)).url).toBe(two);
+    await receive(house, "bread");
+    await eventually(() => [...skusAt(two)].sort()).toEqual(["bread", "milk"]);
+    expect((await read(id)).status).toBe("active");
+    expect(house.told.disabled).toEqual([]);
   });
 
   it("is disabled after failing for days, with the reason; one success in between is enough to go on", async () => {
@@ -430,13 +505,17 @@ it("goes by what was recorded, also when nobody could be told", async () => {
   const { id } = await createWebhook(house);
   await receive(house, "a");
   await eventually(() => skusAt(one)).toEqual(["a"]);
-  const { append } = house.storage;
+  const { append, findCommands } = house.storage;
   house.storage.append = async (units) => {
     house.storage.append = append;
     await append.call(house.storage, units);
     throw new Error("the answer was lost");
   };
-  await expect(house.relay.pause(id, admin)).rejects.toThrow("the answer was lost");
+  house.storage.findCommands = async () => {
+    house.storage.findCommands = findCommands;
+    throw new PlatformError("storage-unavailable", "the store is away");
+  };
+  await expect(house.relay.pause(id, admin)).rejects.toThrow("the answer of an append was lost");
   expect((await read(id)).status).toBe("paused");
   await receive(house, "b");
   await new Promise((resolve) => setTimeout(resolve, 50));
@@ -470,6 +549,15 @@ describe("the secret", () => {
     expect(new Set([secret, next, other.secret]).size).toBe(3);
   });
 
+  it("that is replaced again within the day, as the answer was lost, still signs until the day is over", async () => {
+    const { id, secret } = await createWebhook(house);
+    const { secret: lost } = accepted(await house.relay.rotateSecret(id, admin));
+    const { secret: next } = accepted(await house.relay.rotateSecret(id, admin));
+    await receive(house, "milk");
+    await eventually(() => calls().length).toBe(1);
+    expect(signers([secret, lost, next])).toEqual([secret, lost, next]);
+  });
+
   it("is in no log and no document, and the same after a restart", async () => {
     const { id, secret } = await createWebhook(house);
     await house.restart();
@@ -497,6 +585,16 @@ describe("the secret", () => {
     expect(signers([secret])).toEqual([secret]);
     await house.restart(key);
     expect((await read(id)).reason).toContain("secret.key");
+  });
+});
+
+describe("a credential that may see its own reservations only", () => {
+  it("makes no webhook, for that would tell of others', and knows of none", async () => {
+    const shop = { ...admin, id: "shop", ownReservations: true };
+    expect(codeOf(await house.relay.create({ url: one }, shop))).toBe("forbidden");
+    const { id } = await createWebhook(house);
+    expect(codeOf(await house.relay.read(id, shop))).toBe("not-found");
+    expect(accepted(await house.relay.list({ limit: 10 }, shop)).items).toEqual([]);
   });
 });
 

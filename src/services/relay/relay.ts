@@ -10,11 +10,11 @@ import {
 } from "../../kernel/index.ts";
 import type { Credential } from "../../platform/auth/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
-import type { Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
+import type { Messaging, QueueDepth, RetryPolicy } from "../../platform/messaging/index.ts";
 import type { Outbound } from "../../platform/outbound/index.ts";
 import type { Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
-import { type Inventory, sequenceOfPosition } from "../inventory/index.ts";
+import { type Inventory, sequenceOfPosition, unknownTypeIn } from "../inventory/index.ts";
 import type { Relay } from "./api.ts";
 import { deliver } from "./deliverer.ts";
 import type { Choice, Webhook, WebhookEvent } from "./domain/index.ts";
@@ -30,7 +30,7 @@ import type { CreatedWebhook, WebhookAttempt, WebhookRequest, WebhookView } from
 export interface RelayOptions {
   readonly storage: Storage;
   readonly messaging: Messaging;
-  readonly inventory: Pick<Inventory, "changes" | "position">;
+  readonly inventory: Pick<Inventory, "changes" | "position" | "recordedEvent">;
   readonly outbound: Outbound;
   /** How long a delivery is tried. */
   readonly policy: RetryPolicy;
@@ -60,6 +60,8 @@ export interface RunningRelay extends Relay {
   warnings(): readonly string[];
   /** The consumers of the log that have failed, by name. */
   failures(): readonly string[];
+  /** Whether this process sends: where several share the log, one of them does. */
+  isSending(): boolean;
   /** Gives deliveries under way a moment. The storage and the queues stay open. */
   stop(): Promise<void>;
 }
@@ -121,6 +123,10 @@ class LocalRelay implements RunningRelay {
     return this.#host.failures();
   }
 
+  isSending(): boolean {
+    return this.#sending.isMine;
+  }
+
   figures(): RelayFigures {
     const all = this.#webhooks.all();
     const count = (status: Webhook["status"]) => all.filter((webhook) => webhook.status === status).length;
@@ -141,6 +147,11 @@ class LocalRelay implements RunningRelay {
   // What clients ask
 
   async create(request: WebhookRequest, by: Credential): Promise<Outcome<CreatedWebhook>> {
+    if (by.ownReservations)
+      return reject({
+        code: "forbidden",
+        detail: "A webhook tells of all reservations: a credential that is limited to its own can make none.",
+      });
     const choice = this.#choiceOf(request, by);
     if (!choice.ok) return choice;
     if (this.#webhooks.size >= limits.webhooksMax)
@@ -194,9 +205,12 @@ class LocalRelay implements RunningRelay {
     this.#journal.forgive(id);
     await this.#options.messaging.declareQueue(queueSettings(id, this.#options.policy));
     await this.#options.messaging.deadLetters.redriveQueue(queueOf(id));
-    return await this.#change(id, by, ({ status }) =>
+    const changed = await this.#change(id, by, ({ status }) =>
       status === "active" ? undefined : { type: "WebhookEnabled", data: {} },
     );
+    // It was deleted meanwhile, and its queue removed before it was declared here.
+    if (this.#webhooks.get(id) === undefined) await this.#sending.clear(id);
+    return changed;
   }
 
   async rotateSecret(id: string, by: Credential): Promise<Outcome<CreatedWebhook>> {
@@ -272,6 +286,8 @@ class LocalRelay implements RunningRelay {
     const problem = this.#options.outbound.problemOf(request.url);
     if (problem !== undefined) return reject({ code: "invalid-request", detail: `\`url\` ${problem}` });
     const { url, types, skus } = request;
+    const unknown = unknownTypeIn(types);
+    if (unknown !== undefined) return reject(unknown);
     const locations = request.locations?.map(normalise);
     if (by.locations !== undefined && locations?.some((location) => by.locations?.has(location) === false) === true)
       return reject({ code: "not-found", detail: "There is no such location." });
@@ -314,13 +330,11 @@ class LocalRelay implements RunningRelay {
   }
 
   async #view(webhook: Webhook): Promise<WebhookView> {
-    const { id, url, types, skus, locations, limitedTo, status, createdAt, updatedAt, former } = webhook;
+    const { id, url, types, skus, locations, limitedTo, status, createdAt, updatedAt, formers } = webhook;
     const { lastSuccessAt, failingSince } = this.#journal.progress(id);
-    const queues = await this.#options.messaging.queues();
-    const { waiting, deadLetters } = queues.includes(queueOf(id))
-      ? await this.#options.messaging.depth(queueOf(id))
-      : { waiting: 0, deadLetters: 0 };
-    const formerUntil = former !== undefined && this.#options.clock() < former.until ? former.until : undefined;
+    const { waiting, deadLetters } = await this.#depthOf(id);
+    const now = this.#options.clock();
+    const formerUntil = formers.find(({ until }) => now < until)?.until;
     return {
       id,
       url,
@@ -338,6 +352,17 @@ class LocalRelay implements RunningRelay {
       lastSuccessAt: timeOrNull(lastSuccessAt),
       failingSince: timeOrNull(failingSince),
     };
+  }
+
+  /** Nothing where there is no queue: not yet, or not any more. */
+  async #depthOf(id: string): Promise<Pick<QueueDepth, "waiting" | "deadLetters">> {
+    const { messaging } = this.#options;
+    const nothing = { waiting: 0, deadLetters: 0 };
+    if (!(await messaging.queues()).includes(queueOf(id))) return nothing;
+    return await messaging.depth(queueOf(id)).catch((error: unknown) => {
+      if (this.#webhooks.get(id) !== undefined) throw error;
+      return nothing;
+    });
   }
 }
 

@@ -24,6 +24,8 @@ export interface SendingOptions
 }
 
 const system = "system:relay";
+/** Milliseconds between looks whether everything outgoing has been paused or let go on by another process. */
+const pausedLookMs = 1000;
 const pausedAfterRestore = "everything outgoing is paused after a restore, until `larder resume`";
 
 /** The endpoints that send to webhooks. Where several processes share the log, each answers clients, and one of them sends. */
@@ -35,6 +37,9 @@ export class Sending {
   /** What is being recorded, of which webhook, that nobody awaits. */
   readonly #busy = new Set<string>();
   #isStopped = false;
+  /** How it stood when the endpoints were last aligned with it. */
+  #wasPaused = false;
+  #stopLooking: () => void = () => undefined;
   #stopLeavingWord: () => void = () => undefined;
 
   constructor(options: SendingOptions) {
@@ -54,6 +59,10 @@ export class Sending {
       onSent: (id) => this.#advance(id),
       onDelivered: (webhook, delivery, delivered) => this.#delivered(webhook, delivery, delivered),
     };
+  }
+
+  get isMine(): boolean {
+    return this.#duty.isMine;
   }
 
   async start(): Promise<void> {
@@ -77,10 +86,14 @@ export class Sending {
       );
     }
     await this.#sweep();
+    this.#wasPaused = this.#options.storage.outgoingPaused;
+    // On a log of one's own nobody else can change it.
+    if (shared !== undefined) this.#stopLooking = this.#options.timers.every(pausedLookMs, () => this.#lookAtPause());
     await Promise.all(this.#options.webhooks.all().map(({ id }) => this.align(id)));
   }
 
   async #end(): Promise<void> {
+    this.#stopLooking();
     this.#stopLeavingWord();
     await Promise.all([...this.#endpoints.keys()].map((id) => this.align(id)));
   }
@@ -99,17 +112,28 @@ export class Sending {
 
   /** Lets an endpoint run as its webhook stands; later, when the queues can't be written now. */
   async align(id: string): Promise<void> {
-    const webhook = this.#options.webhooks.get(id);
-    const works = !this.#isStopped && this.#duty.isMine && webhook !== undefined && this.whyNot(webhook) === undefined;
+    const wanted = () => {
+      const webhook = this.#options.webhooks.get(id);
+      const works = !this.#isStopped && this.#duty.isMine && webhook !== undefined;
+      return works && this.whyNot(webhook) === undefined ? webhook : undefined;
+    };
     const endpoint = this.#endpoints.get(id) ?? new Endpoint(id, this.#endpointOptions);
     this.#endpoints.set(id, endpoint);
     try {
-      await endpoint.align(works ? webhook : undefined);
+      await endpoint.align(wanted);
     } catch (error) {
       this.#options.observer.failed(queueOf(id), error);
       this.#options.timers.after(limits.webhookAgainMs, () => void this.align(id));
     }
     if (this.#options.webhooks.get(id) === undefined) this.#endpoints.delete(id);
+  }
+
+  /** `larder resume` lets servers on PostgreSQL go on while they run. */
+  #lookAtPause(): void {
+    const isPaused = this.#options.storage.outgoingPaused;
+    if (isPaused === this.#wasPaused) return;
+    this.#wasPaused = isPaused;
+    for (const { id } of this.#options.webhooks.all()) void this.align(id);
   }
 
   /** Why nothing is sent to a webhook; undefined when it is. */
@@ -153,25 +177,29 @@ export class Sending {
     const { failingSince = now, lastSuccessAt } = this.#options.journal.progress(id);
     // A crash may have taken the newest of what was kept of it; the log knows when it had all, or was begun anew.
     const since = Math.max(failingSince, webhook.updatedAt, webhook.placedAt);
-    if (isGone) this.#disable(id, "its receiver answered 410: it wants nothing any more");
+    if (isGone) this.#disable(webhook, "its receiver answered 410: it wants nothing any more");
     else if (now - since > limits.webhookFailingMsMax) {
       const last =
         lastSuccessAt === undefined
           ? "no delivery has ever succeeded"
           : `the last delivery that succeeded was at ${formatInstant(lastSuccessAt)}`;
       this.#disable(
-        id,
+        webhook,
         `all deliveries have failed since ${formatInstant(since)}; ${last}; the newest failure: ${attempt.cause}`,
       );
     }
   }
 
-  #disable(id: string, reason: string): void {
+  /** Disables a webhook for what a delivery came to, unless somebody has changed it or set it to work since that was sent. */
+  #disable({ id, setIn }: Webhook, reason: string): void {
     this.#aside("disable", id, async () => {
-      const decide = ({ status }: Webhook): WebhookEvent | undefined =>
-        status === "active" ? { type: "WebhookDisabled", data: { reason } } : undefined;
-      await this.#options.recorder.record(id, system, undefined, decide);
-      this.#options.observer.disabled(id, reason);
+      let isDue = false;
+      const decide = (webhook: Webhook): WebhookEvent | undefined => {
+        isDue = webhook.status === "active" && webhook.setIn === setIn;
+        return isDue ? { type: "WebhookDisabled", data: { reason } } : undefined;
+      };
+      const { ok } = await this.#options.recorder.record(id, system, undefined, decide);
+      if (ok && isDue) this.#options.observer.disabled(id, reason);
       await this.align(id);
     });
   }
@@ -204,7 +232,10 @@ export class Sending {
     if (this.#busy.has(name)) return;
     this.#busy.add(name);
     work()
-      .catch((error: unknown) => this.#options.observer.failed(queueOf(id), error))
+      .catch((error: unknown) => {
+        // Of a webhook that was deleted meanwhile there is no queue any more.
+        if (this.#options.webhooks.get(id) !== undefined) this.#options.observer.failed(queueOf(id), error);
+      })
       .finally(() => this.#busy.delete(name));
   }
 }

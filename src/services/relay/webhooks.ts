@@ -23,7 +23,11 @@ export class Webhooks implements Consumer {
   }
 
   load(documents: Iterable<DerivedDocument>): void {
-    for (const { id, body } of documents) this.#byId.set(id, JSON.parse(body) as Webhook);
+    for (const { id, body } of documents) {
+      // Kept before there could be several.
+      const { former, ...rest } = JSON.parse(body) as Webhook & { readonly former?: Webhook["formers"][number] };
+      this.#byId.set(id, { ...rest, formers: rest.formers ?? (former === undefined ? [] : [former]) });
+    }
   }
 
   apply(unit: RecordedUnit): void {

@@ -16,7 +16,12 @@ const choice = {
     description: "Where events are posted: http or https, a public address unless the operator allows others.",
     examples: ["https://shop.example.com/hooks/larder"],
   }),
-  types: Type.Optional(texts("Only events of these CloudEvents types; all when absent.", limits.identifierLengthMax)),
+  types: Type.Optional(
+    texts(
+      "Only events of these CloudEvents types (docs/reference/events.md); all when absent.",
+      limits.identifierLengthMax,
+    ),
+  ),
   skus: Type.Optional(texts("Only events about these skus; all when absent.", limits.skuLengthMax)),
   locations: Type.Optional(texts("Only events about these locations; all when absent.", limits.locationLengthMax)),
 };

@@ -29,6 +29,8 @@ const policy = { firstDelayMs: 1000, delayMsMax: 60_000, attemptsMax: limits.que
 export class SyncDeadLetters {
   readonly #options: DeadLettersOptions;
   readonly #queues = new Map<Receiver, { readonly declared: Promise<void>; worker: QueueWorker | undefined }>();
+  /** What is done to a queue, one after the other: it may be wanted again while it is being removed. */
+  readonly #turns = new Map<string, Promise<void>>();
   /** Who waits for what becomes of a stock of a receiver. */
   readonly #waiting = new Map<Receiver, Map<string, ((handled: Handled) => void)[]>>();
 
@@ -46,9 +48,13 @@ export class SyncDeadLetters {
         if (this.#queues.get(receiver) === queue) queue.worker = this.#work(receiver);
       },
       (error) => {
-        this.#queues.delete(receiver);
+        if (this.#queues.get(receiver) !== queue) return;
         this.#options.onFailure(error);
-        this.#options.timers.after(limits.syncBusyMs, () => this.watch(receiver));
+        this.#options.timers.after(limits.syncBusyMs, () => {
+          if (this.#queues.get(receiver) !== queue) return;
+          this.#queues.delete(receiver);
+          this.watch(receiver);
+        });
       },
     );
   }
@@ -60,6 +66,24 @@ export class SyncDeadLetters {
     await queue?.worker?.stop(0);
   }
 
+  /**
+   * Removes the queues of locations that are receivers no more, but for those that hold something: a dead letter stays until
+   * someone discards it. To be called only while no other process tells receivers.
+   */
+  async clear(isReceiver: (location: string) => boolean): Promise<void> {
+    const { messaging } = this.#options;
+    for (const queue of await messaging.queues()) {
+      const isLeft = () => !isReceiver(queue.slice(queuePrefix.length));
+      if (!queue.startsWith(queuePrefix) || !isLeft()) continue;
+      await this.#inTurn(queue, async () => {
+        // Another turn may have removed it.
+        if (!(await messaging.queues()).includes(queue)) return;
+        const { waiting, deadLetters } = await messaging.depth(queue);
+        if (waiting + deadLetters === 0 && isLeft()) await messaging.removeQueue(queue);
+      });
+    }
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#queues.keys()].map((receiver) => this.forget(receiver)));
   }
@@ -68,17 +92,15 @@ export class SyncDeadLetters {
   async giveUp(receiver: Receiver, item: Item, cause: string): Promise<void> {
     const told = { outcome: "dead", cause } as const;
     if (this.#settle(receiver, item.key, told)) return;
-    await this.#declare(receiver);
-    const { clock, timers, messaging } = this.#options;
+    const { clock, timers } = this.#options;
     const { sku, location, attempts } = item;
     const firstAttemptAt = Math.round(clock() - (timers.elapsedMs() - item.firstAttemptAt));
-    const id = `${location}/${sku}`;
+    // As in the log, so that no two stocks share it.
+    const id = item.key.slice("stock-".length);
     const body = JSON.stringify({ sku, location });
-    await messaging.sendDead(
-      queueOf(receiver),
-      { id, body, headers: { "content-type": "application/json" } },
-      { cause: `given up after ${attempts} attempts; the last: ${cause}`, attempts, firstAttemptAt },
-    );
+    const message = { id, body, headers: { "content-type": "application/json" } };
+    const failure = { cause: `given up after ${attempts} attempts; the last: ${cause}`, attempts, firstAttemptAt };
+    await this.#declare(receiver, (queue) => this.#options.messaging.sendDead(queue, message, failure));
   }
 
   /** A receiver has a stock as it is now. */
@@ -86,13 +108,25 @@ export class SyncDeadLetters {
     this.#settle(receiver, key, done);
   }
 
-  #declare(receiver: Receiver): Promise<void> {
-    return this.#options.messaging.declareQueue({
-      name: queueOf(receiver),
-      deduplicationMs: 0,
-      attemptsMax: limits.queueAttemptsMax,
-      depthMax: limits.queueDepthMax,
+  /** Makes the queue of a receiver, and does at once what needs it. */
+  #declare(receiver: Receiver, use: (queue: string) => Promise<void> = async () => undefined): Promise<void> {
+    const name = queueOf(receiver);
+    return this.#inTurn(name, async () => {
+      const { queueAttemptsMax: attemptsMax, queueDepthMax: depthMax } = limits;
+      await this.#options.messaging.declareQueue({ name, deduplicationMs: 0, attemptsMax, depthMax });
+      await use(name);
     });
+  }
+
+  #inTurn(queue: string, work: () => Promise<void>): Promise<void> {
+    const done = (this.#turns.get(queue) ?? Promise.resolve()).then(work);
+    const turn = done
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#turns.get(queue) === turn) this.#turns.delete(queue);
+      });
+    this.#turns.set(queue, turn);
+    return done;
   }
 
   #work(receiver: Receiver): QueueWorker {
@@ -153,6 +187,8 @@ export class SyncDeadLetters {
 /** Batches of redriven messages that are waited for at once. */
 const redrivenBatches = 10;
 
+const queuePrefix = "sync-";
+
 export function queueOf({ location }: Receiver): string {
-  return `sync-${location}`;
+  return queuePrefix + location;
 }

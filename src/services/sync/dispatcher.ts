@@ -141,9 +141,15 @@ export class Dispatcher {
         passed += 1;
         continue;
       }
+      const now = this.#options.timers.elapsedMs();
+      const batch = receiver.begin(now);
+      if (batch === undefined) {
+        // All that it lacks is under way: what becomes of that tells when it is its turn again.
+        this.#wakeAt(receiver, now + limits.syncReadAgainMs, now);
+        continue;
+      }
       passed = 0;
-      const batch = receiver.begin(this.#options.timers.elapsedMs());
-      if (batch !== undefined) this.#begin(receiver, batch);
+      this.#begin(receiver, batch);
       this.consider(receiver);
     }
   }
@@ -217,7 +223,10 @@ export class Dispatcher {
       }
       case "failed": {
         const { verdict, retryAfterMs } = pushed;
-        if (this.#cutting.signal.aborted) return;
+        if (this.#cutting.signal.aborted) {
+          receiver.calledOff(batch, now);
+          return;
+        }
         const given = receiver.failed(batch, { begunAt, verdict, ...(retryAfterMs && { retryAfterMs }) }, now);
         observer.pushFailed(receiver.location, verdict.kind);
         if (given.length === 0) return;

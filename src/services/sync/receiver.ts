@@ -147,9 +147,10 @@ export class Receiver {
     this.backlog.drop(batch);
   }
 
-  /** A push that came to nothing, for no reason of the receiver's: its figures could not be read. */
+  /** A push that came to nothing, for no reason of the receiver's: its figures could not be read, or this process stops telling. */
   calledOff(batch: Batch, now: Moment): void {
-    if (this.#circuit.state === "half-open") this.#circuit = { ...this.#circuit, state: "open" };
+    const probeAt = now + limits.syncReadAgainMs;
+    if (this.#circuit.state === "half-open") this.#circuit = { ...this.#circuit, state: "open", probeAt };
     this.backlog.hold(batch, this.#circuit.state === "open" ? Number.POSITIVE_INFINITY : now + limits.syncReadAgainMs);
   }
 

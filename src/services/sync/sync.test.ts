@@ -338,6 +338,60 @@ describe("a receiver in trouble", () => {
     await world.stop();
   });
 
+  it("refuses two stocks whose names run together, and each becomes a dead letter", async () => {
+    const world = await World.open({ policy: { attemptsMax: 3 } });
+    const leeds = await world.connect("leeds");
+    leeds.misbehaves = () => ({ status: 422 });
+    await world.move(["a/b", "c", 1], ["a", "b/c", 1]);
+    await world.time.pass(10 * minute);
+    expect((await world.messaging.depth("sync-leeds")).deadLetters).toBe(2);
+    await world.stop();
+  });
+
+  it("that asks for nothing any more leaves no queue behind, unless a dead letter is in it", async () => {
+    const world = await World.open({ policy: { attemptsMax: 3 } });
+    const leeds = await world.connect("leeds");
+    await world.connect("york");
+    leeds.misbehaves = () => ({ status: 422 });
+    await world.move(["york", "milk", 1]);
+    await world.time.pass(minute);
+    expect((await world.messaging.queues()).toSorted()).toEqual(["sync-leeds", "sync-york"]);
+    // Both at once, so that each finds the queue of the other.
+    await Promise.all(["leeds", "york"].map((location) => world.connect(location, {}, { sync: undefined })));
+    await world.time.pass(second);
+    expect(await world.messaging.queues()).toEqual(["sync-leeds"]);
+
+    // Once it is discarded, whoever tells receivers next finds an empty queue that nobody needs.
+    const { items } = await world.messaging.deadLetters.list({ order: "newest-first", limit: 10 });
+    expect(items).toHaveLength(1);
+    for (const { id } of items) await world.messaging.deadLetters.discard(id, "test");
+    await world.crash();
+    await world.time.pass(second);
+    expect(await world.messaging.queues()).toEqual([]);
+    expect(world.told.filter((line) => line.includes("dead letters"))).toEqual([]);
+    await world.stop();
+  });
+
+  it("that asks again while its queue is being removed has one", async () => {
+    const world = await World.open({ policy: { attemptsMax: 3 } });
+    const leeds = await world.connect("leeds");
+    const remove = world.messaging.removeQueue.bind(world.messaging);
+    let isRemoving = false;
+    world.messaging.removeQueue = async (queue) => {
+      isRemoving = true;
+      await world.connect("leeds");
+      await remove(queue);
+    };
+    await world.connect("leeds", {}, { sync: undefined });
+    await world.time.pass(second);
+    expect([isRemoving, await world.messaging.queues()]).toEqual([true, ["sync-leeds"]]);
+    leeds.misbehaves = () => ({ status: 422 });
+    await world.move(["york", "milk", 1]);
+    await world.time.pass(minute);
+    expect((await world.messaging.depth("sync-leeds")).deadLetters).toBe(1);
+    await world.stop();
+  });
+
   it("with one stock to be told of is down for ten minutes, and nothing is given up", async () => {
     const world = await World.open({ policy: { attemptsMax: 3 } });
     const leeds = await world.connect("leeds");

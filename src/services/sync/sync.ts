@@ -1,4 +1,13 @@
-import { accept, type Instant, limits, normalise, type Outcome, PlatformError, reject } from "../../kernel/index.ts";
+import {
+  accept,
+  type Instant,
+  limits,
+  normalise,
+  type Outcome,
+  PlatformError,
+  reject,
+  unreadableCursor,
+} from "../../kernel/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import type { Messaging, RetryPolicy } from "../../platform/messaging/index.ts";
 import { Duty, type Storage } from "../../platform/storage/index.ts";
@@ -148,6 +157,7 @@ class LocalSync implements RunningSync {
     this.#dispatcher.start();
     this.#hasStarted = true;
     for (const receiver of this.#receivers.all()) this.#news(receiver);
+    void this.#clearQueues();
   }
 
   async #end(): Promise<void> {
@@ -234,7 +244,17 @@ class LocalSync implements RunningSync {
   #removed(receiver: Receiver): void {
     this.#dispatcher.forget(receiver);
     this.#ringing.delete(receiver.location);
-    this.#deadLetters.forget(receiver).catch((error: unknown) => this.#observer.failed("dead letters", error));
+    void this.#clearQueues(this.#deadLetters.forget(receiver));
+  }
+
+  /** Removes the queues that nobody needs any more, unless another process tells receivers. */
+  async #clearQueues(after?: Promise<void>): Promise<void> {
+    try {
+      await after;
+      if (this.#hasStarted) await this.#deadLetters.clear((location) => this.#receivers.get(location) !== undefined);
+    } catch (error) {
+      this.#observer.failed("dead letters", error);
+    }
   }
 
   /** Says which alarms begin and end, and whose circuit opens and closes. */
@@ -255,8 +275,4 @@ class LocalSync implements RunningSync {
 
 function unknownReceiver(): Outcome<never> {
   return reject({ code: "not-found", detail: "No changes are pushed to such a location." });
-}
-
-function unreadableCursor(): Outcome<never> {
-  return reject({ code: "invalid-request", detail: "The cursor can't be read: hand back one that Larder has given." });
 }

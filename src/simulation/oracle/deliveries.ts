@@ -51,7 +51,8 @@ class Hook {
   /** Its choices, each with the place of the event that made it, and the place from which on it alone was at work. */
   readonly choices: { readonly from: number; readonly choice: Choice; settledAt: number }[];
   secret: SecretMark;
-  former: { readonly secret: SecretMark; readonly until: number } | undefined;
+  /** Those before its secret, the newest first. */
+  formers: readonly { readonly secret: SecretMark; readonly until: number }[] = [];
   /** Nothing up to here is ever sent to it. */
   least: number;
   replays = 0;
@@ -144,7 +145,7 @@ export class DeliveryOracle {
   learn(id: string, secret: string): void {
     const hook = this.#hooks.get(id);
     const print = createHash("sha256").update(secret).digest("hex");
-    const known = [hook?.secret.print, hook?.former?.secret.print];
+    const known = [hook?.secret.print, ...(hook?.formers ?? []).map(({ secret }) => secret.print)];
     must(hook !== undefined && known.includes(print), () => `the secret shown for ${id} is not the one recorded`);
     must(Buffer.from(secret.slice("whsec_".length), "base64").length === 32, () => `${id} has a short secret`);
     this.#secrets.set(print, secret);
@@ -226,12 +227,12 @@ export class DeliveryOracle {
         return;
       }
       case "WebhookSecretRotated":
-        known.former = { secret: known.secret, until: data.formerUntil ?? 0 };
+        known.formers = [{ secret: known.secret, until: data.formerUntil ?? 0 }, ...known.formers.slice(0, 3)];
         known.secret = data.secret ?? known.secret;
         // A day from when it was asked: until it is recorded, time may leap, and clocks may jump.
         must(
-          this.#rotations.get(id)?.has(known.former.until - overlapMs) ?? false,
-          () => `the former secret of ${id} is good until ${known.former?.until}, asked for a day before at no time`,
+          this.#rotations.get(id)?.has((data.formerUntil ?? 0) - overlapMs) ?? false,
+          () => `the former secret of ${id} is good until ${data.formerUntil}, asked for a day before at no time`,
         );
         return;
       case "WebhookPaused":
@@ -302,8 +303,8 @@ export class DeliveryOracle {
   #mustBeSigned(hook: Hook, headers: Readonly<Record<string, string>>, body: string, clock: number): void {
     const timestamp = String(Math.floor(clock / 1000));
     must(headers["webhook-timestamp"] === timestamp, () => `${hook.id} is sent something signed at another time`);
-    const { secret, former } = hook;
-    const marks = former !== undefined && clock < former.until ? [secret, former.secret] : [secret];
+    const { secret, formers } = hook;
+    const marks = [secret, ...formers.filter(({ until }) => clock < until).map((former) => former.secret)];
     const signatures = (headers["webhook-signature"] ?? "").split(" ");
     must(
       signatures.length === marks.length,

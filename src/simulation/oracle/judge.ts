@@ -172,12 +172,12 @@ function stepAnswer(
 }
 
 function fulfilAnswer(
-  { lines, key }: Extract<Operation, { kind: "fulfil" }>,
+  { lines, key, caller }: Extract<Operation, { kind: "fulfil" }>,
   known: ReservationOracle,
   status: Status,
   now: number,
 ): string | undefined {
-  const asked = key === undefined ? undefined : known.keys.get(key);
+  const asked = key === undefined ? undefined : known.keys.get(`${caller.id} ${key}`);
   if (asked !== undefined && lines !== undefined)
     return asked === JSON.stringify(lines) ? known.viewAt(now) : "idempotency-key-reused";
   if (!known.isOpen() || status === "expired") {
@@ -185,7 +185,9 @@ function fulfilAnswer(
     return known.wasCutShort() ? "reservation-already-released" : known.viewAt(now);
   }
   const left = known.lines.map((line) => line.quantity - line.fulfilled - line.released);
-  for (const { sku, location, quantity } of lines ?? []) {
+  const anywhere = (lines ?? []).filter(({ location }) => location === undefined);
+  const somewhere = (lines ?? []).filter(({ location }) => location !== undefined);
+  for (const { sku, location, quantity } of [...somewhere, ...anywhere]) {
     let open = quantity;
     for (const [index, line] of known.lines.entries()) {
       if (line.sku !== sku || (location !== undefined && location !== line.location)) continue;
@@ -303,7 +305,7 @@ export function mustBeRightReceipt(
     const order = oracle.orders.get(`${fact.source}\u0000${fact.data?.order}`);
     must(known !== undefined || order !== undefined, () => `${name()} was acknowledged, and is not in the log`);
     must(known === undefined || isSame(known.sent, fact), () => `${name()} was acknowledged, and another one recorded`);
-    if ((known?.seq ?? order ?? 0) > head) isNew += 1;
+    if ((known?.seq ?? order?.seq ?? 0) > head) isNew += 1;
     else isOld += 1;
   }
   must(

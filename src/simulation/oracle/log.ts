@@ -39,7 +39,8 @@ export interface OpenRequest {
 }
 
 interface Consignment {
-  to: string | undefined;
+  /** Units by where they were sent. */
+  readonly sent: Map<string, number>;
   dispatched: number;
   arrived: number;
   arrivals: number;
@@ -61,7 +62,8 @@ export class LogOracle {
   readonly byReference = new Map<string, ReservationOracle>();
   /** Where each recorded fact stands in the log, with the body that was recorded. */
   readonly facts = new Map<string, { readonly seq: number; readonly sent: SentFact }>();
-  readonly orders = new Map<string, number>();
+  /** By their sources and names: where the last fact of each stands, and its key. */
+  readonly orders = new Map<string, { readonly seq: number; readonly key: string }>();
   readonly voidsAwaiting = new Set<string>();
   readonly voided = new Set<string>();
   readonly gtins = new Map<string, string>();
@@ -180,8 +182,10 @@ export class LogOracle {
     this.facts.set(key, { seq: this.head + 1, sent });
     if (sent.data.order === undefined) return sent;
     const order = `${sent.source}\u0000${sent.data.order}`;
-    must(!this.orders.has(order), () => `the order ${sent.data.order} of ${sent.source} is recorded twice`);
-    this.orders.set(order, this.head + 1);
+    const before = this.orders.get(order);
+    const isVoided = before !== undefined && this.voided.has(before.key);
+    must(before === undefined || isVoided, () => `the order ${sent.data.order} of ${sent.source} is recorded twice`);
+    this.orders.set(order, { seq: this.head + 1, key });
     return sent;
   }
 
@@ -282,7 +286,7 @@ export class LogOracle {
       return;
     }
     must(known !== undefined, () => `${event.type} of ${id}, which was never placed`);
-    known.follow(event, unit.at);
+    known.follow(event, unit);
     if (event.type === "ReservationExpired") return;
     if (unit.fact !== undefined) return;
     const kinds: Readonly<Record<string, string>> = {
@@ -299,9 +303,10 @@ export class LogOracle {
         return event.data.expiresAt === unit.at + (request.ttlSeconds ?? 0) * 1000;
       if (event.type === "ReservationAmended")
         return isAllocated(request.lines ?? [], event.data.allocations ?? [], false);
-      return event.type !== "ReservationFulfilled" || event.data.key === undefined || event.data.key === request.key;
+      if (event.type !== "ReservationFulfilled" || event.data.key === undefined) return true;
+      return event.data.key === request.key && isHandedOver(request.lines ?? [], event.data.parts ?? [], known.lines);
     });
-    if (event.data.key !== undefined) known.keys.set(event.data.key, JSON.stringify(request.lines));
+    if (event.data.key !== undefined) known.keys.set(`${unit.by} ${event.data.key}`, JSON.stringify(request.lines));
   }
 
   /** What a reservation still promises is what its stocks hold for it. */
@@ -328,16 +333,21 @@ export class LogOracle {
   #transferEvent(id: string, { type, data }: LoggedEvent): void {
     const sku = data.sku ?? "";
     const known = this.#transfers.get(`${id}\u0000${sku}`);
-    const sums = known ?? { to: undefined, dispatched: 0, arrived: 0, arrivals: 0 };
+    const sums = known ?? { sent: new Map<string, number>(), dispatched: 0, arrived: 0, arrivals: 0 };
     const { quantity = 0 } = data;
     if (type === "TransferDispatched") {
-      sums.to = String(data.to);
+      add(sums.sent, String(data.to), quantity);
       sums.dispatched += quantity;
     } else if (type === "TransferArrived") {
       sums.arrived += quantity;
       sums.arrivals += 1;
     } else {
       sums.dispatched += data.dispatched ?? 0;
+      must(
+        (data.dispatched ?? 0) === 0 || typeof data.to === "string",
+        () => `transfer ${id}: a void forgets where to`,
+      );
+      if (data.dispatched) add(sums.sent, String(data.to), data.dispatched);
       sums.arrived += data.arrived ?? 0;
       sums.arrivals += data.arrivals ?? 0;
     }
@@ -347,11 +357,11 @@ export class LogOracle {
         (data.difference ?? 0) === sums.arrived - sums.dispatched,
         () => `transfer ${id} says that ${data.difference} differ; it is ${sums.arrived - sums.dispatched}`,
       );
-    if (sums.to === undefined) return;
-    this.#underWay.set(this.#stock(nameOf(sums.to, sku)), {
-      transfer: `${id}\u0000${sku}`,
-      units: sums.arrivals > 0 ? 0 : sums.dispatched,
-    });
+    for (const [to, units] of sums.sent)
+      this.#underWay.set(this.#stock(nameOf(to, sku)), {
+        transfer: `${id}\u0000${sku}`,
+        units: sums.arrivals > 0 ? 0 : units,
+      });
   }
 
   #policyEvent(sku: string, { data }: LoggedEvent, unit: LoggedUnit): void {
@@ -394,4 +404,19 @@ export class LogOracle {
     must(request !== undefined, () => `${types} by ${unit.by}: nobody whose request is open has asked for that`);
     return request;
   }
+}
+
+/** Whether parts of a reservation are what was asked to be handed over: two may have asked under one key. */
+function isHandedOver(
+  lines: readonly Ask[],
+  parts: NonNullable<LoggedEvent["data"]["parts"]>,
+  held: ReservationOracle["lines"],
+): boolean {
+  const named = lines.filter(({ location }) => location !== undefined);
+  const anywhere = lines.filter(({ location }) => location === undefined);
+  const taken = parts.flatMap(({ allocation, quantity }) => {
+    const line = held[allocation];
+    return line === undefined ? [] : [{ sku: line.sku, location: line.location, quantity }];
+  });
+  return isAllocated([...named, ...anywhere], taken, false);
 }

@@ -1,5 +1,5 @@
 /** One reservation by the table of the public contract. */
-import { type LoggedAllocation, type LoggedData, type LoggedEvent, must } from "./shapes.ts";
+import { type LoggedAllocation, type LoggedData, type LoggedEvent, type LoggedUnit, must } from "./shapes.ts";
 
 export type Status = "active" | "confirmed" | "partly-fulfilled" | "fulfilled" | "released" | "expired";
 
@@ -43,7 +43,7 @@ export class ReservationOracle {
     return this.status === "fulfilled" && this.lines.some(({ released }) => released > 0);
   }
 
-  follow({ type, data }: LoggedEvent, now: number): void {
+  follow({ type, data }: LoggedEvent, { at: now, by }: LoggedUnit): void {
     const may = (allowed: boolean) =>
       must(allowed, () => `${type} follows for ${this.id}, which is ${this.statusAt(now)}`);
     switch (type) {
@@ -80,7 +80,7 @@ export class ReservationOracle {
           must(line.fulfilled <= line.quantity, () => `more of ${this.id} is handed over than was reserved`);
         }
         if (data.key !== undefined)
-          must(!this.keys.has(data.key), () => `${this.id} is fulfilled twice under the key ${data.key}`);
+          must(!this.keys.has(`${by} ${data.key}`), () => `${this.id} is fulfilled twice under the key ${data.key}`);
         this.expiresAt = null;
         this.status = this.lines.every((line) => line.fulfilled === line.quantity) ? "fulfilled" : "partly-fulfilled";
         this.ends += this.status === "fulfilled" ? 1 : 0;

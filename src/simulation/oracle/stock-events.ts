@@ -172,7 +172,7 @@ function mustHave(stock: StockOracle, units: number, now: number): void {
   if (units <= 0) return;
   const logged = stock.totals();
   const { unavailable } = stock.totalsAt(now);
-  const free = available({ ...logged, unavailable }) + Math.min(0, unavailable) + stock.policy.backorderLimit;
+  const free = available({ ...logged, unavailable }) - stock.surplus(now) + stock.policy.backorderLimit;
   must(units <= free, () => `${units} of ${stock.name} are promised while ${free} were available`);
 }
 

@@ -154,7 +154,16 @@ export class StockOracle {
     const holding = own === undefined ? undefined : this.holdings.get(own);
     const isOpen = holding !== undefined && (holding.expiresAt === null || holding.expiresAt > now);
     const held = isOpen ? sum(holding.lines) : 0;
-    return Math.max(0, held, promisable(totals) + this.policy.backorderLimit + held);
+    return Math.max(0, held, available(totals) - this.surplus(now) + this.policy.backorderLimit + held);
+  }
+
+  /** Units that were put back but not held back, nor past their date: they are on hand once, and counted as available twice. */
+  surplus(now: number): number {
+    let unavailable = this.totalsAt(now).unavailable;
+    for (const lot of this.lots.values())
+      if (lot.expired || (lot.cutoff !== null && lot.cutoff <= now))
+        unavailable -= Math.max(0, lot.quantity, lot.heldBack);
+    return Math.max(0, -unavailable);
   }
 
   hold(reservation: string, lines: readonly LoggedHold[], expiresAt: number | null): void {
@@ -244,14 +253,16 @@ export class StockOracle {
       inLots += lot.quantity;
       unavailableInLots += lot.heldBack + (lot.expired ? sellable(lot) : 0);
     }
+    const there = (lot: { quantity: number; heldBack: number } | undefined) =>
+      lot === undefined ? 0 : Math.max(0, Math.min(lot.quantity, lot.quantity - lot.heldBack));
     // Where nothing has a date, what may be owed serves any date, like what is there.
     const owed = this.lots.size === 0 ? this.policy.backorderLimit : 0;
-    const loose = onHand - inLots - (unavailable - unavailableInLots) + owed;
+    const loose = onHand - inLots - Math.max(0, unavailable - unavailableInLots) + owed;
     for (const hold of asked) {
       const until = dateOf(hold);
       if (until === undefined) continue;
       if (hold.lot !== undefined) {
-        const units = sellable(this.lots.get(hold.lot) ?? { quantity: 0, heldBack: 0 });
+        const units = there(this.lots.get(hold.lot));
         const demand = sum(holds.filter(({ lot }) => lot === hold.lot));
         must(demand <= units, () => `${demand} of lot ${hold.lot} of ${this.name} are promised, ${units} are there`);
       }
@@ -259,7 +270,7 @@ export class StockOracle {
         if (date > until) continue;
         const demand = sum(holds.filter((one) => (dateOf(one) ?? "") >= date));
         let units = loose;
-        for (const [, lot] of open) if ((lot.expiresOn ?? never) >= date) units += sellable(lot);
+        for (const [, lot] of open) if ((lot.expiresOn ?? never) >= date) units += there(lot);
         must(demand <= units, () => `${demand} of ${this.name} are promised until ${date}, ${units} last so long`);
       }
     }
@@ -287,11 +298,6 @@ export class StockOracle {
     this.balances[event.v] = is;
     this.hasBeenAvailable ||= available(totals) > 0;
   }
-}
-
-/** Available, but never more than is on hand: while a put-back was told before its hold-back, unavailable is below zero. */
-export function promisable(totals: Totals): number {
-  return available(totals) + Math.min(0, totals.unavailable);
 }
 
 export function available(totals: Totals): number {

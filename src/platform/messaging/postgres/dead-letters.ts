@@ -38,15 +38,26 @@ interface RecordRow extends Pick<DeadRow, "number" | "queue" | "id" | "key" | "c
   readonly ended_at: number;
 }
 
+export interface PostgresDeadLettersOptions {
+  readonly query: Querying["query"];
+  /** For what only reads: asked again when its answer was lost. */
+  readonly read: Querying["query"];
+  /** What the functions take as the hour. */
+  readonly time: () => number | null;
+  /** Called when a queue may have something to give. */
+  readonly wake: (queue: string) => void;
+}
+
 /** The dead letters of all queues. */
 export class PostgresDeadLetters implements DeadLetters {
   readonly #query: Querying["query"];
+  readonly #read: Querying["query"];
   readonly #time: () => number | null;
   readonly #wake: (queue: string) => void;
 
-  /** `time` is what the functions take as the hour; `wake` is called when a queue may have something to give. */
-  constructor(query: Querying["query"], time: () => number | null, wake: (queue: string) => void) {
+  constructor({ query, read, time, wake }: PostgresDeadLettersOptions) {
     this.#query = query;
+    this.#read = read;
     this.#time = time;
     this.#wake = wake;
   }
@@ -58,8 +69,8 @@ export class PostgresDeadLetters implements DeadLetters {
     const { deadNewest, deadOldest, deadNewestOf, deadOldestOf } = statements;
     const found =
       queue === undefined
-        ? await this.#query<DeadRow>(isNewest ? deadNewest : deadOldest, [after, limit + 1])
-        : await this.#query<DeadRow>(isNewest ? deadNewestOf : deadOldestOf, [after, limit + 1, queue]);
+        ? await this.#read<DeadRow>(isNewest ? deadNewest : deadOldest, [after, limit + 1])
+        : await this.#read<DeadRow>(isNewest ? deadNewestOf : deadOldestOf, [after, limit + 1, queue]);
     const items = found.slice(0, limit).map(summaryOf);
     const last = items.at(-1);
     return found.length > limit && last !== undefined ? { items, next: last.id } : { items };
@@ -68,7 +79,7 @@ export class PostgresDeadLetters implements DeadLetters {
   async read(id: string): Promise<DeadLetter | undefined> {
     const number = numberOf(id);
     if (number === undefined) return undefined;
-    const [row] = await this.#query<DeadRow>(statements.deadOne, [number]);
+    const [row] = await this.#read<DeadRow>(statements.deadOne, [number]);
     if (row === undefined) return undefined;
     const causes = row.causes.map(({ attempt, at, cause }) => ({ attempt, at, cause: unpacked(cause) }));
     return { ...summaryOf(row), body: unpacked(row.body), headers: headersOf(row.headers), causes };
@@ -77,7 +88,7 @@ export class PostgresDeadLetters implements DeadLetters {
   async findRecord(id: string): Promise<DeadLetterRecord | undefined> {
     const number = numberOf(id);
     if (number === undefined) return undefined;
-    const [row] = await this.#query<RecordRow>(statements.record, [number]);
+    const [row] = await this.#read<RecordRow>(statements.record, [number]);
     if (row === undefined) return undefined;
     return {
       id: idOf(row.number),
@@ -101,7 +112,7 @@ export class PostgresDeadLetters implements DeadLetters {
 
   async redriveQueue(queue: string): Promise<number> {
     // Those that die again meanwhile have greater numbers, and are left for the next time.
-    const [newest] = await this.#query<{ number: number | null }>(statements.newestDead, [queue]);
+    const [newest] = await this.#read<{ number: number | null }>(statements.newestDead, [queue]);
     if (newest?.number == null) return 0;
     let redriven = 0;
     for (;;) {

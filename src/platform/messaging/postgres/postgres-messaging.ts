@@ -1,5 +1,5 @@
 import { type Instant, InvariantError, limits, PlatformError } from "../../../kernel/index.ts";
-import { Listener, migrate, Postgres } from "../../postgres/index.ts";
+import { Listener, migrate, Postgres, reading } from "../../postgres/index.ts";
 import { unanswered } from "../book.ts";
 import {
   checkDeclaration,
@@ -142,7 +142,8 @@ class PostgresMessaging implements Messaging {
       heard: (queue) => this.#receivers.wake(queue),
       connected: () => this.#receivers.wakeAll(),
     });
-    this.deadLetters = new PostgresDeadLetters(this.#query, this.#time, (queue) => this.#wake(queue));
+    const wake = (queue: string) => this.#wake(queue);
+    this.deadLetters = new PostgresDeadLetters({ query: this.#query, read: this.#read, time: this.#time, wake });
   }
 
   async declareQueue(queue: QueueDeclaration): Promise<void> {
@@ -159,7 +160,7 @@ class PostgresMessaging implements Messaging {
   }
 
   async queues(): Promise<readonly string[]> {
-    return (await this.#query<{ name: string }>(statements.queues)).map(({ name }) => name);
+    return (await this.#read<{ name: string }>(statements.queues)).map(({ name }) => name);
   }
 
   async subscribe(topic: string, queue: string): Promise<void> {
@@ -200,13 +201,15 @@ class PostgresMessaging implements Messaging {
     const until = this.#clock() + waitMs;
     for (;;) {
       const news = this.#receivers.news(queue);
+      const asked = this.#clock();
       const { found, isUndeclared, dueInMs } = await this.#receives.ask({ queue, max, leaseMs }, requestBytes);
       if (isUndeclared) throw undeclared(queue);
       const now = this.#clock();
       if (found.length > 0 || now >= until || signal?.aborted === true || this.#isClosed) return found;
       const pollMs = this.#pollMs ?? (this.#listener.isConnected ? pollMsHeard : pollMsUnheard);
-      const nextLook = Math.max(1, Math.min(dueInMs ?? pollMs, pollMs));
-      await this.#receivers.wait(queue, news, Math.min(until - now, nextLook), signal);
+      // What was to be due while the answer was under way is looked for at once.
+      const nextLook = Math.min(Math.max(1, dueInMs ?? pollMs) - (now - asked), pollMs);
+      if (nextLook > 0) await this.#receivers.wait(queue, news, Math.min(until - now, nextLook), signal);
       if (this.#isClosed) return [];
     }
   }
@@ -261,6 +264,9 @@ class PostgresMessaging implements Messaging {
       if (this.#underWay === 0) this.#whenQuiet?.();
     }
   };
+
+  /** For what only reads. */
+  readonly #read: Postgres["query"] = (statement, values) => reading(() => this.#query(statement, values));
 
   async #send(sending: Sending): Promise<void> {
     const bytes = checkMessages(sending.messages);
@@ -371,7 +377,8 @@ class PostgresMessaging implements Messaging {
       readonly oldest_sent_at: number | null;
       readonly oldest_dead_at: number | null;
     }
-    const rows = await this.#postgres.query<DepthRow>(statements.depth, [[...new Set(queues)]]);
+    const names = [...new Set(queues)];
+    const rows = await reading(() => this.#postgres.query<DepthRow>(statements.depth, [names]));
     const byName = new Map(
       rows.map(({ name, waiting, dead, oldest_sent_at, oldest_dead_at }) => [
         name,

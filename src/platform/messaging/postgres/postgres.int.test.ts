@@ -4,9 +4,11 @@ import { execute, startPostgres } from "../../../../test/postgres.ts";
 import { Postgres } from "../../postgres/index.ts";
 import { type MessagingUnderTest, messagingContract } from "../messaging.contract.ts";
 import { expectReliable } from "../reliability.contract.ts";
-import { VirtualTime } from "../samples.ts";
+import { message, queueOf, VirtualTime } from "../samples.ts";
 import { openPostgresMessaging } from "./index.ts";
 import { statements } from "./statements.ts";
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What its tables must always come to, whatever was asked. */
 async function expectSound(url: string): Promise<void> {
@@ -78,6 +80,58 @@ if (server !== undefined) {
         await expectSound(url);
       },
     };
+  });
+
+  it("looks again at once for what fell due while the answer was under way", async () => {
+    const proxy = await CuttingProxy.start(server.port);
+    const time = new VirtualTime();
+    const url = (await server.database()).replace(`:${server.port}/`, `:${proxy.port}/`);
+    const messaging = await openPostgresMessaging({ url, ...time });
+    try {
+      await messaging.declareQueue(queueOf("q"));
+      await messaging.send("q", [message("late", { delayMs: 1000 })]);
+      await pause(300); // until nobody is woken any more by what was sent
+      proxy.delay(100);
+      const waiting = messaging.receive("q", { max: 1, leaseMs: 1000, waitMs: 20_000 });
+      await pause(20); // the server has been asked by the hour before
+      time.pass(1000);
+      expect((await waiting).map(({ id }) => id)).toEqual(["late"]);
+    } finally {
+      await messaging.close();
+      await proxy.stop();
+    }
+  }, 20_000);
+
+  it("reads again what was lost on the way, and says of what changes something that nobody knows", async () => {
+    const proxy = await CuttingProxy.start(server.port);
+    const url = (await server.database()).replace(`:${server.port}/`, `:${proxy.port}/`);
+    const messaging = await openPostgresMessaging({ url });
+    const { deadLetters } = messaging;
+    const losing = async <T>({ name }: { readonly name: string }, ask: () => Promise<T>): Promise<T> => {
+      proxy.loseNextAnswer(`${name}\0`);
+      return await ask();
+    };
+    try {
+      await messaging.declareQueue(queueOf("q"));
+      await messaging.sendDead("q", message("bad"), { cause: "it is bad", attempts: 1 });
+      expect(await losing(statements.queues, () => messaging.queues())).toEqual(["q"]);
+      expect(await losing(statements.depth, () => messaging.depth("q"))).toMatchObject({ deadLetters: 1 });
+      const list = () => deadLetters.list({ order: "oldest-first", limit: 10 });
+      const [dead] = (await losing(statements.deadOldest, list)).items;
+      const id = dead?.id ?? "";
+      expect(await losing(statements.deadOne, () => deadLetters.read(id))).toMatchObject({ messageId: "bad" });
+      expect(await losing(statements.record, () => deadLetters.findRecord(id))).toBeUndefined();
+      const unknown = { name: "OutcomeUnknown" };
+      await expect(losing(statements.endDead, () => deadLetters.redrive(id))).rejects.toMatchObject(unknown);
+      expect(await deadLetters.redrive(id)).toBe("ended-before");
+      const send = () => messaging.send("q", [message("good")]);
+      await expect(losing(statements.send, send)).rejects.toMatchObject(unknown);
+      await send();
+      expect(await messaging.depth("q")).toMatchObject({ waiting: 2, deadLetters: 0 });
+    } finally {
+      await messaging.close();
+      await proxy.stop();
+    }
   });
 
   it("10,000 messages, some of them poison: each has one effect, and a redrive after the fix leaves none", async () => {

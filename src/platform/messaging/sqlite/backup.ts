@@ -1,17 +1,18 @@
-import { copyFileSync, existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import {
-  checkWal,
+  copyAnew,
   copyDatabase,
   firstValue,
   hashFile,
-  lockFolder,
   openDatabase,
+  removeDatabase,
+  settleAtRest,
   syncFile,
   syncFolder,
   transaction,
 } from "../../sqlite/index.ts";
-import { checkForm, putMeta, queuesFileOf, queuesWalOf, readMeta } from "./queues-database.ts";
+import { checkForm, putMeta, queuesFileOf, readMeta } from "./queues-database.ts";
 
 /** How much a folder's queues hold, all together. */
 export interface QueueTotals {
@@ -29,7 +30,7 @@ export async function copyQueues(
   destination: string,
 ): Promise<(QueueTotals & { readonly sha256: string }) | undefined> {
   if (!existsSync(queuesFileOf(folder))) return undefined;
-  checkWalAtRest(folder);
+  settleAtRest(folder, "queues", queuesFileOf(folder));
   const copy = queuesFileOf(destination);
   await copyDatabase({ from: queuesFileOf(folder), to: copy });
   const totals = reading(destination, totalsOf);
@@ -45,7 +46,7 @@ export async function copyQueues(
 export async function restoreQueues(backup: string, folder: string): Promise<void> {
   const made = `${queuesFileOf(folder)}.restoring`;
   try {
-    copyFileSync(queuesFileOf(backup), made);
+    copyAnew(queuesFileOf(backup), made);
     const database = openDatabase(made);
     try {
       database.exec("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL");
@@ -61,7 +62,7 @@ export async function restoreQueues(backup: string, folder: string): Promise<voi
     renameSync(made, queuesFileOf(folder));
     syncFolder(folder);
   } catch (error) {
-    rmSync(made, { force: true });
+    removeDatabase(made);
     throw error;
   }
 }
@@ -89,20 +90,5 @@ function reading<T>(folder: string, read: (database: DatabaseSync) => T): T {
     return read(database);
   } finally {
     database.close();
-  }
-}
-
-/** A server checks its WAL when it starts, and writes it from then on; only one that nobody has can be looked at. */
-function checkWalAtRest(folder: string): void {
-  let lock: ReturnType<typeof lockFolder>;
-  try {
-    lock = lockFolder(folder, "queues");
-  } catch {
-    return;
-  }
-  try {
-    checkWal(queuesWalOf(folder));
-  } finally {
-    lock.release();
   }
 }

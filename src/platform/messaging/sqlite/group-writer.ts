@@ -120,18 +120,24 @@ export class GroupWriter implements BookWriter {
         { cause: this.#failedSync },
       );
     }
-    const { answers, hasWritten } = this.#commit(requests);
+    const { answers, frames } = this.#commit(requests);
     const isDurable = requests.some((request) => request.isDurable);
     const answer = () => {
       for (const tell of answers) tell();
     };
     if (!isDurable) answer();
-    if (hasWritten) await this.#syncAll();
+    if (frames > 0) {
+      await this.#syncAll();
+      this.#wal.wrote(frames);
+    }
     if (isDurable) answer();
   }
 
-  /** Does what is asked in one transaction, not yet synced. A request that is refused has changed nothing. */
-  #commit(requests: readonly Request[]): { readonly answers: readonly (() => void)[]; readonly hasWritten: boolean } {
+  /**
+   * Does what is asked in one transaction, not yet synced, which takes about so many frames; none when nothing was changed. A
+   * request that is refused has changed nothing.
+   */
+  #commit(requests: readonly Request[]): { readonly answers: readonly (() => void)[]; readonly frames: number } {
     const answers: (() => void)[] = [];
     const before = this.#changes();
     let bytes = 0;
@@ -151,8 +157,7 @@ export class GroupWriter implements BookWriter {
       });
     }
     const changed = this.#changes() - before;
-    if (changed > 0) this.#wal.wrote(framesBesides + changed + Math.ceil(bytes / pageBytes));
-    return { answers, hasWritten: changed > 0 };
+    return { answers, frames: changed > 0 ? framesBesides + changed + Math.ceil(bytes / pageBytes) : 0 };
   }
 
   async #syncAll(): Promise<void> {

@@ -55,10 +55,13 @@ export class MessageTable {
     this.#sql.learn.run(queue, id, place, until);
   }
 
-  /** Forgets ids whose time has passed, at most so many; those of messages that are still there are kept as long again. */
+  /**
+   * Forgets ids whose time has passed, at most so many. Those of messages that are still there are looked at again later: until
+   * then their time stands below zero, for they are known only while their messages are there.
+   */
   forget(now: Instant, count: number): void {
-    for (const { queue, id, place } of this.#sql.listPassed.all(now, count)) {
-      if (this.#isThere(Number(place))) this.#sql.keepKnown.run(now + keepKnownMs, Number(queue), String(id));
+    for (const { queue, id, place } of this.#sql.listPassed.all(now, -now, count)) {
+      if (this.#isThere(Number(place))) this.#sql.keepKnown.run(-(now + lookAgainMs), Number(queue), String(id));
       else this.#sql.forget.run(Number(queue), String(id));
     }
   }
@@ -144,7 +147,7 @@ export class MessageTable {
 }
 
 /** Milliseconds for which the id of a message that is still there is kept on, again and again. */
-const keepKnownMs = 3_600_000;
+const lookAgainMs = 3_600_000;
 
 function prepareAll(database: DatabaseSync) {
   const prepare = (sql: string) => database.prepare(sql);
@@ -152,7 +155,9 @@ function prepareAll(database: DatabaseSync) {
   return {
     known: prepare("SELECT place, until FROM known WHERE queue = ? AND id = ?"),
     learn: prepare("INSERT OR REPLACE INTO known (queue, id, place, until) VALUES (?, ?, ?, ?)"),
-    listPassed: prepare("SELECT queue, id, place FROM known WHERE until <= ? ORDER BY until LIMIT ?"),
+    listPassed: prepare(
+      "SELECT queue, id, place FROM known WHERE until BETWEEN 0 AND ? OR until BETWEEN ? AND -1 LIMIT ?",
+    ),
     isThere: prepare("SELECT 1 FROM content WHERE place = ?"),
     forget: prepare("DELETE FROM known WHERE queue = ? AND id = ?"),
     keepKnown: prepare("UPDATE known SET until = ? WHERE queue = ? AND id = ?"),

@@ -158,8 +158,9 @@ export class ColdArchive implements LogArchive {
     const ofDay = whole.hot.sequenceAt(nextDay - 1, head);
     // The newest unit stays hot: its place and time are what the log goes on from.
     if (ofDay >= head || ofDay > upTo) return undefined;
-    const nextEpoch = epochs.find(({ startsAfter }) => startsAfter > after);
-    const lastSequence = Math.min(ofDay, nextEpoch?.startsAfter ?? ofDay);
+    // A restore may have gone back further than the one before it: then the later epoch is what ends this one.
+    const later = epochs.slice(epochs.indexOf(epochOf(epochs, after + 1)) + 1);
+    const lastSequence = Math.min(ofDay, ...later.map(({ startsAfter }) => startsAfter));
     return { day: formatInstant(at).slice(0, 10), firstSequence: after + 1, lastSequence };
   }
 

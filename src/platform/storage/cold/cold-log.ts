@@ -59,6 +59,7 @@ export class ColdLog {
   /** As `Storage.readLog`, up to the seam. */
   async read(after: Sequence, limit: number): Promise<StoredUnit[]> {
     const found: StoredUnit[] = [];
+    const { seam } = this;
     let events = 0;
     let next = after + 1;
     for await (const { manifest, rows } of this.#groupsFrom(next)) {
@@ -77,7 +78,8 @@ export class ColdLog {
         if (events >= limit) return found;
       }
     }
-    if (next <= this.seam) throw unavailable(this.#manifests.at(-1), `has no event ${next}`);
+    // A file that was moved here meanwhile may have been passed over.
+    if (next <= seam) throw unavailable(this.#manifests.at(-1), `has no event ${next}`);
     return found;
   }
 

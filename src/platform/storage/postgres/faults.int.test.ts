@@ -4,6 +4,8 @@ import pg from "pg";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres, type TestPostgres } from "../../../../test/postgres.ts";
 import { PlatformError } from "../../../kernel/index.ts";
+import { storeChecks } from "../../runtime/readiness.ts";
+import { silentLogger } from "../../telemetry/index.ts";
 import type { AppendUnit, RecordedUnit, Storage } from "../port.ts";
 import { event, numbers, sampleTagging, unitOf } from "../samples.ts";
 import { TestStore } from "./postgres.fixture.ts";
@@ -190,7 +192,8 @@ describe.skipIf(postgres === undefined)("the log in PostgreSQL", () => {
     expect(history).toEqual(["one has it", "one lost it", "two has it"]);
     expect(tokens[1]).toBeGreaterThan(tokens[0] ?? 0);
     await two.close();
-    await until(() => history.at(-1) === "one has it");
+    await until(() => history.length === 5);
+    expect(history.slice(3)).toEqual(["two lost it", "one has it"]);
     expect(tokens[2]).toBeGreaterThan(tokens[1] ?? 0);
   });
 
@@ -269,6 +272,8 @@ describe.skipIf(postgres === undefined)("the log in PostgreSQL", () => {
       code: "storage-unavailable",
     });
     await expect(storage.catchUp()).rejects.toThrow("restart");
+    const { store: check } = await storeChecks(storage, silentLogger())();
+    expect(check).toEqual({ ok: false, detail: expect.stringMatching(/takes no writes: .* epoch .*: restart it$/) });
     expect(await storage.findCommands(["c1"], 0)).toEqual([undefined]);
   });
 

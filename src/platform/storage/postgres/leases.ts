@@ -52,8 +52,9 @@ export class Leases {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
-    await this.#session?.close();
+    // Before another can have them.
     this.#loseAll();
+    await this.#session?.close();
     this.#asked.clear();
   }
 

@@ -1,12 +1,13 @@
 import { type Instant, PlatformError } from "../../../kernel/index.ts";
-import { migrate, Postgres } from "../../postgres/index.ts";
-import { noTags, type Tagging } from "../port.ts";
+import { migrate, Postgres, sqlStateOf } from "../../postgres/index.ts";
+import { noTags, type Sequence, type Tagging } from "../port.ts";
 import { LocalDerived } from "../sqlite/index.ts";
 import { readUnit } from "../unit.ts";
 import { copyMark } from "./copy-mark.ts";
 import { PostgresStorage } from "./postgres-storage.ts";
 import { storedTag } from "./proposal.ts";
 import { readMeta } from "./reader.ts";
+import { codes } from "./statements.ts";
 
 export interface PostgresStorageOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -38,7 +39,7 @@ export async function openPostgresStorage({
     await refuseUnfinished(postgres);
     await tagAll(postgres, tagging);
     const meta = await readMeta(postgres);
-    await postgres.query("select larder.make_parts($1)", [meta.seq + 20_000_000]);
+    await makePartsAhead(postgres, meta.seq + 20_000_000);
     const history = `${meta.storeId} ${meta.epochs.at(-1)?.id} ${tagging.version}`;
     const derived = LocalDerived.open(folder, history);
     const furthest = derived.store.furthestCheckpoint();
@@ -56,6 +57,15 @@ export async function openPostgresStorage({
   } catch (error) {
     await postgres.close();
     throw error;
+  }
+}
+
+/** A role that does not own the log can't make parts of it: those that are there have to do for it. */
+async function makePartsAhead(postgres: Postgres, upto: Sequence): Promise<void> {
+  try {
+    await postgres.query("select larder.make_parts($1)", [upto]);
+  } catch (error) {
+    if (sqlStateOf(error) !== codes.notAllowed) throw error;
   }
 }
 

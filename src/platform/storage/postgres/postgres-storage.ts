@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Instant, limits, PlatformError } from "../../../kernel/index.ts";
-import type { Postgres } from "../../postgres/index.ts";
+import { type Postgres, reading, sqlStateOf } from "../../postgres/index.ts";
 import { checkUnits } from "../admission.ts";
 import type {
   AppendOutcome,
@@ -123,8 +123,12 @@ export class PostgresStorage implements Storage, SharedLog {
   /** Saying again what this process believes is a durable write that changes nothing, whatever others have set meanwhile. */
   async setOutgoingPaused(paused: boolean): Promise<void> {
     const isChange = paused !== this.#outgoingPaused;
-    const [row] = await this.#postgres.query<{ paused: boolean }>(statements.pause, [isChange ? paused : null]);
-    this.#outgoingPaused = row?.paused ?? paused;
+    const [row] = await this.#postgres.query<{ paused: boolean }>(statements.pause, [
+      isChange ? paused : null,
+      this.#epoch,
+    ]);
+    if (row === undefined) throw otherEpoch();
+    this.#outgoingPaused = row.paused;
   }
 
   async append(units: readonly AppendUnit[]): Promise<readonly AppendOutcome[]> {
@@ -240,8 +244,8 @@ export class PostgresStorage implements Storage, SharedLog {
       return answer;
     } catch (error) {
       if (!(error instanceof PlatformError)) this.#unsure = attempt;
-      else if (codeOf(error) === codes.clockAhead) await this.#compareClocks();
-      else if (codeOf(error) === codes.noPart) await this.#makeParts();
+      else if (sqlStateOf(error) === codes.clockAhead) await this.#compareClocks();
+      else if (sqlStateOf(error) === codes.noPart) await this.#makeParts();
       throw error;
     }
   }
@@ -298,7 +302,7 @@ export class PostgresStorage implements Storage, SharedLog {
   async #readNews(): Promise<void> {
     const known = this.#head;
     const asked = this.#clock.reading();
-    const [news] = await this.#reading(() => this.#postgres.query<News>(statements.news, [known, newsMax]));
+    const [news] = await reading(() => this.#postgres.query<News>(statements.news, [known, newsMax]));
     if (news === undefined) throw new PlatformError("storage-unavailable", "the log has no head");
     this.#clock.compare(asked, news.now);
     await this.#take(news, known);
@@ -324,7 +328,7 @@ export class PostgresStorage implements Storage, SharedLog {
       this.#tell(units);
       if (this.#head >= upto) return;
       const from = this.#head;
-      const rows = await this.#reading(() =>
+      const rows = await reading(() =>
         this.#postgres.query<{ body: string }>(statements.unitsAfter, [from, upto, newsMax]),
       );
       if (rows.length === 0) throw gap(from);
@@ -390,7 +394,7 @@ export class PostgresStorage implements Storage, SharedLog {
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
     if (this.#isClosed) throw closed();
-    return await this.#reading(() => unitsAfter(this.#postgres, after, limit));
+    return await reading(() => unitsAfter(this.#postgres, after, limit));
   }
 
   async sequenceAt(instant: Instant): Promise<Sequence> {
@@ -427,25 +431,9 @@ export class PostgresStorage implements Storage, SharedLog {
     return commands.map((command) => found.get(command));
   }
 
-  /**
-   * What is read may be read again: a connection of the pool that was cut off, as by a restart of the server, shows only when
-   * it is used.
-   */
-  async #reading<T>(read: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await read();
-      } catch (error) {
-        if (error instanceof PlatformError) throw error;
-        if (attempt === readAttempts)
-          throw new PlatformError("storage-unavailable", "the connection to PostgreSQL was lost", { cause: error });
-      }
-    }
-  }
-
   #read<R extends object>(statement: Parameters<Postgres["query"]>[0], values: readonly unknown[]): Promise<R[]> {
     if (this.#isClosed) return Promise.reject(closed());
-    return this.#reading(() => this.#postgres.query<R>(statement, values));
+    return reading(() => this.#postgres.query<R>(statement, values));
   }
 
   subscribe(listener: Listener): () => void {
@@ -481,7 +469,6 @@ export class PostgresStorage implements Storage, SharedLog {
   }
 }
 
-const readAttempts = 3;
 const versionMax = 2 ** 31 - 1;
 /** Sequences that the parts of the log are made ahead of its end. */
 const partsAhead = 10_000_000;
@@ -489,10 +476,6 @@ const partsAhead = 10_000_000;
 /** Whether the server has refused a proposal because it came too late for one of its units. */
 function isLate({ before = Infinity, deadline = Infinity }: Proposal, { at, now }: Appended): boolean {
   return at >= before || now >= deadline;
-}
-
-function codeOf({ cause }: PlatformError): unknown {
-  return (cause as { readonly code?: unknown } | undefined)?.code;
 }
 
 function closed(): PlatformError {
@@ -503,6 +486,8 @@ function otherEpoch(): PlatformError {
   return new PlatformError(
     "storage-unavailable",
     "the log goes on in another epoch, begun while this process was running: restart it",
+    // What `/readyz` may tell.
+    { cause: new Error("another epoch has begun while this process was running: restart it") },
   );
 }
 

@@ -34,7 +34,7 @@ export interface LogMeta {
 }
 
 /** Why `larder.append` refuses: SQLSTATEs, those of `LD` its own. */
-export const codes = { clockAhead: "LD004", noPart: "23514" } as const;
+export const codes = { clockAhead: "LD004", noPart: "23514", notAllowed: "42501" } as const;
 
 const parameters = Array.from({ length: 25 }, (_, index) => `$${index + 1}`).join(", ");
 
@@ -92,8 +92,11 @@ export const statements = {
   ),
   sequenceAt: named("sequence-at", "select larder.sequence_at($1) as seq"),
   giveUp: named("give-up", "select larder.give_up($1, $2)"),
-  /** Null lets it be as it is, by a write that is as durable as any other. */
-  pause: named("pause", "update larder.head set paused = coalesce($1::boolean, paused) returning paused"),
+  /** Null lets it be as it is, by a write that is as durable as any other. No row where the log goes on in another epoch. */
+  pause: named(
+    "pause",
+    "update larder.head set paused = coalesce($1::boolean, paused) where epoch = $2 returning paused",
+  ),
   endTurn: named("end-turn", "select larder.end_turn()"),
   now: named("now", "select larder.now_ms() as now"),
   measure: named(

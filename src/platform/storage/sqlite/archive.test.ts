@@ -11,12 +11,14 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ColdLog, FolderColdStore } from "../cold/index.ts";
 import type { AppendUnit } from "../port.ts";
 import { claim, event, numbers, unitOf } from "../samples.ts";
 import { archiveUpTo, ownThread } from "./archive.fixture.ts";
 import { type ColdWriter, ThreadColdWriter } from "./cold-writer.ts";
 import { openSqliteReader, openSqliteStorage, type SqliteStorage } from "./index.ts";
+import { readManifests, readMeta, UnitCheck } from "./log-database.ts";
 
 const dayMs = 86_400_000;
 /** 2025-11-21T10:00:00Z. */
@@ -139,6 +141,49 @@ describe("a run", () => {
       expect(reader.head()).toBe(20);
       await reader.close();
     }
+  });
+});
+
+describe("a log that moves on while it is read", () => {
+  it("may have taken in another file at any moment of a read", async () => {
+    await storage.append(numbers(12).map(sale));
+    for (const lastSequence of [5, 9]) await archiveUpTo(storage, lastSequence);
+    const [first, second] = readManifests(storage.log);
+    if (first === undefined || second === undefined) throw new Error("two files were written");
+    const check = new UnitCheck(readMeta(storage.log).storeId);
+    for (let ticks = 0; ticks < 60; ticks += 1) {
+      const store = new FolderColdStore(join(folder, "archive"));
+      const cold = new ColdLog(store, (seq, body) => check.of(seq, body), [first]);
+      // The second time all is in memory, so that nothing but these moments passes.
+      await cold.read(0, 100);
+      const reading = cold.read(0, 100);
+      for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+      cold.add(second);
+      expect([5, 9]).toContain((await reading).length);
+    }
+  });
+
+  it("knows the version of a stream that was appended to while its last event was read from a file", async () => {
+    await storage.append(numbers(6).map(sale));
+    await archiveUpTo(storage, 5);
+    await reopen();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const plain = ColdLog.prototype.unit;
+    vi.spyOn(ColdLog.prototype, "unit").mockImplementationOnce(async function (this: ColdLog, seq) {
+      const unit = await plain.call(this, seq);
+      await promise;
+      return unit;
+    });
+    const reading = storage.versions(["stock-1"]);
+    const append = (version: number) =>
+      storage.append([
+        unitOf(`v${version}`, { "stock-1": version }, [event("stock-1")], { recordedAt: start + 9 * dayMs }),
+      ]);
+    expect(await append(2)).toMatchObject([{ ok: true }]);
+    resolve();
+    await reading;
+    expect(await append(3)).toMatchObject([{ ok: true }]);
+    vi.restoreAllMocks();
   });
 });
 

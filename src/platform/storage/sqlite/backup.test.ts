@@ -1,7 +1,20 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatInstant } from "../../../kernel/index.ts";
 import type { RecordedUnit, Storage } from "../port.ts";
@@ -9,6 +22,8 @@ import { claim, event, numbers, unitOf } from "../samples.ts";
 import { archiveAll, archiveUpTo, ownThread } from "./archive.fixture.ts";
 import {
   backupStore,
+  checkArchive,
+  compactLog,
   openSqliteReader,
   openSqliteStorage,
   type QueuesBackup,
@@ -219,6 +234,32 @@ describe("backup and restore", () => {
     await expect(backupStore({ folder: join(home, "nowhere"), destination: into })).rejects.toThrow("no log");
   });
 
+  it("are not led astray by what a restore that was killed has left, nor by files that may not be written", async () => {
+    const small = await openSqliteStorage({ folder: join(home, "small") });
+    await fill(small, 300);
+    await backupStore({ folder: join(home, "small"), destination: join(home, "other") });
+    const storage = await openSqliteStorage({ folder });
+    await fill(storage, 600);
+    await backupStore({ folder, destination });
+    chmodSync(join(destination, "log.db"), 0o444);
+    // The other one was being cut when it was killed: SQLite would play this journal back into whatever has the name.
+    const into = join(home, "restored");
+    mkdirSync(into);
+    const made = join(into, "log.db.restoring");
+    copyFileSync(join(home, "other", "log.db"), join(home, "cut.db"));
+    const cut = new DatabaseSync(join(home, "cut.db"));
+    cut.exec("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN; DELETE FROM log");
+    copyFileSync(join(home, "cut.db-journal"), `${made}-journal`);
+    cut.exec("ROLLBACK");
+    cut.close();
+    expect(statSync(`${made}-journal`).size).toBeGreaterThan(512);
+    await restoreStore({ backup: destination, folder: into });
+    expect(statSync(join(into, "log.db")).mode & 0o200).toBe(0o200);
+    expect(await restoredUnits(into)).toEqual(await unitsOf(storage));
+    expect(readdirSync(into).filter((name) => name.includes("restoring"))).toEqual([]);
+    await Promise.all([small.close(), storage.close()]);
+  });
+
   it("leave nothing behind when they fail", async () => {
     const storage = await openSqliteStorage({ folder });
     await fill(storage, 3);
@@ -254,6 +295,37 @@ describe("a reader beside a server", () => {
     expect((await unitsOf(reader)).length).toBe(2);
     await reader.close();
     await (await openSqliteStorage({ folder })).close();
+  });
+});
+
+describe("a log whose compaction was killed", () => {
+  it("is read, checked and backed up as it was before", async () => {
+    const storage = await openSqliteStorage({ folder: join(home, "whole") });
+    await fill(storage, 600);
+    const units = await unitsOf(storage);
+    await storage.close();
+    // A transaction that has begun to write over pages of the file, and the journal that holds what they were.
+    const log = new DatabaseSync(join(home, "whole", "log.db"));
+    log.exec("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN; UPDATE log SET body = 'x' || body");
+    mkdirSync(folder);
+    for (const name of ["log.db", "log.db-journal"]) copyFileSync(join(home, "whole", name), join(folder, name));
+    log.close();
+    const killed = readFileSync(join(folder, "log.db"));
+    const journal = readFileSync(join(folder, "log.db-journal"));
+    const again = () => {
+      writeFileSync(join(folder, "log.db"), killed);
+      writeFileSync(join(folder, "log.db-journal"), journal);
+    };
+    const reader = await openSqliteReader({ folder });
+    expect(await unitsOf(reader)).toEqual(units);
+    await reader.close();
+    again();
+    expect(await checkArchive({ folder, whole: true })).toMatchObject({ files: 0, problems: [] });
+    again();
+    expect(await backupStore({ folder, destination })).toMatchObject({ units: 600 });
+    again();
+    expect(compactLog(folder).after).toBeGreaterThan(0);
+    expect(await restoredUnits(folder)).toEqual(units);
   });
 });
 
@@ -307,6 +379,39 @@ describe("backup and restore of a log with cold files", () => {
     const into = join(home, "restored");
     await expect(restoreStore({ backup: destination, folder: into })).rejects.toThrow("needs 3: say by --archive");
     await restoreStore({ backup: destination, folder: into, archive: join(folder, "archive") });
+    expect(await restoredUnits(into)).toEqual(await unitsOf(storage));
+  });
+
+  it("let no cold file hold events of two epochs, also after a second restore to an earlier point", async () => {
+    let [from, into] = ["", folder];
+    for (const sequence of [42, 36]) {
+      [from, into] = [into, join(home, `to-${sequence}`)];
+      await backupStore({ folder: from, destination: `${into}-backup` });
+      await restoreStore({ backup: `${into}-backup`, folder: into, upTo: { sequence } });
+      const again = await openSqliteStorage({ folder: into, coldWriter: ownThread });
+      await fill(again, 20);
+      await again.close();
+    }
+    const last = await openSqliteStorage({ folder: into, coldWriter: ownThread });
+    const [version = 0] = await last.versions(["s0"]);
+    await last.append([unitOf("later", { s0: version }, [event("s0", {})], { recordedAt: 90_000_000 })]);
+    const everything = { before: Number.MAX_SAFE_INTEGER, upTo: Number.MAX_SAFE_INTEGER };
+    const spans = last.archive.plan(everything).map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]);
+    expect(last.epochs.map(({ startsAfter }) => startsAfter)).toEqual([0, 42, 36]);
+    expect(spans).toEqual([
+      [34, 36],
+      [37, last.head() - 1],
+    ]);
+    await last.archive.run(everything);
+    expect(last.archive.figures().seam).toBe(last.head() - 1);
+    await last.close();
+  });
+
+  it("are put into a folder whose archive is a disk that was just made", async () => {
+    await backupStore({ folder, destination });
+    const into = join(home, "restored");
+    mkdirSync(join(into, "archive", "lost+found"), { recursive: true });
+    await restoreStore({ backup: destination, folder: into });
     expect(await restoredUnits(into)).toEqual(await unitsOf(storage));
   });
 

@@ -1,21 +1,24 @@
 import { randomUUID } from "node:crypto";
-import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
 import { formatInstant, type Instant, limits, PlatformError } from "../../../kernel/index.ts";
 import {
+  copyAnew,
   copyDatabase,
   firstValue,
   hashFile,
   lockFolder,
   makeFolder,
   openDatabase,
+  removeDatabase,
+  settleAtRest,
   syncFile,
   syncFolder,
   transaction,
 } from "../../sqlite/index.ts";
 import type { ColdManifest, WholeLog } from "../cold/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
-import type { StoredUnit } from "../unit.ts";
 import { copyArchive } from "./copy-archive.ts";
 import {
   checkFormat,
@@ -97,6 +100,7 @@ export async function backupStore(options: {
       `${destination} is not empty, and a backup overwrites nothing: name a new folder`,
     );
   }
+  settleAtRest(folder, "log", logFileOf(folder));
   makeFolder(destination);
   const copy = logFileOf(destination);
   const manifestFile = join(destination, "manifest.json");
@@ -183,8 +187,13 @@ export async function restoreStore(options: {
       );
     }
     isOurs = true;
-    copyFileSync(logFileOf(backup), made);
+    copyAnew(logFileOf(backup), made);
     const { manifests, ...restored } = await cutLog(made, archive, upTo);
+    if (upTo === undefined && restored.lastSequence !== manifest.lastSequence)
+      throw new PlatformError(
+        "storage-unavailable",
+        `the backup ends at event ${manifest.lastSequence}, and its copy at ${restored.lastSequence}`,
+      );
     await copyArchive(manifests, archive, archiveFolderOf(folder));
     syncFile(made);
     if (manifest.queues !== undefined) await options.queues?.restore(backup, folder);
@@ -192,7 +201,7 @@ export async function restoreStore(options: {
     syncFolder(folder);
     return { ...restored, ...(manifest.queues && { queues: manifest.queues }) };
   } catch (error) {
-    rmSync(made, { force: true });
+    removeDatabase(made);
     if (isOurs) emptyFolder(archiveFolderOf(folder));
     throw error;
   } finally {
@@ -282,16 +291,9 @@ async function cutLog(
     const cut = upTo === undefined ? head : await lastEventBy(whole, upTo, head);
     const broken = whole.cold.manifests.find(({ lastSequence }) => lastSequence >= cut);
     // The newest unit is always hot, so the file that the point falls into is brought back, up to the point.
-    const broughtBack = broken === undefined ? [] : await unitsUpTo(whole, broken.firstSequence, cut);
-    const check = new UnitCheck(readMeta(database).storeId);
+    if (broken !== undefined) await bringBack(database, whole, broken.firstSequence, cut);
     return transaction(database, () => {
-      if (broken !== undefined) {
-        removeManifestsFrom(database, broken.firstSequence);
-        database.exec("DELETE FROM log");
-      }
       database.prepare("DELETE FROM log WHERE seq > ?").run(cut);
-      const insert = database.prepare("INSERT INTO log (seq, at, body, crc) VALUES (?, ?, ?, ?)");
-      for (const { seq, meta, body } of broughtBack) insert.run(seq, meta.recordedAt, body, check.of(seq, body));
       const { epochs } = readMeta(database);
       const epoch: Epoch = { number: (epochs.at(-1)?.number ?? 0) + 1, id: randomUUID(), startsAfter: cut };
       putMeta(database, "epochs", JSON.stringify([...epochs, epoch]));
@@ -315,11 +317,20 @@ async function lastEventBy(whole: WholeLog, upTo: RestorePoint, head: Sequence):
   return (unit?.lastSeq ?? 0) - events.length;
 }
 
-async function unitsUpTo(whole: WholeLog, from: Sequence, upTo: Sequence): Promise<readonly StoredUnit[]> {
-  const units: StoredUnit[] = [];
-  for (let at = from - 1; at < upTo; at = units.at(-1)?.lastSeq ?? upTo) {
-    const read = await whole.read(at, limits.archiveGroupEventsMax, upTo);
-    units.push(...read.filter(({ lastSeq }) => lastSeq <= upTo));
+/** Puts the units from a sequence on, up to another, into the log in place of all that it holds: some at a time, for a day may be large. */
+async function bringBack(database: DatabaseSync, whole: WholeLog, from: Sequence, upTo: Sequence): Promise<void> {
+  transaction(database, () => {
+    removeManifestsFrom(database, from);
+    database.exec("DELETE FROM log");
+  });
+  const check = new UnitCheck(readMeta(database).storeId);
+  const insert = database.prepare("INSERT INTO log (seq, at, body, crc) VALUES (?, ?, ?, ?)");
+  for (let at = from - 1; at < upTo; ) {
+    const units = await whole.read(at, limits.archiveGroupEventsMax, upTo);
+    at = units.at(-1)?.lastSeq ?? upTo;
+    transaction(database, () => {
+      for (const { seq, lastSeq, meta, body } of units)
+        if (lastSeq <= upTo) insert.run(seq, meta.recordedAt, body, check.of(seq, body));
+    });
   }
-  return units;
 }

@@ -1,7 +1,7 @@
-import { copyFileSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PlatformError } from "../../../kernel/index.ts";
-import { hashFile, makeFolder, syncFile, syncFolder } from "../../sqlite/index.ts";
+import { copyAnew, hashFile, makeFolder, syncFile, syncFolder } from "../../sqlite/index.ts";
 import { type ColdManifest, manifestNameOf, manifestText } from "../cold/index.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function copyArchive(manifests: readonly ColdManifest[], from: stri
   for (const manifest of manifests) {
     const [source, copy] = [join(from, manifest.file), join(to, manifest.file)];
     if (!existsSync(source)) throw unavailable(source, "is missing");
-    copyFileSync(source, copy);
+    copyAnew(source, copy);
     if ((await hashFile(copy)) !== manifest.sha256) throw unavailable(source, "is not what its manifest says");
     writeFileSync(join(to, manifestNameOf(manifest.file)), manifestText(manifest));
     syncFile(copy);

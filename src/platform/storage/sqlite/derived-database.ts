@@ -8,15 +8,17 @@ import type { DerivedChanges, DerivedDocument, DerivedStore, Sequence } from "..
 import { DamagedPageError, RunStore } from "./key-run.ts";
 
 /** Grows when the tables change: what an older version derived is then derived again. */
-const format = "3";
+const format = "4";
 /** Bytes up to which the file is checked whole at each opening; a larger one is trusted until a read finds damage. */
 const checkedBytesMax = 64 * 1024 * 1024;
 
+// Documents have row ids, so that keys are compared without bodies: without them a search that comes by a snapshot of
+// a megabyte reads all of it, 60 µs for each document put beside it.
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS checkpoint (consumer TEXT PRIMARY KEY, seq INTEGER NOT NULL, crc INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS document (consumer TEXT, id TEXT, body TEXT NOT NULL, crc INTEGER NOT NULL,
-    PRIMARY KEY (consumer, id)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS document (consumer TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (consumer, id)) STRICT;
   ${RunStore.schema}`;
 
 /**
@@ -221,7 +223,10 @@ function prepareAll(connection: DatabaseSync): Statements {
   const prepare = (sql: string) => connection.prepare(sql);
   return {
     putCheckpoint: prepare("INSERT OR REPLACE INTO checkpoint (consumer, seq, crc) VALUES (?, ?, ?)"),
-    put: prepare("INSERT OR REPLACE INTO document (consumer, id, body, crc) VALUES (?, ?, ?, ?)"),
+    put: prepare(
+      "INSERT INTO document (consumer, id, body, crc) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT (consumer, id) DO UPDATE SET body = excluded.body, crc = excluded.crc",
+    ),
     get: prepare("SELECT id, body, crc FROM document WHERE consumer = ? AND id = ?"),
     scan: prepare("SELECT id, body, crc FROM document WHERE consumer = ? AND id > ? ORDER BY id LIMIT ?"),
     remove: prepare("DELETE FROM document WHERE consumer = ? AND id = ?"),

@@ -253,6 +253,23 @@ describe("a folder", () => {
     await next.close();
   });
 
+  it.skipIf(process.platform !== "linux")("is refused where none can be made, or a file has its name", async () => {
+    await expect(openSqliteStorage({ folder: "/proc/larder/data" })).rejects.toThrow("ENOENT");
+    writeFileSync(`${folder}.txt`, "");
+    for (const taken of [`${folder}.txt`, `${folder}.txt/data`])
+      await expect(openSqliteStorage({ folder: taken })).rejects.toThrow(/EEXIST|ENOTDIR/);
+    const made = join(folder, "a", "b");
+    await (await openSqliteStorage({ folder: made })).close();
+    expect(existsSync(join(made, "log.db"))).toBe(true);
+  });
+
+  it("is free again when it could not be opened", async () => {
+    mkdirSync(join(folder, "lock.pid"), { recursive: true });
+    await expect(openSqliteStorage({ folder })).rejects.toThrow("EISDIR");
+    rmSync(join(folder, "lock.pid"), { recursive: true });
+    await (await openSqliteStorage({ folder })).close();
+  });
+
   it("is free again after kill -9", async () => {
     const script = `
       import { openSqliteStorage } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
@@ -301,6 +318,21 @@ describe("a folder", () => {
     await expect(openSqliteStorage({ folder: copy })).rejects.toThrow("has no event 3");
     writeFileSync(join(copy, "log.db"), "no database".repeat(1000));
     await expect(openSqliteStorage({ folder: copy })).rejects.toThrow("log.db is damaged");
+  });
+
+  it.each([16, 28, 47, 59])("is refused by name when byte %i of the header of its log is another", async (place) => {
+    const storage = await openSqliteStorage({ folder });
+    await storage.append([sale(1)]);
+    await storage.close();
+    const path = join(folder, "log.db");
+    const bytes = readFileSync(path);
+    bytes[place] = (bytes[place] ?? 0) ^ 0xff;
+    writeFileSync(path, bytes);
+    const refused = openSqliteStorage({ folder });
+    await expect(refused).rejects.toMatchObject({
+      code: "storage-unavailable",
+      message: expect.stringContaining(path),
+    });
   });
 
   it("is refused when its form is newer than what this version reads", async () => {

@@ -30,12 +30,25 @@ async function call(caller: number): Promise<never> {
     ]);
     if (outcome?.ok !== true) throw new Error(`${command} was refused: ${JSON.stringify(outcome)}`);
     versions.set(stream, version + events.length);
-    // Straight to the pipe: what is printed has left the process when it is killed.
-    writeSync(1, `${command} ${outcome.seq}\n`);
+    print(`${command} ${outcome.seq}`);
   }
 }
 
-writeSync(1, "open\n");
+/** Straight to the pipe: what is printed has left the process when it is killed. Waits while the reader is behind. */
+function print(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+print("open");
+
 async function archive(): Promise<void> {
   while (archives) {
     await storage.archive.run({ before: Number.MAX_SAFE_INTEGER, upTo: Number.MAX_SAFE_INTEGER });

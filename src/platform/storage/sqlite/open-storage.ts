@@ -6,7 +6,7 @@ import type { ColdWriter } from "./cold-writer.ts";
 import { DerivedDatabase, isDerivedMarked } from "./derived-database.ts";
 import { hasLogFile, logFileOf, openLog, readMeta, refuseLostLog, walOf } from "./log-database.ts";
 import { SqliteStorage } from "./sqlite-storage.ts";
-import { closeWithoutCopy, readTail, writeTail } from "./wal-tail.ts";
+import { closeWithoutCopy, mendTail } from "./wal-tail.ts";
 
 export interface SqliteStorageOptions {
   /** Where `log.db` and `derived.db` are; made when it is not there. */
@@ -43,8 +43,7 @@ async function open(folder: string, options: SqliteStorageOptions): Promise<Sqli
   const opened: { close(): void }[] = [];
   try {
     if (!hasLogFile(folder)) refuseLostLog(folder, ["log.db-wal", "derived.db", "archive"]);
-    const tail = readTail(walOf(folder));
-    if (tail !== undefined) writeTail(tail);
+    mendTail(walOf(folder));
     const log = openLog(folder);
     // A folder that is refused stays as it is: closing would copy the WAL into the database.
     opened.push({ close: () => closeWithoutCopy(folder, () => log.close()) });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Instant } from "../../../kernel/index.ts";
-import { checkWal, lockFolder, openDatabase, WalSync } from "../../sqlite/index.ts";
+import { openDatabase, settleAtRest, WalSync } from "../../sqlite/index.ts";
 import type { WholeLog } from "../cold/index.ts";
 import type { Epoch, LogReader, RecordedUnit, Sequence } from "../port.ts";
 import { checkFormat, hasLogFile, type LogRows, logFileOf, noLog, readMeta, walOf } from "./log-database.ts";
@@ -18,8 +18,8 @@ import { archiveFolderOf, wholeLogOf } from "./whole-log.ts";
 export async function openSqliteReader(options: { readonly folder: string }): Promise<LogReader> {
   const folder = resolve(options.folder);
   if (!hasLogFile(folder)) throw noLog(folder);
-  checkWalAtRest(folder);
   const path = logFileOf(folder);
+  settleAtRest(folder, "log", path);
   const database = openDatabase(path, { readOnly: true, waitMs: 1000 });
   try {
     database.exec("BEGIN");
@@ -30,21 +30,6 @@ export async function openSqliteReader(options: { readonly folder: string }): Pr
   } catch (error) {
     database.close();
     throw error;
-  }
-}
-
-/** A server checks its WAL when it starts, and writes it from then on; only one that nobody has can be looked at. */
-function checkWalAtRest(folder: string): void {
-  let lock: ReturnType<typeof lockFolder>;
-  try {
-    lock = lockFolder(folder);
-  } catch {
-    return;
-  }
-  try {
-    checkWal(walOf(folder));
-  } finally {
-    lock.release();
   }
 }
 

@@ -40,9 +40,9 @@ import {
   UnitCheck,
   walOf,
 } from "./log-database.ts";
-import { LogIndex, type StreamPlace } from "./log-index.ts";
+import { LogIndex } from "./log-index.ts";
 import type { SqliteStorageOptions } from "./open-storage.ts";
-import { RecentVersions } from "./recent-versions.ts";
+import { StreamReader } from "./stream-reader.ts";
 import { closeWithoutCopy, readTail, type WalTail, writeTail } from "./wal-tail.ts";
 import { archiveFolderOf, wholeLogOf } from "./whole-log.ts";
 
@@ -94,7 +94,7 @@ export class SqliteStorage implements Storage {
   readonly #rows: LogRows;
   readonly archive: ColdArchive;
   readonly #index: LogIndex;
-  readonly #versions = new RecentVersions(limits.versionsCachedMax);
+  readonly #streams: StreamReader;
   readonly #insert: StatementSync;
   readonly #check: UnitCheck;
   readonly #checkpointer = new Checkpointer();
@@ -141,6 +141,7 @@ export class SqliteStorage implements Storage {
     this.#logWal = new WalKeeper(this.#checkpointer, logFileOf(folder), walFramesMax);
     this.#derivedWal = new WalKeeper(this.#checkpointer, join(folder, "derived.db"), walFramesMax);
     this.#index = derived.reading(() => new LogIndex(derived, storeId, tagging));
+    this.#streams = new StreamReader(folder, this.#whole, this.#index);
     this.archive = this.#openArchive(coldWriter ?? new ThreadColdWriter(), coldColumns);
   }
 
@@ -188,65 +189,13 @@ export class SqliteStorage implements Storage {
     return this.#lastRecordedAt;
   }
 
-  async readStream(stream: string, after = 0, upTo = Number.POSITIVE_INFINITY): Promise<readonly RecordedEvent[]> {
-    const endsAt = (seq: Sequence) => seq <= this.#whole.seam || this.#holds(seq, stream);
-    const { seqs, end } = this.#placesUntil(stream, after, upTo, endsAt);
-    if (seqs.length === 0 && end === undefined) {
-      if (after === 0) this.#versions.set(stream, 0);
-      return noEvents;
-    }
-    let events = await this.#eventsAt(seqs, stream, after, upTo);
-    // The search ended at a cold unit: if that is of another stream with the same hash, it ended too soon.
-    const isSure = end === undefined || end > this.#whole.seam || events[0]?.version === after + 1;
-    if (!isSure && !holds(await this.#whole.unit(end), stream)) {
-      const all = this.#placesUntil(stream, after, upTo, () => false);
-      events = await this.#eventsAt(all.seqs, stream, after, upTo);
-    }
-    refuseGaps(this.folder, stream, after, events);
-    return events;
-  }
-
-  async #eventsAt(seqs: readonly Sequence[], stream: string, after: number, upTo: number): Promise<RecordedEvent[]> {
-    const events: RecordedEvent[] = [];
-    for (const seq of seqs) {
-      // Only what is cold is waited for; the seam may move on meanwhile.
-      const unit = seq > this.#whole.seam ? this.#rows.unit(seq) : await this.#whole.unit(seq);
-      for (const event of unit?.events ?? noEvents)
-        if (event.stream === stream && event.version > after && event.version <= upTo) events.push(event);
-    }
-    return events;
-  }
-
-  /**
-   * Where the units may be that have events of a stream with versions above `after` and up to `upTo`, oldest first; `end`
-   * is the first place before them that `endsAt` takes for the stream's own.
-   */
-  #placesUntil(
-    stream: string,
-    after: number,
-    upTo: number,
-    endsAt: (seq: Sequence) => boolean,
-  ): { readonly seqs: readonly Sequence[]; readonly end: Sequence | undefined } {
-    const seqs: Sequence[] = [];
-    let oldestBeyond: Sequence | undefined; // a unit that ends beyond `upTo` may begin before it
-    let end: Sequence | undefined;
-    this.#index.findStream(stream, ({ seq, version }) => {
-      if (version <= after) {
-        if (!endsAt(seq)) return false;
-        end = seq;
-        return true;
-      }
-      if (version <= upTo) seqs.push(seq);
-      else oldestBeyond = seq;
-      return false;
-    });
-    if (oldestBeyond !== undefined) seqs.unshift(oldestBeyond);
-    return { seqs: [...new Set(seqs.reverse())], end };
+  readStream(stream: string, after?: number, upTo?: number): Promise<readonly RecordedEvent[]> {
+    return this.#streams.read(stream, after, upTo);
   }
 
   async versions(streams: readonly string[]): Promise<readonly number[]> {
-    if (this.#whole.seam > 0) for (const stream of streams) await this.#learnVersion(stream);
-    return streams.map((stream) => this.#version(stream));
+    await this.#streams.learnVersions(streams);
+    return streams.map((stream) => this.#streams.version(stream));
   }
 
   async readLog(after: Sequence, limit: number): Promise<readonly RecordedUnit[]> {
@@ -355,11 +304,15 @@ export class SqliteStorage implements Storage {
   async #write(requests: readonly Request[]): Promise<AppendOutcome[]> {
     this.#refuseWhenBroken();
     const asked = requests.flatMap(({ units }) => units);
-    if (this.#whole.seam > 0) await this.#learnVersions(asked);
+    if (this.#whole.seam > 0) {
+      const expected = asked.flatMap((unit) => unit.expected.map(({ stream }) => stream));
+      // A version that can't be read stays unknown; its unit is refused, and whoever reads the stream is told why.
+      await this.#streams.learnVersions(expected, () => undefined);
+    }
     const admission = admit(asked, {
       head: this.#head,
       lastRecordedAt: this.#lastRecordedAt,
-      version: (stream) => this.#version(stream),
+      version: (stream) => this.#streams.version(stream),
       isClaimed: (key) => !this.#unclaimed.has(key) && this.#index.findClaim(key) !== undefined,
     });
     const changes = requests.flatMap(({ change }) => change ?? []);
@@ -472,7 +425,7 @@ export class SqliteStorage implements Storage {
   #settle({ units, head, lastRecordedAt, versions }: Admission): void {
     this.#head = head;
     this.#lastRecordedAt = lastRecordedAt;
-    for (const [stream, version] of versions) this.#versions.set(stream, version);
+    for (const [stream, version] of versions) this.#streams.isAt(stream, version);
     for (const unit of units) {
       this.#index.record(unit);
       if (this.#unclaimed.size > 0) for (const { key } of unit.claims) this.#unclaimed.delete(key);
@@ -507,69 +460,10 @@ export class SqliteStorage implements Storage {
       }
     }
   }
-
-  /**
-   * Undefined when the newest unit that may be of the stream is cold, so that it can't be told here whether it is: then
-   * `#learnVersion` looks.
-   */
-  #versionIfHot(stream: string): number | undefined {
-    const known = this.#versions.get(stream);
-    if (known !== undefined) return known;
-    let found: number | undefined = 0;
-    this.#index.findStream(stream, ({ seq, version }) => {
-      if (seq <= this.#whole.seam) found = undefined;
-      else if (this.#holds(seq, stream)) found = version;
-      else return false;
-      return true;
-    });
-    if (found !== undefined) this.#versions.set(stream, found);
-    return found;
-  }
-
-  #version(stream: string): number {
-    return this.#versionIfHot(stream) ?? unknownVersion;
-  }
-
-  /** Makes sure that `#version` knows a stream. */
-  async #learnVersion(stream: string): Promise<void> {
-    if (this.#versionIfHot(stream) !== undefined) return;
-    const places: StreamPlace[] = [];
-    this.#index.findStream(stream, (place) => {
-      places.push(place);
-      return false;
-    });
-    for (const { seq, version } of places) {
-      if (!holds(await this.#whole.unit(seq), stream)) continue;
-      this.#versions.set(stream, version);
-      return;
-    }
-    this.#versions.set(stream, 0);
-  }
-
-  /** A version that can't be read stays unknown; its unit is refused, and whoever reads the stream is told why. */
-  async #learnVersions(units: readonly AppendUnit[]): Promise<void> {
-    for (const { expected } of units) {
-      for (const { stream } of expected) {
-        if (this.#versionIfHot(stream) === undefined) await this.#learnVersion(stream).catch(() => undefined);
-      }
-    }
-  }
-
-  /** Whether the unit at a hot place has events of this very stream, and not of another with the same hash. */
-  #holds(seq: Sequence, stream: string): boolean {
-    return holds(this.#rows.unit(seq), stream);
-  }
 }
 
-function holds(unit: StoredUnit | undefined, stream: string): boolean {
-  return unit?.events.some((event) => event.stream === stream) ?? false;
-}
-
-/** No stream has it, so that a unit which expects any version is refused. */
-const unknownVersion = -1;
 /** What a change of the log's own tables takes of its WAL, roughly. */
 const bytesPerChange = 16_384;
-const noEvents: readonly RecordedEvent[] = [];
 const unclaimedMax = 50_000;
 
 const eventsPerRead = 1000;
@@ -591,16 +485,5 @@ function refuseShortLog(folder: string, head: Sequence, derived: Sequence): void
     "storage-unavailable",
     `${logFileOf(folder)} ends at event ${head}, but ${derived} events have been there: its end was cut off. ` +
       "Keep the folder as it is and restore the last backup into another folder",
-  );
-}
-
-/** A unit that the index knows and the log no longer has, or one that the index has lost. */
-function refuseGaps(folder: string, stream: string, after: number, events: readonly RecordedEvent[]): void {
-  const gap = events.findIndex((event, index) => event.version !== after + 1 + index);
-  if (gap < 0) return;
-  throw new PlatformError(
-    "storage-unavailable",
-    `${logFileOf(folder)} has no version ${after + 1 + gap} of ${stream}, but a later one: ` +
-      "remove derived.db and start again; if it is still so, restore the last backup into another folder",
   );
 }

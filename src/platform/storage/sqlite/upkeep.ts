@@ -1,7 +1,7 @@
 /** What is done to a data folder from outside, beside backups. */
 import { readdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { checkWal, lockFolder, openDatabase, syncFolder } from "../../sqlite/index.ts";
+import { checkWal, lockFolder, openDatabase, settleAtRest, syncFolder } from "../../sqlite/index.ts";
 import { manifestNameOf } from "../cold/index.ts";
 import { archiveProblems } from "./copy-archive.ts";
 import { checkFormat, hasLogFile, logBytes, logFileOf, noLog, readManifests, walOf } from "./log-database.ts";
@@ -24,6 +24,7 @@ export async function checkArchive(options: {
 }): Promise<ArchiveCheck> {
   const folder = resolve(options.folder);
   if (!hasLogFile(folder)) throw noLog(folder);
+  settleAtRest(folder, "log", logFileOf(folder));
   const database = openDatabase(logFileOf(folder), { readOnly: true, waitMs: 1000 });
   try {
     checkFormat(database, logFileOf(folder));

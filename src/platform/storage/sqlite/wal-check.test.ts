@@ -6,6 +6,7 @@ import { PlatformError } from "../../../kernel/index.ts";
 import { checkWal } from "../../sqlite/index.ts";
 import { event, numbers, unitOf } from "../samples.ts";
 import { openSqliteStorage } from "./index.ts";
+import { mendTail } from "./wal-tail.ts";
 
 const frameBytes = 24 + 4096;
 
@@ -88,6 +89,7 @@ describe("a WAL that a crash left", () => {
       frames: (sample.wal.length - 32) / frameBytes,
       transactions: 7,
       lastFrames: (sample.wal.length - (sample.bounds[6] ?? 0)) / frameBytes,
+      end: sample.wal.length,
     });
   });
 
@@ -199,4 +201,23 @@ describe("a WAL that a crash left", () => {
     truncateSync(empty, 0);
     expect(checkWal(empty)).toMatchObject({ frames: 0, transactions: 0 });
   });
+});
+
+it("is cut to its last whole transaction before it is gone on with, and never further", () => {
+  const file = join(home, "leftovers-wal");
+  const { wal, bounds } = sample;
+  for (const [index, end] of bounds.entries()) {
+    const next = bounds[index + 1] ?? end;
+    for (const bytes of [0, 1, frameBytes, next - end - frameBytes].filter(
+      (count) => count >= 0 && end + count < next,
+    )) {
+      writeFileSync(file, wal.subarray(0, end + bytes));
+      mendTail(file);
+      expect(readFileSync(file).equals(wal.subarray(0, end)), `append ${index}, ${bytes} bytes behind it`).toBe(true);
+    }
+  }
+  // Of a header that is bad nothing is known.
+  writeFileSync(file, wal.subarray(0, 20));
+  mendTail(file);
+  expect(readFileSync(file)).toHaveLength(20);
 });

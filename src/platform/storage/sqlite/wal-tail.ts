@@ -1,7 +1,7 @@
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { checkWal, openDatabase, walFrameBytes, walHeaderBytes } from "../../sqlite/index.ts";
+import { checkWal, openDatabase, type WalContent, walFrameBytes, walHeaderBytes } from "../../sqlite/index.ts";
 
 /**
  * The last transaction of a log's WAL, which may not be on disk although it can be read: as after a sync that failed, or
@@ -24,7 +24,22 @@ export interface WalTail {
  * damaged before it (`checkWal`).
  */
 export function readTail(path: string): WalTail | undefined {
-  const { frames, lastFrames } = checkWal(path);
+  return tailIn(path, checkWal(path));
+}
+
+/**
+ * Makes a WAL that a crash has left fit to go on with: what was left of a transaction that never ended is cut off, and the last
+ * one that did is written again, for the next sync. Left where they are, those frames would come to stand behind later
+ * transactions, and after another crash look like one of them. Throws as `readTail`, and when the disk refuses.
+ */
+export function mendTail(path: string): void {
+  const content = checkWal(path);
+  if (content.end > 0 && statSync(path).size > content.end) truncateSync(path, content.end);
+  const tail = tailIn(path, content);
+  if (tail !== undefined) writeTail(tail);
+}
+
+function tailIn(path: string, { frames, lastFrames }: WalContent): WalTail | undefined {
   if (lastFrames === 0) return undefined;
   const offset = walHeaderBytes + (frames - lastFrames) * walFrameBytes;
   const bytes = Buffer.alloc(lastFrames * walFrameBytes);

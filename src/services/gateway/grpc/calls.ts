@@ -38,10 +38,10 @@ export function unary<Input extends Message, Output>(
   scopes: readonly Scope[],
   handle: (request: Input, credential: Credential) => Promise<Output>,
 ) {
-  return (call: ServerUnaryCall<Input, Output>, answer: sendUnaryData<Output>): void => {
+  type UnaryCall = ServerUnaryCall<Input, Output>;
+  const handler = (call: UnaryCall, admitted: Admitted, answer: sendUnaryData<Output>): void => {
     const startedAt = performance.now();
     const ended = (name: string) => rules.observe(call.getPath(), name, (performance.now() - startedAt) / 1000);
-    const admitted = admit(rules, call, scopes, rules.requests);
     if ("refused" in admitted) {
       ended(status[statusOf(admitted.refused)]);
       answer(serviceError(admitted.refused));
@@ -65,6 +65,8 @@ export function unary<Input extends Message, Output>(
       )
       .finally(leave);
   };
+  return (call: UnaryCall, answer: sendUnaryData<Output>): void =>
+    whenAdmitted(rules, call, scopes, rules.requests, (admitted) => handler(call, admitted, answer));
 }
 
 /**
@@ -76,7 +78,7 @@ export function streaming<Call extends StreamCall, Output>(
   scopes: readonly Scope[],
   handle: (call: Call, streaming: Streaming) => Promise<Output>,
 ): UntypedHandleCall {
-  const handler = (call: Call, answer?: sendUnaryData<Output>): void => {
+  const handler = (call: Call, admitted: Admitted, answer?: sendUnaryData<Output>): void => {
     const startedAt = performance.now();
     const observe = (name: string) => rules.observe(call.getPath(), name, (performance.now() - startedAt) / 1000);
     const end = (rejection: Rejection) => {
@@ -84,7 +86,6 @@ export function streaming<Call extends StreamCall, Output>(
       if (answer === undefined) call.emit("error", serviceError(rejection));
       else answer(serviceError(rejection));
     };
-    const admitted = admit(rules, call, scopes, rules.feeds);
     if ("refused" in admitted) {
       end(admitted.refused);
       return;
@@ -107,8 +108,10 @@ export function streaming<Call extends StreamCall, Output>(
         leave();
       });
   };
+  const begin = (call: Call, answer?: sendUnaryData<Output>): void =>
+    whenAdmitted(rules, call, scopes, rules.feeds, (admitted) => handler(call, admitted, answer));
   // grpc-js has one type for each shape of a call, and the description says which this is.
-  return handler as unknown as UntypedHandleCall;
+  return begin as unknown as UntypedHandleCall;
 }
 
 /** A rejection, thrown to end a call. */
@@ -139,12 +142,29 @@ export function toldOf(error: unknown, call: Pick<AnyCall, "getPath">, { logger 
   return rejection;
 }
 
+type Admitted = { readonly credential: Credential; readonly leave: () => void } | { readonly refused: Rejection };
+
+/** Whether a call may go on: known at once, unless it has to be found out about its token first. */
+function whenAdmitted(
+  rules: CallRules,
+  call: AnyCall,
+  scopes: readonly Scope[],
+  places: InFlight,
+  go: (admitted: Admitted) => void,
+): void {
+  const admitted = admit(rules, call, scopes, places);
+  const isNobody = "refused" in admitted && admitted.refused === revoked;
+  const learning = isNobody ? rules.authenticator.learn?.(bearerToken(call.metadata) ?? "") : undefined;
+  if (learning === undefined) go(admitted);
+  else void learning.then(() => go(admit(rules, call, scopes, places)));
+}
+
 function admit(
   { authenticator, stopping }: CallRules,
   call: AnyCall,
   scopes: readonly Scope[],
   places: InFlight,
-): { readonly credential: Credential; readonly leave: () => void } | { readonly refused: Rejection } {
+): Admitted {
   if (stopping.aborted) return { refused: stoppingRejection };
   // The deadline of a client may have passed while the call was on its way or waited here: nobody would read the answer.
   if (call.cancelled || Number(call.getDeadline()) <= Date.now())

@@ -1,9 +1,16 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import type { ServerWritableStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import Type from "typebox";
-import { limits } from "../../../kernel/index.ts";
+import { limits, normalise } from "../../../kernel/index.ts";
+import { drained } from "../../../platform/grpc/index.ts";
 import { bodyCheck } from "../../../platform/http/index.ts";
-import { type ChangesStep, type Inventory, type RecordedCloudEvent, wire } from "../../inventory/index.ts";
+import {
+  type ChangesStep,
+  type Inventory,
+  type RecordedCloudEvent,
+  unknownTypeIn,
+  wire,
+} from "../../inventory/index.ts";
 import { type CallRules, listed, Refused, revoked, type Streaming, stoppingRejection, streaming } from "./calls.ts";
 import * as proto from "./generated/larder/v1/changes_pb.js";
 import { timestampOf } from "./reservations.ts";
@@ -37,9 +44,11 @@ export function changeService(
         ...listed("types", request.types),
         ...(request.heartbeatSeconds !== undefined && { heartbeatSeconds: request.heartbeatSeconds }),
       });
+      const unknown = unknownTypeIn(types);
+      if (unknown !== undefined) throw new Refused(unknown);
       const filter = {
-        ...(skus && { skus: new Set(skus) }),
-        ...(locations && { locations: new Set(locations) }),
+        ...(skus && { skus: new Set(skus.map(normalise)) }),
+        ...(locations && { locations: new Set(locations.map(normalise)) }),
         ...(types && { types: new Set(types) }),
       };
       const every = heartbeatSeconds === undefined ? heartbeatMs : Math.min(heartbeatSeconds * 1000, heartbeatMs);
@@ -48,7 +57,7 @@ export function changeService(
       for await (const step of opened.value) {
         if (signal.aborted) break;
         if (!rules.authenticator.stands(credential)) throw new Refused(revoked);
-        if (!feed.write(messageOf(step))) await drained(feed, signal);
+        if (!feed.write(messageOf(step))) await taken(feed, signal);
         if (request.untilPresent && step.caughtUp) {
           feed.end();
           return;
@@ -74,10 +83,8 @@ function eventOf({ id, source, type, time, subject, position, data }: RecordedCl
 }
 
 /** Waits until a slow reader has taken what was written; gives up on one that takes nothing at all. */
-function drained(feed: Feed, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+async function taken(feed: Feed, signal: AbortSignal): Promise<void> {
   const stalled = setTimeout(() => feed.destroy(new Error("the reader took nothing")), limits.feedStallMs);
-  feed.once("drain", resolve);
-  signal.addEventListener("abort", () => resolve());
-  return promise.finally(() => clearTimeout(stalled));
+  await drained(feed, signal);
+  clearTimeout(stalled);
 }

@@ -1,7 +1,8 @@
+import { addAbortSignal } from "node:stream";
 import { create } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServerReadableStream, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { formatInstant, limits } from "../../../kernel/index.ts";
+import { formatInstant, limits, parseInstant } from "../../../kernel/index.ts";
 import type { FactsReceipt, Inventory } from "../../inventory/index.ts";
 import { atMost, type CallRules, Refused, revoked, stoppingRejection, streaming, unary } from "./calls.ts";
 import * as proto from "./generated/larder/v1/facts_pb.js";
@@ -29,8 +30,7 @@ export function factService(inventory: Inventory, rules: CallRules): UntypedServ
       const rejected: proto.RejectedFact[] = [];
       let seen = 0;
       // A message is read when the one before it is durable: that is the flow control of the stream.
-      for await (const message of stream as AsyncIterable<proto.StreamFactsRequest>) {
-        if (signal.aborted) throw new Refused(stoppingRejection);
+      for await (const message of messagesOf(stream, signal)) {
         if (!rules.authenticator.stands(credential)) throw new Refused(revoked);
         refuseUnknown(message);
         atMost(message.facts.length, limits.batchItemsMax, "facts");
@@ -57,13 +57,30 @@ export function factService(inventory: Inventory, rules: CallRules): UntypedServ
 
 type FactStream = ServerReadableStream<proto.StreamFactsRequest, proto.StreamFactsResponse>;
 
+/** What the client sends, until it ends; the signal ends the wait for a client that sends nothing, too. */
+async function* messagesOf(stream: FactStream, signal: AbortSignal): AsyncGenerator<proto.StreamFactsRequest> {
+  addAbortSignal(signal, stream);
+  try {
+    yield* stream as AsyncIterable<proto.StreamFactsRequest>;
+  } catch (error) {
+    throw signal.aborted ? new Refused(stoppingRejection) : error;
+  }
+}
+
 /** The CloudEvent of a fact, as it would come over HTTP; the inventory judges it. */
 function eventOf({ id, source, type, time, data }: proto.Fact): unknown {
   return {
     specversion: "1.0",
     ...{ id, source, type, data },
-    ...(time !== undefined && { time: formatInstant(timestampMs(time)) }),
+    ...(time !== undefined && { time: textOf(time) }),
   };
+}
+
+/** Cut to milliseconds as over HTTP. What can't be written so is left for the inventory to refuse. */
+function textOf({ seconds, nanos }: Timestamp): string {
+  const instant = Number(seconds) * 1000 + Math.floor(nanos / 1e6);
+  const text = formatInstant(instant);
+  return parseInstant(text) === instant ? text : `${seconds} s after 1970`;
 }
 
 function rejectedOf({ index, id, code, detail }: FactsReceipt["rejected"][number], before: number): proto.RejectedFact {

@@ -1,4 +1,5 @@
 /** The API over gRPC, on an inventory in memory, as a client sees it. */
+import { getEventListeners } from "node:events";
 import { create, type DescMessage, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyUnpack, timestampDate } from "@bufbuild/protobuf/wkt";
 import {
@@ -10,12 +11,12 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { catalogue } from "../../../kernel/index.ts";
+import { accept, catalogue } from "../../../kernel/index.ts";
 import { definitionOf } from "../../../platform/grpc/index.ts";
 import { InFlight } from "../../../platform/http/index.ts";
 import { silentLogger } from "../../../platform/telemetry/index.ts";
 import { accepted, fact, openInventory } from "../../inventory/fixture.ts";
-import { credential, FakeIdentity } from "../fixture.ts";
+import { credential, FakeIdentity, recorded } from "../fixture.ts";
 import { StatusSchema } from "./generated/google/rpc/status_pb.js";
 import { AvailabilityService } from "./generated/larder/v1/availability_pb.js";
 import {
@@ -229,6 +230,26 @@ describe("a reservation over gRPC", () => {
     expect(problemIn(error)).toMatchObject({ code: "invalid-request", detail: expect.stringContaining("99") });
   });
 
+  it("is told of as many short lines as trailers of any client hold, and of how many there are", async () => {
+    const { reservations } = await stocked();
+    const lines = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        ...{ sku: `${"é".repeat(90)}-${index}`, location: "y".repeat(64), quantity: 5n },
+      }));
+    const few = problemIn((await call(reservations, "Reserve", order({ lines: lines(3) }), "till")).error);
+    expect(few.shortLines).toHaveLength(3);
+    expect(few.detail).not.toContain("listed");
+    const { error } = await call(reservations, "Reserve", order({ lines: lines(80) }), "till");
+    const { shortLines, detail } = problemIn(error);
+    expect(shortLines.length).toBeGreaterThan(3);
+    expect(shortLines.length).toBeLessThan(80);
+    expect(detail).toContain(`The first ${shortLines.length} of 80 are listed.`);
+    const [details] = error?.metadata.get("grpc-status-details-bin") ?? [];
+    // 8 KiB are what grpc-java and the libraries on gRPC's core take, of all trailers together and in base64.
+    const inAll = (details as Buffer).toString("base64").length + encodeURIComponent(error?.details ?? "").length;
+    expect(inAll).toBeLessThan(7500);
+  });
+
   it("is bound to what its key may see", async () => {
     const { reservations } = await stocked();
     const elsewhere = order({ lines: [{ sku: "milk", quantity: 1n, location: "york" }] });
@@ -370,6 +391,19 @@ describe("facts over gRPC", () => {
     expect((await call(facts, "RecordFacts", { facts: sent }, "reader")).error?.code).toBe(status.PERMISSION_DENIED);
   });
 
+  it("come from whoever has a key that another process has just made, by a stream too", async () => {
+    const { facts, identity } = await open();
+    for (const token of ["new", "newer"]) identity.elsewhere.set(token, credential(token, ["stock:write"]));
+    const sent = { facts: [messageOf("1", { sku: "milk", location: "leeds", quantity: 1 })] };
+    expect((await call(facts, "RecordFacts", sent, "new")).answer).toMatchObject({ accepted: 1 });
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const stream = facts.StreamFacts(metadataOf("newer"), (_: unknown, answer: unknown) => resolve(answer));
+    stream.write(create(StreamFactsRequestSchema, sent));
+    stream.end();
+    expect(await promise).toMatchObject({ duplicates: 1n });
+    expect((await call(facts, "RecordFacts", sent, "nobody's")).error?.code).toBe(status.UNAUTHENTICATED);
+  });
+
   it("come by a stream in any number, with one answer at the end", async () => {
     const { facts, inventory } = await open();
     const { promise, resolve } = Promise.withResolvers<Ended>();
@@ -390,6 +424,28 @@ describe("facts over gRPC", () => {
       Array.from({ length: 20 }, (_, batch) => batch * 100 + 7),
     );
     expect(answer.position).toBe(await inventory.position());
+  });
+
+  it.each([
+    ["before anything was sent", 0],
+    ["after what was sent is recorded", 3],
+  ])("hold no stop up by a stream on which nothing comes, and are told to go elsewhere, %s", async (_when, count) => {
+    const { facts, inventory, close } = await open();
+    const { promise, resolve } = Promise.withResolvers<ServiceError | null>();
+    const stream = facts.StreamFacts(metadataOf("till"), resolve);
+    const sent = Array.from({ length: count }, (_, index) =>
+      messageOf(`i${index}`, { sku: "milk", location: "leeds", quantity: 1 }),
+    );
+    if (count > 0) stream.write(create(StreamFactsRequestSchema, { facts: sent }));
+    const before = await inventory.position();
+    await vi.waitFor(async () => expect((await inventory.position()) === before).toBe(count === 0));
+    await new Promise((passed) => setTimeout(passed, 100));
+    const startedAt = performance.now();
+    await close();
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+    const error = await promise;
+    expect(error?.code).toBe(status.UNAVAILABLE);
+    expect(problemIn(error ?? undefined).code).toBe("shutting-down");
   });
 });
 
@@ -438,6 +494,7 @@ describe("reading over gRPC", () => {
     expect(rest.map(({ id }) => id)).toEqual(all.slice(2).map(({ id }) => id));
     const some = events(await follow({ untilPresent: true, types: ["larder.stock.received.v1"], skus: ["milk"] }));
     expect(some.map(({ type }) => type)).toEqual(["larder.stock.received.v1"]);
+    await expect(follow({ types: ["larder.stock.solt.v1"] })).rejects.toThrow("Did you mean larder.stock.sold.v1?");
     const beats = await follow({ after: all.at(-1)!.position, heartbeatSeconds: 1 }, 2);
     expect(beats).toMatchObject([
       { events: [], caughtUp: true },
@@ -445,6 +502,27 @@ describe("reading over gRPC", () => {
     ]);
     const wrong = client.FollowChanges(create(FollowChangesRequestSchema, { after: "?" }), metadataOf("reader"));
     await expect(wrong.toArray()).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  });
+
+  it("waits for a slow reader again and again, and keeps nothing of it", async () => {
+    const { clientOf, inventory } = await open();
+    let left = 0;
+    vi.spyOn(inventory, "changes").mockImplementation(async (_after, _filter, _caller, { signal }) => {
+      async function* steps() {
+        for (let at = 1; at <= 1000; at += 1) {
+          yield {
+            events: [recorded(String(at), { padding: "x".repeat(1000) })],
+            position: String(at),
+            caughtUp: true,
+          };
+          left = getEventListeners(signal, "abort").length;
+        }
+      }
+      return accept(steps());
+    });
+    const stream = clientOf(ChangeService).FollowChanges(create(FollowChangesRequestSchema, {}), metadataOf("reader"));
+    await expect(stream.toArray()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    expect(left).toBeLessThan(5);
   });
 });
 

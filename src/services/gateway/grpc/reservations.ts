@@ -233,8 +233,11 @@ class Conversing {
   #flush(): void {
     const answers = this.#answers;
     this.#answers = [];
-    if (!this.#stream.cancelled && !this.#stream.write(create(proto.ConverseResponseSchema, { answers })))
+    if (!this.#stream.cancelled && !this.#stream.write(create(proto.ConverseResponseSchema, { answers }))) {
+      // Who reads no answers is asked for no more calls.
       this.#isFull = true;
+      this.#stream.pause();
+    }
     this.#readOn();
     if (this.#hasEnded) this.#end();
   }

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { limits, PlatformError } from "../../../kernel/index.ts";
 import { MemoryMessaging } from "../../../platform/messaging/memory/index.ts";
 import { accepted, codeOf } from "../../inventory/fixture.ts";
-import type { Caller, Inventory } from "../../inventory/index.ts";
+import type { Caller } from "../../inventory/index.ts";
 import { closeHouse, document, event, everyone, finished, gtin, type House, openHouse } from "./capture.fixture.ts";
 import { type CaptureOptions, type CaptureRequest, captureQueue, startCapture } from "./capture.ts";
 
@@ -80,6 +80,44 @@ describe("a captured document", () => {
     const job = await captured(document(event(), elsewhere), { ...rollback, leaveOut: ["receiving"] });
     expect(job).toMatchObject({ success: true, running: false, factsRecorded: 0 });
     expect(await onHand()).toBe(0);
+  });
+});
+
+describe("a document that comes again after something was registered", () => {
+  it("counts no event twice that means another fact now, and says why", async () => {
+    const shipped = event({
+      bizStep: "shipping",
+      destinationList: [{ type: "location", destination: "https://id.gs1.org/414/4012345000054" }],
+      bizTransactionList: [{ type: "desadv", bizTransaction: "urn:asn:1" }],
+    });
+    await captured(document(shipped));
+    expect(await onHand()).toBe(-24);
+    await house.inventory.putLocation("depot", { name: "Depot", kind: "store", gln: "4012345000054" }, everyone);
+    for (const behaviour of [rollback, proceed]) {
+      const again = await captured(document(shipped), behaviour);
+      expect(again.errors).toMatchObject([{ code: "event-id-reused", eventID: "urn:uuid:1" }]);
+      expect([again.factsRecorded, await onHand()]).toEqual([0, -24]);
+    }
+    const declared = { ...shipped, errorDeclaration: { declarationTime: "2026-01-01T11:00:00Z" } };
+    expect(await captured(document(declared))).toMatchObject({ success: true, factsRecorded: 1 });
+    expect(await onHand()).toBe(0);
+  });
+
+  it("counts no event of our own twice whose item has got a GTIN since", async () => {
+    const own = { ...rollback, ownNames: true };
+    const told = (epcClass: string) => document(event({ quantityList: [{ epcClass, quantity: 5 }] }));
+    expect(await captured(told("urn:larder:item:jam"), own)).toMatchObject({ factsRecorded: 1 });
+    await house.inventory.putItem("jam", { name: "Jam", unit: "each", gtins: ["04012345123456"] }, everyone);
+    const again = await captured(told("https://id.gs1.org/01/04012345123456"), own);
+    expect(again).toMatchObject({ success: true, factsRecorded: 0, factsKnown: 1 });
+    expect(await onHand("jam")).toBe(5);
+  });
+
+  it("is held against the units of our own items", async () => {
+    const kilos = document(event({ quantityList: [{ epcClass: "urn:larder:item:tea", quantity: 2.5, uom: "KGM" }] }));
+    const job = await captured(kilos, { ...rollback, ownNames: true });
+    expect(job.errors).toMatchObject([{ code: "unmappable-event" }]);
+    expect(job.errors[0]?.detail).toContain("sku tea is kept in each");
   });
 });
 
@@ -289,6 +327,65 @@ describe("after a crash", () => {
   });
 });
 
+it.each([
+  ["its only part", 1],
+  ["all of several but the first", 1200],
+])("a job ends with what was given up when parts are discarded: %s", async (_, lots) => {
+  let isBroken = false;
+  const breaking = await openHouse({}, (options) => ({
+    ...options,
+    inventory: replacing(options.inventory, {
+      recordFacts: async (items, caller) => {
+        if (isBroken) throw new Error("a defect");
+        isBroken = lots > 1;
+        return await options.inventory.recordFacts(items, caller);
+      },
+    }),
+  }));
+  isBroken = lots === 1;
+  const quantityList = Array.from({ length: lots }, (_, index) => ({
+    epcClass: `https://id.gs1.org/01/${gtin}/10/LOT${index}`,
+    quantity: 2,
+  }));
+  const { id } = accepted(await breaking.capture.capture({ json: event({ quantityList }) }, rollback, everyone));
+  const { deadLetters } = breaking.messaging;
+  while (accepted(await breaking.capture.job(id, everyone)).running) {
+    const [dead] = (await deadLetters.list({ queue: captureQueue, order: "oldest-first", limit: 1 })).items;
+    if (dead !== undefined) await deadLetters.discard(dead.id, "not wanted");
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  const job = await finished(breaking.capture, id);
+  expect(job).toMatchObject({ success: false, errors: [{ code: "part-given-up" }], errorCount: 1 });
+  expect([job.factsRecorded < lots, job.factsRecorded > 0]).toEqual([true, lots > 1]);
+  await vi.waitFor(async () =>
+    expect(await breaking.messaging.depth(captureQueue)).toEqual({ waiting: 0, deadLetters: 0 }),
+  );
+  await closeHouse(breaking);
+});
+
+it("a part that failed once is tried again though its queue has no room for anything", async () => {
+  let failures = 0;
+  const full = await openHouse({}, (options) => ({
+    ...options,
+    inventory: replacing(options.inventory, {
+      recordFacts: async (items, caller) => {
+        failures += 1;
+        if (failures === 1) throw new Error("a defect of a moment");
+        return await options.inventory.recordFacts(items, caller);
+      },
+    }),
+    messaging: replacing(options.messaging, {
+      send: async (queue, messages) => {
+        if (failures > 0) throw new PlatformError("overloaded", "the queue is full");
+        await options.messaging.send(queue, messages);
+      },
+    }),
+  }));
+  const { id } = accepted(await full.capture.capture({ json: event() }, rollback, everyone));
+  expect(await finished(full.capture, id)).toMatchObject({ success: true, factsRecorded: 1 });
+  await closeHouse(full);
+});
+
 it("a document of many facts is recorded in parts", async () => {
   const quantities = (from: number) =>
     Array.from({ length: 60 }, (_, index) => ({
@@ -317,7 +414,7 @@ it("the queue is declared again at each start", async () => {
 });
 
 /** An inventory with some of its methods replaced. */
-function replacing(inventory: Inventory, methods: Partial<Inventory>): Inventory {
+function replacing<T extends object>(inventory: T, methods: Partial<T>): T {
   return new Proxy(inventory, {
     get(target, name) {
       const value: unknown = Reflect.get(name in methods ? methods : target, name);

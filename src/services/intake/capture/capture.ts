@@ -22,7 +22,13 @@ import {
 import type { Storage } from "../../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../../inventory/index.ts";
-import type { CaptureAccepted, CaptureJob, CaptureProblem, ErrorBehaviour } from "../domain/capture/job.ts";
+import type {
+  CaptureAccepted,
+  CaptureEvent,
+  CaptureJob,
+  CaptureProblem,
+  ErrorBehaviour,
+} from "../domain/capture/job.ts";
 import { type HoldOptions, untilTaken } from "../hold.ts";
 import { callerHeader, readCaller } from "../queue/message.ts";
 import {
@@ -34,7 +40,7 @@ import {
   readDocument,
 } from "./document.ts";
 import { CaptureJobs } from "./jobs.ts";
-import { type CapturePart, partsOf, problemsOf } from "./parts.ts";
+import { type CapturePart, endingOf, partsOf, problemsOf, readMessage } from "./parts.ts";
 import type { CaptureJobView } from "./wire.ts";
 
 export interface CaptureRequest {
@@ -206,17 +212,32 @@ class LocalCapture implements RunningCapture {
   }
 
   async #handle(delivery: Delivery, signal: AbortSignal): Promise<Handled> {
-    const part = partIn(delivery.body);
+    const message = readMessage(delivery.body);
     const caller = readCaller(delivery.headers[callerHeader] ?? "");
-    if (part === undefined || !caller.ok)
+    if (message === undefined || !caller.ok)
       return { outcome: "dead", cause: "The message is no part of a captured document." };
-    await untilTaken(() => this.#record(part, caller.value, delivery.sentAt), {
+    // A part that failed may be given up and discarded: then it is the last of its job that anyone hears of.
+    if (delivery.attempts > 1 && !("isEnding" in message)) await this.#foreseeEnd(message.job, delivery);
+    const work = async () =>
+      "isEnding" in message
+        ? await this.#end(message.job, caller.value)
+        : await this.#record(message, caller.value, delivery.sentAt);
+    await untilTaken(work, {
       ...this.#holding,
       signal,
       // A lease that can't be extended runs out: the part comes again, which is harmless.
       beforeNext: async () => void (await Promise.allSettled([this.#messaging.extend(delivery, limits.intakeLeaseMs)])),
     });
     return done;
+  }
+
+  /** Known while it waits: sent once, however often a part is attempted. Where no room is for it, the next attempt sends it. */
+  async #foreseeEnd(job: string, { headers }: Delivery): Promise<void> {
+    await this.#messaging.send(captureQueue, [endingOf(job, headers)]).catch(() => undefined);
+  }
+
+  async #end(id: string, caller: Caller): Promise<void> {
+    await this.#append(id, { type: "CaptureEnded", data: {} }, caller, (job) => job.finishedAt !== undefined);
   }
 
   /** May be called again for the same part: its facts are known then, and it is counted once. */
@@ -237,11 +258,17 @@ class LocalCapture implements RunningCapture {
       problems: problems.slice(0, limits.captureProblemsMax),
       problemCount: problems.length,
     };
+    const isRecorded = (job: CaptureJob) => job.recordedParts.has(part.part);
+    await this.#append(id, { type: "CapturePartRecorded", data }, caller, isRecorded);
+  }
+
+  /** Appends to a job what it has not had before. */
+  async #append(id: string, event: CaptureEvent, caller: Caller, hasHad: (job: CaptureJob) => boolean): Promise<void> {
     for (let attempt = 0; attempt <= limits.conflictRetriesMax; attempt += 1) {
       const { job, version } = await this.#jobs.read(id);
       // After a restore to an earlier point the job may be gone; what it recorded counts all the same.
-      if (job === undefined || job.recordedParts.has(part.part)) return;
-      if (await this.#jobs.append(id, version, { type: "CapturePartRecorded", data }, caller.id)) return;
+      if (job === undefined || hasHad(job)) return;
+      if (await this.#jobs.append(id, version, event, caller.id)) return;
     }
     throw new PlatformError("version-conflict", "others changed the capture job at the same time");
   }
@@ -300,16 +327,6 @@ function clashes(toRecord: readonly EventFacts[]): readonly CaptureProblem[] {
 
 function isLimited({ locations, sources, ownReservations }: Caller): boolean {
   return locations !== undefined || sources !== undefined || ownReservations;
-}
-
-function partIn(body: string): CapturePart | undefined {
-  try {
-    const part = JSON.parse(body) as Partial<CapturePart> | null;
-    const isPart = typeof part?.job === "string" && typeof part.part === "number" && Array.isArray(part.events);
-    return isPart ? (part as CapturePart) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function viewOf(id: string, job: CaptureJob): CaptureJobView {

@@ -3,13 +3,14 @@ import { accept, limits, type Outcome, reject } from "../../../kernel/index.ts";
 import type { Inventory } from "../../inventory/index.ts";
 import type { CaptureProblem } from "../domain/capture/job.ts";
 import { Contents } from "../domain/epcis/contents.ts";
-import type { BaseUnit } from "../domain/epcis/lines.ts";
+import type { BaseUnit, OwnItems } from "../domain/epcis/lines.ts";
 import { type EpcisSurroundings, mapEvent } from "../domain/epcis/map-event.ts";
 import type { ReadEvent } from "../domain/epcis/model.ts";
-import { glnsIn, gtinsIn } from "../domain/epcis/named.ts";
+import { glnsIn, gtinsIn, ownSkusIn } from "../domain/epcis/named.ts";
 import { ownLocationOf } from "../domain/epcis/own-names.ts";
-import { placeFinder } from "../domain/epcis/places.ts";
+import { type PlaceFinder, placeFinder } from "../domain/epcis/places.ts";
 import { readJsonDocument } from "../domain/epcis/read-json.ts";
+import { bareSteps } from "../domain/epcis/vocabulary.ts";
 import type { CloudEvent } from "../domain/mapper.ts";
 import { XmlEventReader, XmlRefused } from "../epcis/read-xml.ts";
 
@@ -87,19 +88,18 @@ async function readXml(text: string, breathe: Breathe): Promise<Outcome<readonly
 export async function mapDocument(
   events: readonly ReadEvent[],
   understanding: Understanding,
-  inventory: Pick<Inventory, "itemsByGtin" | "locationsByGln">,
+  inventory: Registered,
   breathe: Breathe,
 ): Promise<Outcome<MappedDocument>> {
   const contents = new Contents();
   let thingsOpened = 0;
   const around: EpcisSurroundings = {
     source: understanding.source,
-    leftOut: new Set(understanding.leaveOut),
-    readsOwnNames: understanding.ownNames,
+    leftOut: bareSteps(understanding.leaveOut),
     digest: (text) => hash("sha256", text, "hex"),
     ...(await lookUp(events, understanding.ownNames, inventory, breathe)),
-    contentsOf(uri) {
-      const found = thingsOpened > limits.captureThingsMax ? undefined : contents.of(uri);
+    contentsOf(units) {
+      const found = thingsOpened > limits.captureThingsMax ? undefined : contents.of(units);
       if (found !== undefined) thingsOpened += found.epcs.length + found.quantities.length;
       return found;
     },
@@ -129,14 +129,18 @@ export async function mapDocument(
   return accept({ events: events.length, toRecord, problems });
 }
 
+/** What is asked of the inventory. */
+type Registered = Pick<Inventory, "item" | "itemsByGtin" | "locationsByGln">;
+
 /** Items and places that a document names, each asked for once. */
 async function lookUp(
   events: readonly ReadEvent[],
   ownNames: boolean,
-  inventory: Pick<Inventory, "itemsByGtin" | "locationsByGln">,
+  inventory: Registered,
   breathe: Breathe,
-): Promise<Pick<EpcisSurroundings, "unitOf" | "locationOf">> {
-  const units = new Map<string, BaseUnit | undefined>();
+): Promise<Pick<EpcisSurroundings, "unitOf" | "ownItems" | "placeOf">> {
+  const items = new Map<string, { readonly sku: string; readonly unit: BaseUnit } | undefined>();
+  const ownUnits = new Map<string, BaseUnit | undefined>();
   const locations: Record<string, string> = {};
   let lookups = 0;
   const pause = async () => {
@@ -146,9 +150,15 @@ async function lookUp(
   for (const { event } of events) {
     if (!event.ok) continue;
     for (const gtin of gtinsIn(event.value)) {
-      if (units.has(gtin)) continue;
+      if (items.has(gtin)) continue;
       const found = await inventory.itemsByGtin(gtin);
-      units.set(gtin, found.ok ? found.value.items[0]?.unit : undefined);
+      items.set(gtin, found.ok ? found.value.items[0] : undefined);
+      await pause();
+    }
+    for (const sku of ownNames ? ownSkusIn(event.value) : []) {
+      if (ownUnits.has(sku)) continue;
+      const found = await inventory.item(sku);
+      ownUnits.set(sku, found.ok ? found.value.unit : undefined);
       await pause();
     }
     for (const gln of glnsIn(event.value)) {
@@ -161,9 +171,15 @@ async function lookUp(
   }
   const places = placeFinder(locations);
   const byGln = places.ok ? places.value : () => undefined;
+  const byOwnName: PlaceFinder = (uri) => {
+    const location = ownNames ? ownLocationOf(uri) : undefined;
+    return location === undefined ? undefined : { location, isPart: false };
+  };
+  const ownItems: OwnItems = { skuOf: (gtin) => items.get(gtin)?.sku, unitOf: (sku) => ownUnits.get(sku) };
   return {
-    unitOf: (gtin) => units.get(gtin),
-    locationOf: (uri) => byGln(uri) ?? (ownNames ? ownLocationOf(uri) : undefined),
+    unitOf: (gtin) => items.get(gtin)?.unit,
+    ...(ownNames && { ownItems }),
+    placeOf: (uri) => byGln(uri) ?? byOwnName(uri),
   };
 }
 

@@ -16,6 +16,30 @@ export interface CapturePart {
   readonly events: readonly EventFacts[];
 }
 
+/** Behind the parts of a job: whatever became of them, nothing more of it is to come. */
+export interface CaptureEnding {
+  readonly job: string;
+  readonly isEnding: true;
+}
+
+/** The message that ends a job: of its key, so that its turn comes when no part is left, none of them a dead letter. */
+export function endingOf(job: string, headers: Readonly<Record<string, string>>): OutgoingMessage {
+  const body: CaptureEnding = { job, isEnding: true };
+  return { id: `${job}-end`, key: job, body: JSON.stringify(body), headers };
+}
+
+/** What a message of the queue holds; undefined when it is none of ours. */
+export function readMessage(body: string): CapturePart | CaptureEnding | undefined {
+  try {
+    const read = JSON.parse(body) as Partial<CapturePart & CaptureEnding> | null;
+    if (typeof read?.job !== "string") return undefined;
+    const isPart = typeof read.part === "number" && Array.isArray(read.events);
+    return isPart || read.isEnding === true ? (read as CapturePart | CaptureEnding) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Packs what is to be recorded into messages, in the order of the document. Whoever sent it speaks for it when it is
  * recorded too, with the limits that the credential had then; the secret does not travel.

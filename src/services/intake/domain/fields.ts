@@ -65,6 +65,6 @@ function wholeNumber(text: string, times: number): number | undefined {
   if (number === undefined) return undefined;
   const product = number * times;
   const whole = Math.round(product);
-  const isWhole = Math.abs(product - whole) <= 1e-9 * Math.max(1, Math.abs(product));
+  const isWhole = Math.abs(product - whole) <= 4 * Number.EPSILON * Math.max(1, Math.abs(product));
   return isWhole && Math.abs(whole) <= limits.quantityMax ? whole + 0 : undefined;
 }

@@ -28,12 +28,16 @@ export interface ItemDraft {
   readonly plu?: string;
 }
 
-/** What becomes of a row. `repeated`: the mapping leaves out rows whose id an earlier row had. */
-export type Mapped<T> =
+/**
+ * What becomes of a row. `repeated`: the mapping leaves out rows whose id an earlier row had. `occurrence`: which it is of the
+ * rows of its id, from 1, where the mapping keeps them all.
+ */
+export type Mapped<T> = (
   | { readonly kind: "yields"; readonly made: readonly T[] }
   | { readonly kind: "rejected"; readonly by: "rule" | "row"; readonly reason: string; readonly detail?: string }
   | { readonly kind: "ignored"; readonly reason: string }
-  | { readonly kind: "repeated" };
+  | { readonly kind: "repeated" }
+) & { readonly occurrence?: number };
 
 export type Mapper<T> = (row: Row) => Mapped<T>;
 
@@ -49,6 +53,7 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
   const derive = prepare(mapping, around);
   const time = compileTime(mapping.time, around.columns);
   const id = compileId(mapping, around);
+  const seen = new Occurrences();
   const rules = compileRules(mapping.rules, around.columns, (rule, path) => {
     if (rule.fact !== undefined && rule.facts !== undefined) throw new MappingError(path, "has both fact and facts");
     const templates = rule.facts ?? (rule.fact && [rule.fact]);
@@ -58,7 +63,10 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
     });
   });
 
-  const make = (templates: readonly FactMaker[], values: Values, row: Row): Mapped<CloudEvent> => {
+  const make = (
+    templates: readonly FactMaker[],
+    { values, row, id: known, occurrence = 1 }: Numbered,
+  ): Mapped<CloudEvent> => {
     const at = time(values);
     if (!at.ok) return rejected(at.rejection);
     const bodies: CloudEvent["data"][] = [];
@@ -67,16 +75,23 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
       if (!data.ok) return rejected(data.rejection);
       bodies.push(data.value);
     }
-    const rowId = id(values, row);
-    if (rowId === undefined) return { kind: "repeated" };
-    if (rowId.trim() === "") return rejected({ reason: "empty-field", detail: "id comes out empty" });
+    const text = known ?? id(values, row);
+    if (text.trim() === "") return rejected({ reason: "empty-field", detail: "id comes out empty" });
+    if (mapping.duplicates === "skip" && seen.note(text) > 1) return { kind: "repeated" };
+    const rowId = occurrence === 1 ? text : `${text}~${occurrence}`;
     const made = bodies.map((data, index): CloudEvent => {
       const type = templates[index]?.type ?? "";
       return { specversion: "1.0", id: nthId(rowId, index), source: mapping.source, type, time: at.value, data };
     });
     return { kind: "yields", made };
   };
-  return (row) => mapRow(row, derive, rules, make);
+  if (mapping.duplicates !== "keep") return (row) => mapRow(row, derive, rules, make);
+  // Before anything is decided about the row: one that is put right later keeps its number, and those after it theirs.
+  const number = (values: Values, row: Row) => {
+    const text = id(values, row);
+    return { id: text, occurrence: row.occurrence ?? seen.note(text) };
+  };
+  return (row) => mapRow(row, derive, rules, make, number);
 }
 
 /** As `factMapper`, for items. Rows of one sku are merged by whoever sends them. */
@@ -87,7 +102,7 @@ export function itemMapper(mapping: ItemMapping, around: Surroundings): Mapper<I
     around.columns,
     (rule, path) => rule.item && compileItem(rule.item, around.columns, `${path}.item`),
   );
-  const make = (item: (values: Values) => Checked<ItemDraft>, values: Values): Mapped<ItemDraft> => {
+  const make = (item: (values: Values) => Checked<ItemDraft>, { values }: Numbered): Mapped<ItemDraft> => {
     const draft = item(values);
     return draft.ok ? { kind: "yields", made: [draft.value] } : rejected(draft.rejection);
   };
@@ -107,17 +122,28 @@ interface Rule<M> {
   readonly outcome: { readonly maker: M } | { readonly mapped: Mapped<never> };
 }
 
+/** A row with its values; where rows of one id are counted, with its id and which of them it is. */
+interface Numbered {
+  readonly row: Row;
+  readonly values: Values;
+  readonly id?: string;
+  readonly occurrence?: number;
+}
+
 function mapRow<M, T>(
   row: Row,
   derive: (fields: Values) => Values,
   rules: readonly Rule<M>[],
-  make: (maker: M, values: Values, row: Row) => Mapped<T>,
+  make: (maker: M, numbered: Numbered) => Mapped<T>,
+  number?: (values: Values, row: Row) => { readonly id: string; readonly occurrence: number },
 ): Mapped<T> {
   if (row.problem !== undefined) return rejected({ reason: "unreadable-row", detail: row.problem });
   const values = derive(row.fields);
-  const rule = rules.find(({ fits }) => fits(values));
-  if (rule === undefined) return rejected({ reason: "no-rule-fits", detail: "no rule of the mapping fits the row" });
-  return "maker" in rule.outcome ? make(rule.outcome.maker, values, row) : rule.outcome.mapped;
+  const outcome = rules.find(({ fits }) => fits(values))?.outcome ?? noRuleFits;
+  if (number === undefined) return "maker" in outcome ? make(outcome.maker, { row, values }) : outcome.mapped;
+  const numbered = { row, values, ...number(values, row) };
+  const mapped = "maker" in outcome ? make(outcome.maker, numbered) : outcome.mapped;
+  return { ...mapped, occurrence: numbered.occurrence };
 }
 
 /** Adds the mapping's own columns to the set, and gives the function that fills them. */
@@ -178,24 +204,15 @@ function compileTime(field: TimeField, columns: Columns): (values: Values) => Ch
   };
 }
 
-/** The id of a row's facts; undefined when the mapping leaves the row out as repeated. */
-function compileId(mapping: FactMapping, around: Surroundings): (values: Values, row: Row) => string | undefined {
-  const { id, duplicates } = mapping;
+/** What a row's facts are known by, but for what tells it from others of the same. */
+function compileId({ id, duplicates }: FactMapping, around: Surroundings): (values: Values, row: Row) => string {
   if (id === "row" && duplicates === undefined) {
     throw new MappingError(
       "duplicates",
       'is needed with "id": "row": "keep" or "skip" rows that repeat an earlier one',
     );
   }
-  const base = id === "row" ? rowDigest(around) : compileText(id, around.columns, "id");
-  if (duplicates === undefined) return base;
-  const seen = new Occurrences();
-  return (values, row) => {
-    const text = base(values, row);
-    const count = seen.note(text);
-    if (count === 1) return text;
-    return duplicates === "skip" ? undefined : `${text}~${count}`;
-  };
+  return id === "row" ? rowDigest(around) : compileText(id, around.columns, "id");
 }
 
 /** Facts that were imported are told by this digest for ever: it must never change. */
@@ -259,3 +276,7 @@ function comesOutEmpty(name: string): Checked<never> {
 function rejected(problem: RowProblem): Mapped<never> {
   return { kind: "rejected", by: "row", reason: problem.reason, detail: problem.detail };
 }
+
+const noRuleFits: { readonly mapped: Mapped<never> } = {
+  mapped: rejected({ reason: "no-rule-fits", detail: "no rule of the mapping fits the row" }),
+};

@@ -1,9 +1,11 @@
 import { limits } from "../../../kernel/index.ts";
+import { rowOfRejectedLine } from "./rejected.ts";
 import { LineTooLong, notUtf8, type Row, type RowReader, replacementCharacter } from "./rows.ts";
 
 /**
  * Reads one JSON object a line. Columns are members by name; `a.b` is member b of member a. Texts stand as they are,
- * numbers and booleans as JSON writes them, null and what is missing as the empty text, lists and objects as JSON. Throws `LineTooLong`.
+ * numbers and booleans as JSON writes them (integers of any length digit by digit), null and what is missing as the empty
+ * text, lists and objects as JSON. A line of a rejects file is read as the row that it holds. Throws `LineTooLong`.
  */
 export class NdjsonReader implements RowReader {
   readonly #paths: readonly (readonly string[])[];
@@ -26,8 +28,16 @@ export class NdjsonReader implements RowReader {
   #row(text: string, line: number): Row | undefined {
     if (text === "") return undefined;
     if (text.length > limits.importRowCharsMax) throw new LineTooLong(line);
-    if (text.includes(replacementCharacter)) return { line, fields: [], text, problem: notUtf8 };
     const value = parseObject(text);
+    const rejected = value && rowOfRejectedLine(value, text);
+    if (rejected === undefined) return this.#rowOf(value, text, line);
+    const { occurrence } = rejected;
+    const row = this.#rowOf(parseObject(rejected.text), rejected.text, line);
+    return occurrence === undefined ? row : { ...row, occurrence };
+  }
+
+  #rowOf(value: object | undefined, text: string, line: number): Row {
+    if (text.includes(replacementCharacter)) return { line, fields: [], text, problem: notUtf8 };
     if (value === undefined) return { line, fields: [], text, problem: "is not a JSON object" };
     try {
       return { line, text, fields: this.#paths.map((path) => asText(member(value, path))) };
@@ -40,11 +50,26 @@ export class NdjsonReader implements RowReader {
 
 function parseObject(text: string): object | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = /\d{16}/.test(text) ? exactJson.parse(text, exactInteger) : JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** ECMAScript's "JSON.parse source text access", which Node has and TypeScript's library doesn't yet. */
+const exactJson = JSON as unknown as {
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+  ): unknown;
+  rawJSON(text: string): object;
+};
+
+/** Ids may be integers that no number here can hold: two of them would be one. They keep their digits. */
+function exactInteger(_key: string, value: unknown, { source = "" }: { readonly source?: string }): unknown {
+  if (typeof value !== "number" || Number.isSafeInteger(value) || !/^-?\d+$/.test(source)) return value;
+  return exactJson.rawJSON(source);
 }
 
 function member(value: unknown, path: readonly string[]): unknown {

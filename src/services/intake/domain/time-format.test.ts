@@ -32,6 +32,10 @@ describe("timeParser", () => {
     },
   );
 
+  it("reads no time from milliseconds that are said to be seconds", () => {
+    expect(at("1709200800123", "unix")).toBeUndefined();
+  });
+
   it.each(["2024-01-01 24:00", "2024-01-01 10:60"])("reads no time from %s", (text) => {
     expect(at(text, "yyyy-MM-dd HH:mm")).toBeUndefined();
   });

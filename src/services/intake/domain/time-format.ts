@@ -1,4 +1,4 @@
-import { daysSinceEpoch, type Instant, isDate, parseInstant } from "../../../kernel/index.ts";
+import { daysSinceEpoch, type Instant, isDate, lastInstant, parseInstant } from "../../../kernel/index.ts";
 import { MappingError } from "./mapping-error.ts";
 import { zoneClock } from "./zone.ts";
 
@@ -52,7 +52,11 @@ function clockOf(zone: string, path: string) {
 }
 
 function epochParser(scale: number): (text: string) => Instant | undefined {
-  return (text) => (/^-?\d{1,14}(?:\.\d+)?$/.test(text) ? Math.floor(Number(text) * scale) : undefined);
+  return (text) => {
+    const instant = /^-?\d{1,14}(?:\.\d+)?$/.test(text) ? Math.floor(Number(text) * scale) : undefined;
+    // Milliseconds that are read as seconds lie tens of thousands of years ahead.
+    return instant === undefined || Math.abs(instant) > lastInstant ? undefined : instant;
+  };
 }
 
 function compilePattern(format: string, path: string): RegExp {

@@ -26,7 +26,7 @@ function carryOut(text: string): void {
     contents.note(event.value);
     const mapped = mapEvent(event.value, {
       source: "anyone",
-      locationOf: () => "leeds",
+      placeOf: () => ({ location: "leeds", isPart: false }),
       unitOf: () => undefined,
       leftOut: new Set(),
       contentsOf: contents.of,

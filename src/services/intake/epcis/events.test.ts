@@ -116,6 +116,23 @@ describe("the log as EPCIS", () => {
     expect(codeOf(await events.event("urn:larder:event:memory-1", caller))).toBe("not-found");
   });
 
+  it("tells a void as recorded when it was, so that who asks for news hears of it", async () => {
+    const [at = 0] = recordedAt.slice(-1);
+    const { document } = accepted(await events.events({ limit: 9, recordedFrom: at }, caller));
+    expect(listIn(document)).toMatchObject([
+      { eventTime: "2026-01-01T10:00:00.000Z", recordTime: new Date(at).toISOString(), errorDeclaration: {} },
+    ]);
+  });
+
+  it("finds an event that was voided with the declaration of its error, which has its id", async () => {
+    const all = listIn(accepted(await events.events({ limit: 9 }, caller)).document);
+    const [original, declared] = all.slice(-2);
+    expect(declared?.eventID).toBe(original?.eventID);
+    expect(listIn(accepted(await events.event(original?.eventID ?? "", caller)))).toEqual([original, declared]);
+    // A void is no event of its own.
+    expect(codeOf(await events.event("urn:larder:event:memory-8", caller))).toBe("not-found");
+  });
+
   it("has the shape of the standard", async () => {
     const { document } = accepted(await events.events({ limit: 1 }, caller));
     expect(document).toMatchObject({
@@ -178,4 +195,22 @@ it("a page looks at so much of the log, and no more", async () => {
   );
   expect(listIn(second.document)).toHaveLength(1);
   expect(second.next).toBeUndefined();
+});
+
+it("a void of several events stands on one page, which is not filled beyond what was asked for before it", async () => {
+  const { inventory, clock } = await openInventory();
+  const told = ["tea", "flour", "rice"];
+  const lines = told.map((sku) => ({ sku, location: "leeds", quantity: 1 }));
+  await inventory.recordFacts([fact("stock.received", { sku: "tea", location: "leeds", quantity: 9 })], caller);
+  await inventory.recordFacts([fact("order.completed", { order: "o1", lines }, { id: "order" })], caller);
+  await inventory.recordFacts([fact("fact.voided", { source: "till", id: "order", reason: "wrong" })], caller);
+  const telling = new EpcisEvents(inventory, () => clock.now);
+  const sizes: number[] = [];
+  let after: string | undefined;
+  do {
+    const page = accepted(await telling.events({ limit: 2, ...(after !== undefined && { after }) }, caller));
+    sizes.push(listIn(page.document).length);
+    after = page.next;
+  } while (after !== undefined);
+  expect([Math.max(...sizes), sizes.reduce((sum, size) => sum + size, 0)]).toEqual([2, 7]);
 });

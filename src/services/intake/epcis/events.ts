@@ -49,9 +49,12 @@ export class EpcisEvents {
       await names.learn(events);
       for (const event of events) {
         if (before !== undefined && recordedAt(event) >= before) return accept(this.#page(found));
-        if (found.length >= query.limit) return accept(this.#page(found, position));
+        const told = epcisEventsOf(event, names).filter((one) => isMatch(one, query));
+        // The void of an order may be several, which stand on one page.
+        const isFull = found.length > 0 && found.length + told.length > query.limit;
+        if (isFull || found.length >= query.limit) return accept(this.#page(found, position));
         position = event.position;
-        found.push(...epcisEventsOf(event, names).filter((told) => isMatch(told, query)));
+        found.push(...told);
       }
       position = step.value.position;
       if (caughtUp) return accept(this.#page(found));
@@ -60,17 +63,36 @@ export class EpcisEvents {
     return accept(this.#page(found, position));
   }
 
-  /** One event by its EPCIS id; rejects one that is no movement of goods as if it did not exist. */
+  /**
+   * One event by its EPCIS id, and after it the declaration of its error when it was voided, which has the same id. Rejects one
+   * that is no movement of goods as if it did not exist.
+   */
   async event(eventId: string, caller: Caller): Promise<Outcome<object>> {
     const id = ownEventId(eventId);
     const event = id === undefined ? undefined : await this.#inventory.recordedEvent(id, caller);
-    const names = new Names(this.#inventory, caller);
     if (event?.ok) {
-      await names.learn([event.value]);
-      const told = epcisEventsOf(event.value, names);
+      const all = [event.value, ...(await this.#voidsOf(event.value, caller))];
+      const names = new Names(this.#inventory, caller);
+      await names.learn(all);
+      const told = all.flatMap((one) => epcisEventsOf(one, names)).filter((one) => ownEventId(one["eventID"]) === id);
       if (told.length > 0) return accept(epcisQueryDocument(told, this.#clock()));
     }
     return reject({ code: "not-found", detail: "There is no such event." });
+  }
+
+  async #voidsOf({ data }: RecordedCloudEvent, caller: Caller): Promise<readonly RecordedCloudEvent[]> {
+    const { source, id } = (data["cause"] ?? {}) as { readonly source?: unknown; readonly id?: unknown };
+    if (typeof source !== "string" || typeof id !== "string") return [];
+    const recorded = [
+      ...(await this.#inventory.eventsOfFact(source, id, caller)),
+      ...(await this.#inventory.eventsOfVoid(source, id, caller)),
+    ];
+    return recorded.filter(
+      (one) =>
+        one.type === "larder.fact.voided.v1" &&
+        one.data["sku"] === data["sku"] &&
+        one.data["location"] === data["location"],
+    );
   }
 
   #page(found: readonly object[], next?: string): EventsPage {
@@ -138,8 +160,8 @@ function recordedAt({ data }: RecordedCloudEvent): Instant {
   return Date.parse(String(data["recordedAt"]));
 }
 
-function ownEventId(eventId: string): string | undefined {
-  const escaped = /^urn:larder:event:([^:]+)$/.exec(eventId)?.[1];
+function ownEventId(eventId: unknown): string | undefined {
+  const escaped = typeof eventId === "string" ? /^urn:larder:event:([^:]+)$/.exec(eventId)?.[1] : undefined;
   try {
     return escaped === undefined ? undefined : decodeURIComponent(escaped);
   } catch {

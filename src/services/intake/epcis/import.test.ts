@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { accepted, caller, type Opened, openInventory } from "../../inventory/fixture.ts";
+import { rejectedLine } from "../domain/rejected.ts";
 import {
   checkEpcisMapping,
   type FactSink,
@@ -12,6 +16,7 @@ import {
   importEpcis,
   MappingError,
   type Reject,
+  RejectsFile,
   type RejectsWriter,
 } from "../index.ts";
 import { readEpcis } from "./read.ts";
@@ -138,6 +143,28 @@ describe("what can't be recorded", () => {
     quantityList: [{ epcClass, quantity: 3, ...more }],
   });
 
+  it("goes to the rejects event by event, also of XML on one line, and what was no event is turned down again", async () => {
+    const { sink, units } = await shop();
+    const rejects = new Rejects();
+    const one = (gtin: string) =>
+      `<ObjectEvent><eventTime>2026-03-02T10:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset><epcList/><action>OBSERVE</action><bizStep>receiving</bizStep><readPoint><id>${place}</id></readPoint><quantityList><quantityElement><epcClass>https://id.gs1.org/01/${gtin}</epcClass><quantity>3</quantity></quantityElement></quantityList></ObjectEvent>`;
+    const xml = `<?xml version="1.0"?><epcis:EPCISDocument xmlns:epcis="urn:epcglobal:epcis:xsd:2" schemaVersion="2.0" creationDate="2026-03-02T10:00:00Z"><EPCISBody><EventList>${one("09506000134338")}${one("09506000134345")}</EventList></EPCISBody></epcis:EPCISDocument>`;
+    const summary = await importEpcis({ input: input(xml), mapping, sink, units, rejects });
+    expect([summary.rejectedCount, rejects.found.length]).toEqual([2, 2]);
+    const lines = [
+      rejectedLine(1, "unknown-item", {
+        text: JSON.stringify(event(`https://id.gs1.org/01/${gtins.milk}`)),
+        isObject: true,
+      }),
+      rejectedLine(2, "invalid-event", { text: "x", isObject: false }),
+    ];
+    for (const text of [lines.join(""), lines.toReversed().join("")])
+      expect(short(await importEpcis({ input: input(text), mapping, sink, units }))).toMatchObject({
+        rows: 2,
+        rejectedCount: 1,
+      });
+  });
+
   it("goes to the rejects with its place, and stops nothing", async () => {
     const { opened, sink, units } = await shop();
     const rejects = new Rejects();
@@ -170,6 +197,48 @@ describe("what can't be recorded", () => {
     expect(await stockOf(opened, "milk")).toEqual({ leeds: { onHand: 3, unavailable: 0, incoming: 0 } });
   });
 
+  it("is imported from the rejects once the cause is put right, as the same events", async () => {
+    const { opened, sink, units } = await shop();
+    const tea = "09506000134338";
+    const lotted = (more: object = {}) => ({ ...event(`https://id.gs1.org/01/${tea}`), action: "ADD", ...more });
+    const document = {
+      "@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld", { my: "urn:epcglobal:cbv:mda:" }],
+      type: "EPCISDocument",
+      epcisBody: {
+        eventList: [
+          lotted({ ilmd: { "my:lotNumber": "L1" } }),
+          lotted({ "@context": { own: "urn:epcglobal:cbv:mda:" }, ilmd: { "own:lotNumber": "L2" } }),
+          lotted({ bizStep: "receiving", eventTime: "yesterday" }),
+        ],
+      },
+    };
+    const folder = await mkdtemp(join(tmpdir(), "larder-epcis-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const importing = async (text: string) => {
+      const rejects = new RejectsFile(join(folder, "rejects.ndjson"), { type: "ndjson" });
+      const summary = await importEpcis({ input: input(text), mapping, sink, units, rejects });
+      return { ...short(summary), rejects: (await rejects.close()) ? await readFile(rejects.path, "utf8") : "" };
+    };
+    const all = await importing(JSON.stringify(document));
+    expect(all).toMatchObject({ rows: 3, accepted: 0, rejectedCount: 3 });
+    accepted(await opened.inventory.putItem("tea", { name: "Tea", unit: "each", gtins: [tea] }, caller));
+    const some = await importing(all.rejects);
+    expect(some).toMatchObject({ rows: 3, accepted: 2, rejectedCount: 1 });
+    expect(await importing(some.rejects.replaceAll("yesterday", "2026-03-02T11:00:00Z"))).toMatchObject({
+      accepted: 1,
+    });
+    const { locations } = accepted(await opened.inventory.stock("tea", { lots: true }, caller));
+    expect(locations[0]?.lots?.map(({ lot, quantity }) => [lot, quantity]).sort()).toEqual([
+      ["L1", 3],
+      ["L2", 3],
+      ["unknown", 3],
+    ]);
+    // They are the events that they were: the document brings nothing new.
+    expect(await importing(JSON.stringify(document))).toMatchObject({ accepted: 0, duplicates: 2, rejectedCount: 1 });
+    const wrong = importing(`${all.rejects}nonsense\n`);
+    await expect(wrong).rejects.toThrow("is no rejects file: its line 4 is none");
+  });
+
   it.each<[string, string | Uint8Array, string]>([
     ["no document", "type,quantity\nreceived,3\n", "is no JSON"],
     ["nothing", "", "is no JSON"],
@@ -187,6 +256,20 @@ describe("what can't be recorded", () => {
     expect(failure).toBeInstanceOf(ImportError);
     expect((failure as ImportError).message).toContain(why);
   });
+
+  it.each([100, 100_000])(
+    "is not what was read before the damage of a file, in pieces of %i bytes",
+    async (pieceBytes) => {
+      const { opened, sink, units } = await shop();
+      const xml = example("a-day.xml");
+      const third = xml.indexOf("</ObjectEvent>", xml.indexOf("</ObjectEvent>", xml.indexOf("</ObjectEvent>") + 1) + 1);
+      const cut = `${xml.slice(0, third)}</ObjectEvent><ObjectEvent><b></a>`;
+      const importing = importEpcis({ input: input(cut, pieceBytes), mapping, sink, units });
+      const failure = await importing.catch((error: unknown) => error);
+      expect(failure).toMatchObject({ code: "input-damaged", summary: { rows: 3, accepted: 2 } });
+      expect(await stockOf(opened, "milk")).not.toEqual({});
+    },
+  );
 
   it.each([
     [{ source: "x" }, '"places" is missing'],

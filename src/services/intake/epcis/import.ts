@@ -8,6 +8,8 @@ import type { EpcisMapping } from "../domain/epcis/mapping.ts";
 import type { ReadEvent } from "../domain/epcis/model.ts";
 import { gtinsIn } from "../domain/epcis/named.ts";
 import { placeFinder } from "../domain/epcis/places.ts";
+import { standingAlone } from "../domain/epcis/read-json.ts";
+import { bareSteps } from "../domain/epcis/vocabulary.ts";
 import type { CloudEvent, Mapped } from "../domain/mapper.ts";
 import { MappingError } from "../domain/mapping-error.ts";
 import type { Row } from "../domain/rows.ts";
@@ -41,10 +43,10 @@ export async function importEpcis(options: EpcisImport): Promise<ImportSummary> 
   const contents = new Contents();
   const around: EpcisSurroundings = {
     source: mapping.source,
-    locationOf: places.value,
+    placeOf: places.value,
     unitOf: (gtin) => known.get(gtin),
     contentsOf: contents.of,
-    leftOut: new Set(mapping.leaveOut ?? []),
+    leftOut: bareSteps(mapping.leaveOut ?? []),
     digest: (text) => hash("sha256", text, "hex"),
   };
   const run = new Run(options);
@@ -74,7 +76,7 @@ async function carry(
   delivery: Delivery<CloudEvent>,
 ): Promise<void> {
   // Rejects show the event in the JSON notation, whichever it came in.
-  const row: Row = { line: read.line ?? number, fields: [], text: JSON.stringify(read.raw) };
+  const row: Row = { line: read.line ?? number, fields: [], text: JSON.stringify(standingAlone(read)) };
   for (const fact of run.note(mappedOf(read, around), row, delivery)) {
     delivery.add(fact, [row]);
     run.tallies.made += 1;
@@ -157,7 +159,8 @@ async function* eventsIn(pieces: AsyncIterable<string>): AsyncGenerator<readonly
     }
     if (xml !== undefined) yield* inSteps(xml.finish());
   } catch (error) {
-    if (!(error instanceof XmlRefused)) throw error;
+    if (!(error instanceof XmlRefused) || xml === undefined) throw error;
+    yield* inSteps(xml.taken());
     throw new ImportError("input-damaged", `Line ${error.line}: ${error.message}.`, { cause: error });
   }
   if (xml !== undefined) return;

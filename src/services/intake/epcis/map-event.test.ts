@@ -1,11 +1,14 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Contents } from "../domain/epcis/contents.ts";
 import { identify } from "../domain/epcis/identify.ts";
 import type { BaseUnit } from "../domain/epcis/lines.ts";
 import { type EpcisSurroundings, type MappedEvent, mapEvent } from "../domain/epcis/map-event.ts";
 import { placeFinder } from "../domain/epcis/places.ts";
+import { readEvent } from "../domain/epcis/read-event.ts";
 import { stepRules } from "../domain/epcis/rules.ts";
+import { bareSteps } from "../domain/epcis/vocabulary.ts";
 import { sharedFile } from "./examples.fixture.ts";
 import { readEpcis } from "./read.ts";
 
@@ -14,17 +17,14 @@ const supplier = "urn:epc:id:sgln:4012345.00225.0";
 const gtin = "04012345123456";
 const lgtin = "urn:epc:class:lgtin:4012345.012345.L7";
 
-function surroundings(
-  units: Readonly<Record<string, BaseUnit>> = {},
-  leftOut: readonly string[] = [],
-): EpcisSurroundings {
+function surroundings(units: Readonly<Record<string, BaseUnit>> = {}): EpcisSurroundings {
   const places = placeFinder({ "0614141007776": "leeds", "urn:epc:id:sgln:4012345.00005.0": "depot" });
   if (!places.ok) throw new Error(places.rejection);
   return {
     source: "partner",
-    locationOf: places.value,
+    placeOf: places.value,
     unitOf: (key) => units[key],
-    leftOut: new Set(leftOut),
+    leftOut: new Set(),
     contentsOf: () => undefined,
     digest: (text) => `<${text.length}>`,
   };
@@ -197,7 +197,7 @@ describe("an event about a dozen of one lot", () => {
     const mapped = map({ bizStep: "receiving", ...at(store), ...stock });
     expect(mapped.kind === "facts" && mapped.facts[0]).toEqual({
       specversion: "1.0",
-      id: `urn:uuid:1 received ${gtin} L7`,
+      id: `urn:uuid:1 in ${gtin} lot:L7`,
       source: "partner",
       type: "larder.stock.received.v1",
       time: "2026-03-01T09:00:00.000Z",
@@ -206,10 +206,14 @@ describe("an event about a dozen of one lot", () => {
   });
 
   it("of a step that the mapping leaves out is nothing", () => {
-    const around = surroundings({}, ["departing"]);
-    expect(short(map({ bizStep: "departing", ...at(depot), ...stock }, around))).toBe(
-      "nothing: the mapping leaves out the step departing",
-    );
+    const forms = ["departing", "urn:epcglobal:cbv:bizstep:departing", "https://ref.gs1.org/cbv/BizStep-departing"];
+    for (const leftOut of [...forms, "cbv:BizStep-departing"]) {
+      const around = { ...surroundings(), leftOut: bareSteps([leftOut]) };
+      for (const bizStep of forms)
+        expect(short(map({ bizStep, ...at(depot), ...stock }, around))).toBe(
+          "nothing: the mapping leaves out the step departing",
+        );
+    }
   });
 });
 
@@ -229,6 +233,20 @@ describe("other types of events", () => {
       [
         ["adjusted leeds", { ...lot, delta: -2500, reason: "transformation" }],
         ["received leeds", { lot: "B1", quantity: 2 }],
+      ],
+    ],
+    [
+      "a transformation of what is in no lot",
+      {
+        type: "TransformationEvent",
+        ...at(store),
+        inputQuantityList: [{ epcClass: "urn:epc:idpat:sgtin:4012345.012345.*", quantity: 3 }],
+        outputQuantityList: [{ epcClass: "urn:epc:idpat:sgtin:4012345.012345.*", quantity: 1 }],
+        ilmd: { "cbvmda:lotNumber": "B1", "cbvmda:itemExpirationDate": "2026-05-01" },
+      },
+      [
+        ["adjusted leeds", { delta: -3, reason: "transformation" }],
+        ["received leeds", { lot: "B1", expiresOn: "2026-05-01", quantity: 1 }],
       ],
     ],
     [
@@ -263,6 +281,8 @@ describe("other types of events", () => {
 
 describe("what is in a logistic unit", () => {
   const [pallet, layer] = ["urn:epc:id:sscc:0614141.1234567890", "urn:epc:id:sscc:0614141.1234567891"];
+  const palletLink = "https://id.gs1.org/00/106141412345678908";
+  const asset = "urn:epc:id:grai:0614141.12345.400";
   const [one, two] = ["urn:epc:id:sgtin:0614141.107346.1", "urn:epc:id:sgtin:0614141.107346.2"];
   const packing = (
     action: string,
@@ -324,7 +344,13 @@ describe("what is in a logistic unit", () => {
       [packing("ADD", pallet, [one], [six]), packing("DELETE", pallet, [], [six])],
       unknown,
     ],
+    [
+      "is not known once some was unpacked by quantity, although more was packed since",
+      [packing("ADD", pallet, [one], [six]), packing("DELETE", pallet, [], [six]), packing("ADD", pallet, [two])],
+      unknown,
+    ],
     ["is not known when it holds itself", [packing("ADD", pallet, [pallet])], unknown],
+    ["may be nothing that is stock", [packing("ADD", pallet, [asset])], "nothing: names no units of trade items"],
   ])("%s", (_, before, expected) => {
     expect(last(...before, shipped)).toEqual(expected);
   });
@@ -334,6 +360,63 @@ describe("what is in a logistic unit", () => {
     expect(last(packed, packed, shipped)).toEqual(sold({ ...lot, quantity: 6 }));
     const errorDeclaration = { declarationTime: "2026-03-02T00:00:00Z" };
     expect(last(packed, { ...packed, errorDeclaration }, shipped)).toBe(unknown);
+  });
+
+  it("is opened beside assets, and once when a unit in it is named too, in whatever notation", () => {
+    const packed = [packing("ADD", layer, [], [six]), packing("ADD", pallet, [layer, one])];
+    for (const epcList of [
+      [pallet, asset],
+      [pallet, layer],
+      [layer, pallet],
+      [pallet, palletLink],
+    ]) {
+      const found = last(...packed, { ...shipped, epcList });
+      expect(found).toEqual(expect.arrayContaining([...sold({ quantity: 1 }), ...sold({ ...lot, quantity: 6 })]));
+    }
+  });
+
+  it("is what a transformation uses up, which is rejected when nobody knows it", () => {
+    const made = {
+      type: "TransformationEvent",
+      action: undefined,
+      ...at(store),
+      inputEPCList: [pallet],
+      outputQuantityList: [{ epcClass: lgtin, quantity: 2 }],
+    };
+    expect(last(packing("ADD", pallet, [], [six]), made)).toEqual([
+      ["adjusted leeds", { ...lot, delta: -6, reason: "transformation" }],
+      ["received leeds", { ...lot, quantity: 2 }],
+    ]);
+    expect(last(made)).toBe(unknown);
+  });
+
+  const note = (contents: Contents, action: "ADD" | "DELETE", parent: string, epcs: readonly string[]) => {
+    const read = readEvent(
+      { ...packing(action, parent, epcs), eventTime: "2026-03-01T10:00:00Z", eventTimeZoneOffset: "+00:00" },
+      "",
+      {},
+    );
+    if (!read.ok) throw new Error(read.rejection.detail);
+    contents.note(read.value);
+  };
+
+  it("is not known once something happens to it after more was packed than is remembered", () => {
+    const contents = new Contents(5);
+    note(contents, "ADD", pallet, [one, two]);
+    note(contents, "ADD", layer, [asset, one, two]);
+    expect(contents.of([pallet])?.epcs).toEqual([one, two]);
+    note(contents, "DELETE", pallet, [two]);
+    expect([contents.of([pallet]), contents.of([layer])?.epcs.length]).toEqual([undefined, 3]);
+  });
+
+  it("is packed and unpacked one by one in no more work than there are things", () => {
+    const contents = new Contents();
+    const began = performance.now();
+    for (const action of ["ADD", "DELETE"] as const)
+      for (let index = 0; index < 5000; index += 1)
+        note(contents, action, pallet, [`urn:epc:id:sgtin:4012345.012345.${index}`]);
+    // Looked through each time it was 25 million steps: tens of seconds.
+    expect(performance.now() - began).toBeLessThan(5000);
   });
 
   it("is opened in no more work than was packed, however units hold each other", () => {
@@ -365,12 +448,44 @@ describe("what is in a logistic unit", () => {
   });
 });
 
+describe("a transfer that is known by its logistic unit alone", () => {
+  const [urn, link] = ["urn:epc:id:sscc:0614141.1234567890", "https://id.gs1.org/00/106141412345678908"] as const;
+  const other = "urn:epc:id:sscc:0614141.0234567890";
+  const contentsOf = () => ({ epcs: [], quantities: stock.quantityList.map((told) => ({ ...told, quantity: "12" })) });
+  const transferOf = (members: object) => {
+    const told = { bizStep: "shipping", ...at(depot), ...list("destination", store), ...members };
+    const mapped = map(told, { ...surroundings(), contentsOf });
+    return mapped.kind === "facts" ? mapped.facts[0]?.data["transfer"] : mapped.reason;
+  };
+
+  it("is known by its digits, in whatever notation and order", () => {
+    expect(transferOf({ epcList: [urn] })).toBe("106141412345678908");
+    expect(transferOf({ epcList: [link] })).toBe("106141412345678908");
+    expect(transferOf({ epcList: [urn, other] })).toBe("006141412345678901");
+    expect(transferOf({ epcList: [other, link] })).toBe("006141412345678901");
+  });
+
+  it("is known by the unit around others", () => {
+    const pallet = {
+      type: "AggregationEvent",
+      parentID: link,
+      childEPCs: [other],
+      childQuantityList: stock.quantityList,
+    };
+    expect(transferOf(pallet)).toBe("106141412345678908");
+  });
+});
+
 describe("quantities", () => {
   const received = (things: object, units: Readonly<Record<string, BaseUnit>> = {}) =>
     short(map({ bizStep: "receiving", ...at(store), ...things }, surroundings(units)));
 
   it("sums what is of one item and lot, and counts a single thing once", () => {
     const epcs = ["urn:epc:id:sgtin:0614141.107346.2017", "https://id.gs1.org/01/10614141073464/21/2017"];
+    const tobacco = ["urn:epc:id:upui:4012345.099887.51qI", "https://id.gs1.org/01/04012345998870/235/51qI"];
+    expect(received({ epcList: [...tobacco, "urn:epc:id:upui:4012345.099887.51qJ"] })).toEqual([
+      ["received leeds", { quantity: 2 }],
+    ]);
     expect(
       received({
         epcList: [...epcs, "urn:epc:id:sgtin:0614141.107346.2018"],
@@ -411,6 +526,18 @@ describe("quantities", () => {
     expect(received({ epcList }, { [gtin]: "g" })).toContain("is one piece");
   });
 
+  it("rejects units that an item of ours is not kept in, also by its own name", () => {
+    const ownItems = {
+      skuOf: () => undefined,
+      unitOf: (sku: string) => (sku === "flour" ? ("each" as const) : undefined),
+    };
+    const flour = { epcClass: "urn:larder:item:flour", quantity: 2.5, uom: "KGM" };
+    const around = { ...surroundings(), ownItems };
+    expect(short(map({ bizStep: "receiving", ...at(store), quantityList: [flour] }, around))).toBe(
+      "rejected: urn:larder:item:flour: 2.5 KGM, and sku flour is kept in each",
+    );
+  });
+
   it("rejects a key with a wrong check digit, and a class where a single thing belongs", () => {
     expect(received({ epcList: ["https://id.gs1.org/01/04012345123457/21/1"] })).toContain("wrong check digit");
     expect(received({ epcList: ["urn:epc:idpat:sgtin:4012345.012345.*"] })).toContain("names a class");
@@ -438,8 +565,104 @@ describe("last dates", () => {
       ["received leeds", { ...lot, expiresOn: "2026-05-01", quantity: 3 }],
     ]);
     expect(mapped.kind === "facts" && mapped.facts.map(({ id }) => id)).toEqual([
-      `urn:uuid:1 received ${gtin} L7 2026-04-01`,
-      `urn:uuid:1 received ${gtin} L7 2026-05-01`,
+      `urn:uuid:1 in ${gtin} lot:L7 expires:2026-04-01`,
+      `urn:uuid:1 in ${gtin} lot:L7 expires:2026-05-01`,
+    ]);
+  });
+});
+
+describe("the ids of facts", () => {
+  const idsOf = (mapped: MappedEvent) => (mapped.kind === "facts" ? mapped.facts.map(({ id }) => id) : []);
+  const knowing = (...places: readonly string[]) => {
+    const found = placeFinder(Object.fromEntries(places.map((place) => [place, place])));
+    if (!found.ok) throw new Error(found.rejection);
+    return { ...surroundings(), placeOf: found.value };
+  };
+
+  it.each<[string, object, string]>([
+    ["sold or dispatched", { bizStep: "shipping", ...at(store), ...list("destination", depot) }, "out"],
+    ["received or arrived", { bizStep: "receiving", ...at(store), ...list("source", depot) }, "in"],
+    [
+      "returned or arrived",
+      { bizStep: "receiving", disposition: "returned", ...at(store), ...list("source", depot) },
+      "in",
+    ],
+  ])("are the same whether it was %s, which depends on the places that are known", (_, members, side) => {
+    const told = { ...stock, ...desadv, ...members };
+    const [before, after] = [map(told, knowing(store)), map(told, knowing(store, depot))];
+    expect(idsOf(before)).toEqual([`urn:uuid:1 ${side} ${gtin} lot:L7`]);
+    expect(idsOf(after)).toEqual(idsOf(before));
+    expect(short(after)).not.toEqual(short(before));
+  });
+
+  it("differ for all facts of one event", () => {
+    const things = (name: string) => ({ [`${name}QuantityList`]: stock.quantityList });
+    for (const members of [
+      { type: "TransformationEvent", ...at(store), ...things("input"), ...things("output") },
+      { bizStep: "receiving", disposition: "damaged", ...at(store), ...stock },
+      { bizStep: "receiving", disposition: "damaged", ...at(store), ...stock, ...desadv, ...list("source", depot) },
+    ]) {
+      const ids = idsOf(map(members));
+      expect([ids.length, new Set(ids).size]).toEqual([2, 2]);
+    }
+  });
+
+  it("differ for all that is not the same, whatever blanks and words there are in it", () => {
+    const word = fc.constantFrom(
+      "A",
+      "A expires:2026-05-01",
+      "A ",
+      "lot:A",
+      "%20",
+      "in",
+      "é",
+      " in 04012345123456",
+      "A/%",
+    );
+    const line = fc.record({
+      eventID: fc.tuple(word, word).map(([first, last]) => `urn:x:${first}${last}`.trim()),
+      lot: fc.option(
+        word.map((text) => text.trim()),
+        { nil: undefined },
+      ),
+      date: fc.option(fc.constantFrom("260501", "260601"), { nil: undefined }),
+      bizStep: fc.constantFrom("receiving", "retail_selling"),
+    });
+    const idOf = ({ eventID, lot: name, date, bizStep }: typeof line extends fc.Arbitrary<infer L> ? L : never) => {
+      const lotted = name === undefined ? "" : `/10/${encodeURIComponent(name)}`;
+      const epcClass = `https://id.gs1.org/01/${gtin}${lotted}${date === undefined ? "" : `?17=${date}`}`;
+      return idsOf(map({ eventID, bizStep, ...at(store), quantityList: [{ epcClass, quantity: 1 }] }))[0];
+    };
+    fc.assert(
+      fc.property(line, line, (one, other) => {
+        const isSame = JSON.stringify(one) === JSON.stringify(other);
+        expect(idOf(one) === idOf(other)).toBe(isSame);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("name the sku once Larder's own names are read, also of an item that has got a GTIN", () => {
+    const ownItems = { skuOf: (found: string) => (found === gtin ? "jam" : undefined), unitOf: () => undefined };
+    const received = (...quantityList: readonly object[]) =>
+      map({ bizStep: "receiving", ...at(store), quantityList }, { ...surroundings(), ownItems });
+    const own = { epcClass: "urn:larder:item:jam:lot:L7", quantity: 12 };
+    const byGtin = { epcClass: lgtin, quantity: 12 };
+    expect(received(byGtin)).toEqual(received(own));
+    expect(idsOf(received(own))).toEqual(["urn:uuid:1 in sku:jam lot:L7"]);
+    expect(short(received(own, byGtin))).toEqual([["received leeds", { sku: "jam", ...lot, quantity: 24 }]]);
+    // One that no item has stays: the server tells that.
+    const unknown = received({ epcClass: "urn:epc:class:lgtin:4012345.099887.L7", quantity: 1 });
+    expect(idsOf(unknown)).toEqual(["urn:uuid:1 in 04012345998870 lot:L7"]);
+  });
+
+  it("are one for a lot that is written with composed letters or without", () => {
+    const lots = ["Crème".normalize("NFC"), "Crème".normalize("NFD")].map((name) => ({
+      epcClass: `https://id.gs1.org/01/${gtin}/10/${encodeURIComponent(name)}`,
+      quantity: 1,
+    }));
+    expect(short(map({ bizStep: "receiving", ...at(store), quantityList: lots }))).toEqual([
+      ["received leeds", { lot: "Crème".normalize("NFC"), quantity: 2 }],
     ]);
   });
 });
@@ -452,11 +675,32 @@ describe("places", () => {
   });
   const find = (uri: string) => places.ok && places.value(uri);
   it("inside another have their own entry, else that of the place around them", () => {
-    expect(find("urn:epc:id:sgln:0614141.00777.cold")).toBe("leeds cold");
-    expect(find("urn:epc:id:sgln:0614141.00777.dock")).toBe("leeds");
-    expect(find("https://id.gs1.org/414/0614141007776")).toBe("leeds");
-    expect(find("urn:x:1")).toBe("x");
+    expect(find("urn:epc:id:sgln:0614141.00777.cold")).toEqual({ location: "leeds cold", isPart: false });
+    expect(find("urn:epc:id:sgln:0614141.00777.dock")).toEqual({ location: "leeds", isPart: true });
+    expect(find("https://id.gs1.org/414/0614141007776")).toEqual({ location: "leeds", isPart: false });
+    expect(find("urn:x:1")).toEqual({ location: "x", isPart: false });
     expect(find("urn:epc:id:sgln:0614141.00778.0")).toBe(undefined);
+  });
+
+  it("that are a part of one are not counted for it, unless they have an entry of their own", () => {
+    const backRoom = "https://id.gs1.org/414/0614141007776/254/back";
+    const counted = (members: object, around = surroundings()) =>
+      short(map({ bizStep: "cycle_counting", ...stock, ...members }, around));
+    const rejected =
+      "rejected: counts a part of the place, where a count is of all that is there; give the part an entry of its own";
+    expect(counted({ bizLocation: { id: backRoom } })).toBe(rejected);
+    expect(counted(at(backRoom))).toBe(rejected);
+    expect(counted({ bizLocation: { id: store }, ...at(backRoom) })).toEqual([
+      ["counted leeds", { ...lot, quantity: 12 }],
+    ]);
+    const both = placeFinder({ "0614141007776": "leeds", [backRoom]: "leeds" });
+    if (!both.ok) throw new Error(both.rejection);
+    const own = counted({ bizLocation: { id: backRoom } }, { ...surroundings(), placeOf: both.value });
+    expect(own).toEqual([["counted leeds", { ...lot, quantity: 12 }]]);
+    // What moves there moves in the place.
+    expect(short(map({ bizStep: "receiving", ...at(backRoom), ...stock }))).toEqual([
+      ["received leeds", { ...lot, quantity: 12 }],
+    ]);
   });
 
   it("of parties are no places", () => {
@@ -499,6 +743,31 @@ describe("an error declaration", () => {
   it("of what recorded nothing takes nothing back", () => {
     expect(short(map({ ...told, ...at(supplier), errorDeclaration }))).toBe(
       "nothing: declares an error, and the event itself recorded nothing: at no place of ours",
+    );
+  });
+
+  it.each<[string, object, EpcisSurroundings, string]>([
+    [
+      "whose contents nobody knows any more",
+      { quantityList: [], epcList: ["urn:epc:id:sscc:0614141.1234567890"] },
+      surroundings(),
+      "urn:epc:id:sscc:0614141.1234567890 is a logistic unit, and neither the event nor one before it says what is in it",
+    ],
+    [
+      "whose item is kept in another unit now",
+      {},
+      surroundings({ [gtin]: "g" }),
+      `${lgtin}: 12 pieces, and GTIN ${gtin} is kept in g`,
+    ],
+    [
+      "that names no consignment",
+      { bizStep: "shipping", ...list("destination", depot) },
+      surroundings(),
+      "moves goods between places of ours, and names no despatch advice, order or logistic unit by which dispatch and arrival find each other",
+    ],
+  ])("of an event %s is rejected, and not taken for done", (_, members, around, why) => {
+    expect(short(map({ ...told, ...members, errorDeclaration }, around))).toBe(
+      `rejected: declares an error, and it can't be told what to take back: ${why}`,
     );
   });
 });
@@ -565,16 +834,16 @@ describe("all examples of GS1", () => {
       if (!places.ok || !read.ok) throw new Error(path);
       for (const { event } of read.value) {
         if (!event.ok) throw new Error(`${path}: ${event.rejection.detail}`);
-        const mapped = mapEvent(event.value, { ...surroundings(), locationOf: places.value });
+        const mapped = mapEvent(event.value, { ...surroundings(), placeOf: places.value });
         outcomes[mapped.kind] += 1;
         if (mapped.kind !== "facts") reasons.add(mapped.reason.replace(/^urn:[^ ]+/, "…"));
       }
     }
-    expect(outcomes).toEqual({ facts: 29, nothing: 46, rejected: 2 });
+    expect(outcomes).toEqual({ facts: 29, nothing: 45, rejected: 3 });
     expect([...reasons].sort()).toEqual([
       "at no place of ours",
+      "declares an error, and it can't be told what to take back: urn:epc:class:lgtin:4012345.022222.87545GHGH: the event does not say how much",
       "declares an error, and the event itself recorded nothing: joining things moves nothing",
-      "declares an error, and the event itself recorded nothing: urn:epc:class:lgtin:4012345.022222.87545GHGH: the event does not say how much",
       "http://epcis.example.org/hc/bizstep/summarising_discharge moves nothing",
       "inspecting moves nothing",
       "joining things moves nothing",

@@ -46,6 +46,8 @@ export class XmlEventReader {
   readonly #types: ReadonlySet<string> = new Set(epcisEventTypes);
   readonly #open: OpenElement[] = [];
   #depth = 0;
+  /** The depth of the list of events, while it is open. */
+  #listDepth: number | undefined;
   #elements = 0;
   #chars = 0;
   #count = 0;
@@ -73,7 +75,10 @@ export class XmlEventReader {
       this.#depth += 1;
       if (this.#depth > limits.xmlDepthMax) throw this.#refused(`elements nest more than ${limits.xmlDepthMax} deep`);
       if (this.#depth === 1 && !roots.has(local)) throw this.#refused(`${local} is no EPCIS document`);
-      const isEvent = this.#open.length === 0 && this.#types.has(local);
+      if (local === "EventList" && this.#open.length === 0) this.#listDepth = this.#depth;
+      // One that is not known (QuantityEvent of EPCIS 1.2) is an event that can't be read, and not nothing.
+      const isNamedSo = this.#types.has(local) || (this.#listDepth !== undefined && local.endsWith("Event"));
+      const isEvent = this.#open.length === 0 && isNamedSo;
       if (!isEvent && this.#open.length === 0) return;
       if (isEvent) {
         this.#line = parser.line;
@@ -102,6 +107,7 @@ export class XmlEventReader {
     parser.on("cdata", addText);
     parser.on("closetag", () => {
       heard();
+      if (this.#depth === this.#listDepth) this.#listDepth = undefined;
       this.#depth -= 1;
       const element = this.#open.pop();
       if (element === undefined) return;
@@ -115,15 +121,16 @@ export class XmlEventReader {
     this.#parser.write(text);
     if (this.#kept > this.#bounds.charsMax)
       throw this.#refused(`a text of more than ${this.#bounds.charsMax} characters`);
-    return this.#taken();
+    return this.taken();
   }
 
   finish(): readonly ReadEvent[] {
     this.#parser.close();
-    return this.#taken();
+    return this.taken();
   }
 
-  #taken(): readonly ReadEvent[] {
+  /** Events that ended and were not given yet: what stood before that for which the document was refused. */
+  taken(): readonly ReadEvent[] {
     const found = this.#found;
     this.#found = [];
     return found;

@@ -204,6 +204,14 @@ describe("one model for every notation", () => {
     });
   });
 
+  it("an event of a kind that is not known can't be read, and is not passed over", () => {
+    const list = "<EventList><QuantityEvent><epcClass>urn:x:1</epcClass></QuantityEvent><extension/></EventList>";
+    const found = eventsIn(
+      `<e:EPCISDocument xmlns:e="urn:epcglobal:epcis:xsd:1"><EPCISBody>${list}</EPCISBody></e:EPCISDocument>`,
+    );
+    expect(found.map(({ pointer, event }) => [pointer, event.ok])).toEqual([["/epcisBody/eventList/0", false]]);
+  });
+
   it("words of another vocabulary stay whole", () => {
     const [event] = modelsIn(JSON.stringify({ ...plain, bizStep: "https://acme.example/BizStep-shipping" }));
     expect(event?.bizStep).toBe("https://acme.example/BizStep-shipping");

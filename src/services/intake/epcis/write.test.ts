@@ -148,9 +148,10 @@ describe("a log of Larder's", () => {
     const said = (document["epcisBody"] as { eventList: Record<string, unknown>[] }).eventList;
     const declared = said.filter((event) => "errorDeclaration" in event);
     expect(declared.length).toBe(1);
-    const { errorDeclaration, ...again } = declared[0] ?? {};
+    const { errorDeclaration, recordTime, ...again } = declared[0] ?? {};
     expect(errorDeclaration).toEqual({ declarationTime: "2026-01-01T12:00:15.000Z", reason: "incorrect_data" });
-    expect(said).toContainEqual(again);
+    expect(recordTime).toBe("2026-01-01T12:00:15.000Z");
+    expect(said).toContainEqual({ ...again, recordTime: "2026-01-01T12:00:06.000Z" });
   });
 
   it("read by another Larder, comes to the same stock", async () => {
@@ -167,7 +168,7 @@ describe("a log of Larder's", () => {
       if (!event.ok) throw new Error(event.rejection.detail);
       const mapped = mapEvent(event.value, {
         source: "other",
-        locationOf: places.value,
+        placeOf: places.value,
         unitOf: () => undefined,
         leftOut: new Set(),
         contentsOf: () => undefined,

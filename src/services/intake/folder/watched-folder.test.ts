@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -134,6 +135,50 @@ const withMapping = (parts: Parts, value: object = mapping, name = "default.mapp
   parts.put(join("mappings", name), JSON.stringify(value));
 
 describe("a watched folder", () => {
+  it("imports others though one can't be put aside, and bears the longest names", async () => {
+    const parts = await opened();
+    withMapping(parts);
+    const long = `sales-${"é".repeat(120)}.csv`;
+    expect(Buffer.byteLength(long)).toBeGreaterThan(245);
+    parts.drop("a.csv", `${header}1;milk;5\n`);
+    parts.drop(long, `${header}2;milk;3\n3;bag;1\n`);
+    mkdirSync(join(parts.root, "working", "a.csv")); // nothing can be moved there
+    await vi.waitFor(
+      () => {
+        parts.look();
+        expect(parts.reports).toHaveLength(1);
+      },
+      { timeout: 10_000 },
+    );
+    expect(await parts.onHand("milk")).toBe(3);
+    expect(parts.reports[0]?.file).toMatch(/^sales-é+-[0-9a-f]{16}\.csv$/);
+    expect(parts.failures.length).toBeGreaterThan(0);
+    rmSync(join(parts.root, "working", "a.csv"), { recursive: true });
+    await parts.imported(2);
+    expect(await parts.onHand("milk")).toBe(8);
+  });
+
+  it("does not put a file in the place of one of its name that could not be read yet", async () => {
+    const parts = await opened();
+    withMapping(parts);
+    renameSync(join(parts.root, "mappings"), join(parts.root, "away"));
+    parts.drop("sales.csv", `${header}1;milk;5\n`);
+    await vi.waitFor(() => {
+      parts.look();
+      expect(parts.failures.length).toBeGreaterThan(0);
+    });
+    parts.drop("sales.csv", `${header}2;milk;3\n`);
+    const before = parts.failures.length;
+    await vi.waitFor(() => {
+      parts.look();
+      expect(parts.failures.length).toBeGreaterThan(before + 1);
+    });
+    expect(parts.files("working")).toEqual(["sales.csv"]);
+    renameSync(join(parts.root, "away"), join(parts.root, "mappings"));
+    await parts.imported(2);
+    expect(await parts.onHand("milk")).toBe(8);
+  });
+
   it("imports a file that was moved in, and keeps it with a report", async () => {
     const parts = await opened();
     withMapping(parts);
@@ -217,7 +262,7 @@ describe("a watched folder", () => {
       .trim()
       .split("\n");
     expect(rejects).toHaveLength(3003);
-    expect(rejects[0]).toBe("line;reason;id;sku;qty");
+    expect(rejects[0]).toBe("rejected line;rejected reason;id;sku;qty");
     expect(await parts.onHand("milk")).toBe(2);
 
     await parts.inventory.putItem("oats", { name: "Oats", unit: "each", gtins: ["09506000134352"] }, till);
@@ -271,6 +316,38 @@ describe("a watched folder", () => {
     // Facts of three sources: each counts.
     expect(await parts.onHand("milk")).toBe(3);
     expect(parts.reports.find(({ file }) => file === "day.xml")?.summary?.rows).toBeGreaterThan(3);
+  });
+
+  it("takes rejects that were put right by the mapping of the file that they are from", async () => {
+    const parts = await opened();
+    withMapping(parts, mapping, "sales.mapping.json");
+    const dropRejects = (report: FileReport, wrong: string, right: string) => {
+      const rejects = report.rejects ?? "";
+      const text = readFileSync(join(parts.root, rejects), "utf8");
+      expect(text).toContain(wrong);
+      parts.drop(rejects.replace(/^done\//, ""), text.replaceAll(wrong, right));
+    };
+    for (const text of [`${header}1;milk;5\n`, `${header}2;milk;x\n3;milk;y\n`]) {
+      parts.drop("sales.csv", text);
+      await parts.imported(parts.reports.length + 1);
+    }
+    const [, second] = parts.reports;
+    expect(second?.rejects).toBe("done/20261121T093000Z-2-sales.csv.rejects.csv");
+    dropRejects(second as FileReport, ";x", ";7");
+    // Of these the rejects are put right again.
+    dropRejects(await parts.imported(3), ";y", ";9");
+    expect(await parts.imported(4)).toMatchObject({ outcome: "done", summary: { accepted: 1, duplicates: 0 } });
+    expect(await parts.onHand("milk")).toBe(21);
+
+    const examples = new URL("../../../../examples/epcis/", import.meta.url);
+    parts.put("mappings/day.epcis.json", readFileSync(new URL("mapping.json", examples), "utf8"));
+    parts.drop("day.xml", readFileSync(new URL("a-day.xml", examples)));
+    const day = await parts.imported(5);
+    expect(day.rejects).toBe("done/20261121T093000Z-day.xml.rejects.ndjson");
+    await parts.inventory.putItem("fresh milk", { name: "Milk", unit: "each", gtins: ["09506000134307"] }, till);
+    dropRejects(day, "unknown-item", "");
+    expect(await parts.imported(6)).toMatchObject({ outcome: "done" });
+    expect(parts.reports[5]?.summary?.accepted).toBeGreaterThan(1);
   });
 
   it("takes up at the next start what was interrupted, wherever that was", async () => {

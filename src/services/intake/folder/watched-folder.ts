@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { lstatSync, readdirSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Instant, limits } from "../../../kernel/index.ts";
@@ -93,12 +94,24 @@ export class WatchedFolder {
 
   async #importAll(): Promise<void> {
     const { root, working } = this.#places;
-    for (const name of filesIn(working).filter((file) => !file.endsWith(".rejects"))) await this.#import(name);
-    for (const name of this.#settled()) {
+    const failures: unknown[] = [];
+    // One that can't be read or put aside holds up no other: it is tried again at the next look.
+    const attempt = async (work: () => Promise<void>) => {
       if (this.#stopping.signal.aborted) return;
-      renameSync(join(root, name), join(working, name));
-      await this.#import(name);
+      await work().catch((error: unknown) => failures.push(error));
+    };
+    for (const name of filesIn(working).filter((file) => !file.endsWith(".rejects")))
+      await attempt(() => this.#import(name));
+    for (const name of this.#settled()) {
+      await attempt(async () => {
+        const kept = shortened(name);
+        // Another of its name is still being worked on, as one that could not be read: this one waits for it.
+        if (isFileAt(join(working, kept))) return;
+        renameSync(join(root, name), join(working, kept));
+        await this.#import(kept);
+      });
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #import(name: string): Promise<void> {
@@ -130,6 +143,28 @@ export class WatchedFolder {
     this.#seen = seen;
     return settled;
   }
+}
+
+/**
+ * A name to which a time and the ending of a report can be put, where file systems allow 255 bytes; one that is too long keeps its
+ * beginning, by which its mapping is found, and its ending.
+ */
+function shortened(name: string): string {
+  if (Buffer.byteLength(name) <= nameBytesMax) return name;
+  // As `.json.gz.rejects.ndjson`.
+  const ending = /(?:\.[A-Za-z0-9]{1,8}){1,4}$/.exec(name)?.[0] ?? "";
+  let beginning = "";
+  for (const character of name) {
+    if (Buffer.byteLength(beginning + character) > nameBytesMax - 40) break;
+    beginning += character;
+  }
+  return `${beginning}-${hash("sha256", name).slice(0, 16)}${ending}`;
+}
+
+const nameBytesMax = 180;
+
+function isFileAt(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function filesIn(folder: string): readonly string[] {

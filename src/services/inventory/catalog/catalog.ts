@@ -7,6 +7,7 @@ import {
   normalise,
   type Outcome,
   reject,
+  unreadableCursor,
 } from "../../../kernel/index.ts";
 import { secretProblem } from "../../../platform/outbound/index.ts";
 import { type Caller, isVisible } from "../api.ts";
@@ -16,6 +17,7 @@ import {
   type LocationFields,
   type LocationState,
   type LocationSync,
+  syncKnownTo,
 } from "../domain/location/index.ts";
 import { decidePolicy, effectivePolicy, isSamePolicy, type Policy, type PolicyFields } from "../domain/policy/index.ts";
 import { isTimeZone } from "../facts/time-zones.ts";
@@ -121,7 +123,7 @@ export class Catalog {
     const { group, position, gln } = body;
     const digits = gln === undefined ? accept(gln) : gtin14(gln);
     if (!digits.ok) return reject({ code: "invalid-check-digit", detail: `GLN ${gln}: ${digits.rejection}` });
-    const sync = body.sync && this.#syncFields(name, body.sync);
+    const sync = body.sync && this.#syncFields(name, body.sync, caller);
     if (sync !== undefined && !sync.ok) return sync;
     const isFull = sync !== undefined && this.#isFullOfReceivers(name);
     if (isFull) return badSync("", `no more than ${limits.syncReceiversMax} locations get changes pushed`);
@@ -146,16 +148,16 @@ export class Catalog {
       ),
       caller.within,
     );
-    return value.ok ? accept(locationView(name, value.value)) : value;
+    return value.ok ? accept(locationView(name, value.value, caller)) : value;
   }
 
   locationsByGln(gln: string, caller: Caller): PageOf<LocationView> {
     const name = this.#glns.get(gln) ?? undefined;
     const state = name === undefined || !isVisible(name, caller) ? undefined : this.#locations.get(name);
-    return accept({ items: name !== undefined && state ? [locationView(name, state)] : [] });
+    return accept({ items: name !== undefined && state ? [locationView(name, state, caller)] : [] });
   }
 
-  #syncFields(location: string, sync: NonNullable<LocationBody["sync"]>): Outcome<LocationSync> {
+  #syncFields(location: string, sync: NonNullable<LocationBody["sync"]>, caller: Caller): Outcome<LocationSync> {
     const { of, batchSize, skus, secret } = sync;
     const url = URL.parse(sync.url);
     const problem = this.#outgoing.problemOf(sync.url);
@@ -169,6 +171,7 @@ export class Catalog {
       of: typeof of === "object" ? of.map(normalise) : (of ?? "all"),
       batchSize: batchSize ?? limits.syncBatchDefault,
       ...(skus !== undefined && { skus: normalise(skus) }),
+      ...(caller.locations !== undefined && { limitedTo: [...caller.locations].sort() }),
       ...(typeof secret === "string" && { sealedSecret: this.#outgoing.seal(secretContext(location), secret) }),
     });
   }
@@ -185,11 +188,12 @@ export class Catalog {
     const state = isVisible(name, caller) ? this.#locations.get(name) : undefined;
     return state === undefined
       ? reject({ code: "not-found", detail: "There is no such location." })
-      : accept(locationView(name, state));
+      : accept(locationView(name, state, caller));
   }
 
   locationPage(cursor: string | undefined, limit: number, caller: Caller): PageOf<LocationView> {
-    return pageOf(this.#locations, cursor, limit, locationView, (id) => isVisible(id, caller));
+    const view = (id: string, state: LocationState) => locationView(id, state, caller);
+    return pageOf(this.#locations, cursor, limit, view, (id) => isVisible(id, caller));
   }
 
   // Policies
@@ -340,12 +344,8 @@ function pageOf<S, V>(
   isWanted: (id: string) => boolean = () => true,
 ): PageOf<V> {
   const after = cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
-  if (after !== undefined && Buffer.from(after).toString("base64url") !== cursor)
-    return reject({
-      code: "invalid-request",
-      detail: "The cursor can't be read: hand back one that Larder has given.",
-    });
-  const ids = registry.page(after, Number.MAX_SAFE_INTEGER).filter(isWanted);
+  if (after !== undefined && Buffer.from(after).toString("base64url") !== cursor) return unreadableCursor();
+  const ids = registry.page(after, limit + 1, isWanted);
   const items = ids.slice(0, limit).flatMap((id) => {
     const state = registry.get(id);
     return state === undefined ? [] : [view(id, state)];
@@ -362,7 +362,8 @@ function itemView(sku: string, { fields, updatedAt }: ItemState): Item {
   return { sku, name, unit, gtins: [...gtins], plu, updatedAt: formatInstant(updatedAt) };
 }
 
-function locationView(id: string, { fields, updatedAt }: LocationState): LocationView {
+function locationView(id: string, { fields, updatedAt }: LocationState, { locations }: Caller): LocationView {
+  const sync = fields?.sync && locations ? syncKnownTo(fields.sync, locations) : fields?.sync;
   return {
     id,
     name: fields?.name ?? id,
@@ -373,7 +374,7 @@ function locationView(id: string, { fields, updatedAt }: LocationState): Locatio
     timeZone: fields?.timeZone ?? "UTC",
     authority: fields?.authority ?? "ours",
     gln: fields?.gln ?? null,
-    sync: fields?.sync === undefined ? null : syncView(fields.sync),
+    sync: sync === undefined ? null : syncView(sync),
     updatedAt: formatInstant(updatedAt),
   };
 }
@@ -393,9 +394,17 @@ function badSync(pointer: string, detail: string): Outcome<never> {
   return reject({ code: "invalid-request", detail: `Body /sync${pointer}: ${detail}.`, extra: { errors } });
 }
 
-function syncView({ url, of, batchSize, skus, sealedSecret }: LocationSync): NonNullable<LocationView["sync"]> {
+function syncView(sync: LocationSync): NonNullable<LocationView["sync"]> {
+  const { url, of, batchSize, skus, limitedTo, sealedSecret } = sync;
   const isSigned = sealedSecret !== undefined;
-  return { url, of: typeof of === "string" ? of : [...of], batchSize, skus: skus ?? null, isSigned };
+  return {
+    url,
+    of: typeof of === "string" ? of : [...of],
+    batchSize,
+    skus: skus ?? null,
+    ...(limitedTo && { limitedTo: [...limitedTo] }),
+    isSigned,
+  };
 }
 
 function allFields({

@@ -47,6 +47,38 @@ it("told again changes nothing, with the secret or without; null takes the secre
   expect(accepted(await put("leeds")).sync).toBeNull();
 });
 
+it("tells no more than whoever set it may see", async () => {
+  const limited = { ...caller, locations: new Set(["leeds"]) };
+  const body = { name: "Leeds", kind: "warehouse", sync: { url } } as const;
+  expect(accepted(await inventory.putLocation("leeds", body, limited)).sync?.limitedTo).toEqual(["leeds"]);
+  expect(accepted(await inventory.putLocation("leeds", body, caller)).sync).not.toHaveProperty("limitedTo");
+});
+
+it("names to whoever is limited to locations no other, wherever it is shown; groups and patterns name none", async () => {
+  const known = ["leeds", "york"];
+  const limited = { ...caller, locations: new Set(known) };
+  const of = ["york", "hull", "group:north", "h*"];
+  await put("leeds", { url, of });
+  const wide = { ...caller, locations: new Set([...known, "hull"]) };
+  await inventory.putLocation("york", { name: "York", kind: "store", sync: { url, of: ["hull"] } }, wide);
+
+  const views = [
+    accepted(await inventory.location("leeds", limited)),
+    ...accepted(await inventory.locations({ limit: 10 }, limited)).items,
+    accepted(await inventory.location("york", limited)),
+  ];
+  const [leeds, york] = [{ of: ["york", "group:north", "h*"] }, { of: [], limitedTo: known }];
+  expect(views.map(({ sync }) => sync)).toMatchObject([leeds, leeds, york, york]);
+  const { events } = accepted(await inventory.readChanges(undefined, 10, limited));
+  expect(events.map(({ data }) => data["sync"])).toMatchObject([leeds, york]);
+  for (const { id, data } of events) expect(accepted(await inventory.recordedEvent(id, limited)).data).toEqual(data);
+
+  // What is recorded, and what others see, is whole.
+  expect(accepted(await inventory.location("leeds", caller)).sync?.of).toEqual(of);
+  const all = accepted(await inventory.readChanges(undefined, 10, caller)).events;
+  expect(all.map(({ data }) => data["sync"])).toMatchObject([{ of }, { of: ["hull"], limitedTo: ["hull", ...known] }]);
+});
+
 it("is refused with what is wrong with it", async () => {
   for (const [sync, pointer] of [
     [{ url: "http://10.0.0.1" }, "/sync/url"],

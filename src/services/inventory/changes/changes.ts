@@ -3,6 +3,8 @@ import { accept } from "../../../kernel/index.ts";
 import type { RecordedEvent, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
 import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
+import { type LocationFields, syncKnownTo } from "../domain/location/index.ts";
+import { kindOf, streamOf } from "../ledger/index.ts";
 import { formatPosition, parsePosition, reachOf } from "../positions.ts";
 import { isPublic, pairsIn, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
 
@@ -60,7 +62,7 @@ export class Changes {
     const units = await this.#storage.readLog(start.value, looks);
     const looked = units.flatMap(({ events }) => events);
     const seen = looked.at(-1)?.seq ?? start.value;
-    const events = looked.filter((event) => isSeenBy(event, caller));
+    const events = await seenBy(this.#storage, looked, caller);
     return accept({
       events: events.map((event) => toCloudEvent(event, this.#storage.epochs)),
       position: this.#token(seen),
@@ -80,14 +82,16 @@ export class Changes {
       let saidAt = Number.NEGATIVE_INFINITY;
       while (!signal.aborted && !this.#isClosed) {
         const units = await this.#after(seen);
-        const events: ChangesStep["events"][number][] = [];
+        const wanted: RecordedEvent[] = [];
         for (const unit of units) {
           for (const event of unit.events) {
             if (event.seq <= seen) continue;
             seen = event.seq;
-            if (isWanted(event, filter, caller)) events.push(toCloudEvent(event, this.#storage.epochs));
+            if (isWanted(event, filter, caller)) wanted.push(event);
           }
         }
+        const own = await withoutOthers(this.#storage, wanted, caller);
+        const events = own.map((event) => toCloudEvent(event, this.#storage.epochs));
         const caughtUp = seen >= this.#storage.head();
         // One that looks through a long log in which little matches says at once, and then now and again, how far it is.
         if (events.length > 0 || caughtUp || this.#timers.elapsedMs() - saidAt >= heartbeatMs) {
@@ -150,9 +154,74 @@ function lastSeq(unit: RecordedUnit | undefined): Sequence {
   return unit?.events[unit.events.length - 1]?.seq ?? 0;
 }
 
-/** Whether a caller may see an event at all. */
-export function isSeenBy(event: RecordedEvent, caller: Caller): boolean {
-  return isWanted(event, {}, caller);
+/** Those events that a caller may see at all. */
+export async function seenBy(
+  storage: Storage,
+  events: readonly RecordedEvent[],
+  caller: Caller,
+): Promise<readonly RecordedEvent[]> {
+  const seen = events.filter((event) => isWanted(event, {}, caller));
+  return await withoutOthers(storage, seen, caller);
+}
+
+/**
+ * For a caller that is limited to its own reservations: leaves out what became of others', and what their stocks tell of it says
+ * neither whose it was nor who did it. Quantities stay, as availability shows them anyway. For one that is limited to locations:
+ * how changes are pushed to these names no others.
+ */
+export async function withoutOthers(
+  storage: Storage,
+  events: readonly RecordedEvent[],
+  caller: Caller,
+): Promise<readonly RecordedEvent[]> {
+  const { locations } = caller;
+  const known = locations === undefined ? events : events.map((event) => knownTo(event, locations));
+  if (!caller.ownReservations) return known;
+  const shown = await Promise.all(
+    known.map(async (event) => {
+      const stream = reservationIn(event);
+      if (stream === undefined) return event;
+      const [placed] = await storage.readStream(stream, 0, 1);
+      if (placed?.unit.actor === caller.id) return event;
+      return event.stream === stream ? [] : anonymous(event);
+    }),
+  );
+  return shown.flat();
+}
+
+function knownTo(event: RecordedEvent, locations: ReadonlySet<string>): RecordedEvent {
+  if (kindOf(event.stream) !== "location") return event;
+  const { sync, ...data } = event.data as LocationFields;
+  return sync === undefined ? event : { ...event, data: { ...data, sync: syncKnownTo(sync, locations) } };
+}
+
+/** The stream of the reservation that an event is about. */
+function reservationIn({ stream, data }: RecordedEvent): string | undefined {
+  if (stream.startsWith("reservation-")) return stream;
+  const { reservation, cause, fact } = data as AboutReservation;
+  const id = reservation ?? cause?.reservation ?? fact?.reservation;
+  return id === undefined ? undefined : streamOf.reservation(id);
+}
+
+interface AboutReservation {
+  readonly reservation?: string;
+  readonly cause?: { readonly reservation?: string };
+  readonly fact?: { readonly reservation?: string };
+}
+
+const hidden = "hidden";
+
+function anonymous(event: RecordedEvent): RecordedEvent {
+  const { reservation, cause, fact, ...rest } = event.data as AboutReservation;
+  const data = {
+    ...rest,
+    ...(reservation !== undefined && { reservation: hidden }),
+    ...(cause !== undefined && {
+      cause: { ...cause, ...(cause.reservation !== undefined && { reservation: hidden }) },
+    }),
+    ...(fact !== undefined && { fact: { ...fact, ...(fact.reservation !== undefined && { reservation: hidden }) } }),
+  };
+  return { ...event, data, unit: { ...event.unit, actor: hidden } };
 }
 
 function isWanted(event: RecordedEvent, { skus, locations, types }: ChangesFilter, caller: Caller): boolean {

@@ -1,4 +1,4 @@
-export { Changes, isSeenBy } from "./changes.ts";
+export { Changes, seenBy, withoutOthers } from "./changes.ts";
 export {
   findEvent,
   happenedAt,
@@ -10,3 +10,4 @@ export {
 } from "./cloud-events.ts";
 export { type LocationDescribed, locationDescribedBy, stockChangedBy, streamOfStock } from "./followed.ts";
 export { positionAt, recordedChanges, sequenceOfPosition } from "./recorded.ts";
+export { unknownTypeIn } from "./type-names.ts";

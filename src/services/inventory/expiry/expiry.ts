@@ -1,4 +1,4 @@
-import type { Instant } from "../../../kernel/index.ts";
+import { hasCode, type Instant } from "../../../kernel/index.ts";
 import type { Consumer } from "../../../platform/consumer/index.ts";
 import type { DerivedDocument, RecordedUnit } from "../../../platform/storage/index.ts";
 import { decideExpire, type ReservationEvent } from "../domain/reservation/index.ts";
@@ -80,10 +80,12 @@ export class Expiry implements Consumer {
 
   /** Records what is due by `now`; resolves when that is done. */
   async sweep(ledger: Ledger, now: Instant): Promise<number> {
+    const unread: unknown[] = [];
     const due = this.#deadlines.due(now, (id, time) => this.#due.get(id) === time);
-    await inPortions(due, (key) => this.#record(ledger, key));
+    await inPortions(due, (key) => this.#record(ledger, key), unread);
     const looks = this.#nearing.due(now);
-    await inPortions(looks, (stream) => this.#nearing.look(ledger, stream, actor));
+    await inPortions(looks, (stream) => this.#nearing.look(ledger, stream, actor), unread);
+    if (unread.length > 0) throw unread[0];
     return due.length + looks.length;
   }
 
@@ -133,9 +135,18 @@ export class Expiry implements Consumer {
   }
 }
 
-async function inPortions(keys: readonly string[], record: (key: string) => Promise<void>): Promise<void> {
+/** What is in a cold file that can't be read goes to `unread` and holds up nothing else. */
+async function inPortions(
+  keys: readonly string[],
+  record: (key: string) => Promise<void>,
+  unread: unknown[],
+): Promise<void> {
+  const passOver = (error: unknown) => {
+    if (!hasCode(error, "archive-unavailable")) throw error;
+    unread.push(error);
+  };
   for (let start = 0; start < keys.length; start += commandsAtOnce) {
-    await Promise.all(keys.slice(start, start + commandsAtOnce).map(record));
+    await Promise.all(keys.slice(start, start + commandsAtOnce).map((key) => record(key).catch(passOver)));
   }
 }
 

@@ -122,16 +122,24 @@ function parse(item: unknown, validators: ReadonlyMap<string, () => ValidateFunc
   };
 }
 
-const claimKinds = { fact: "0", void: "1", order: "2" } as const;
+const claimKinds = { fact: "0", void: "1", order: "2", limitedVoid: "3" } as const;
 
 /** The name under which a fact, the void of a fact, or an order is taken: a digit for the kind and 31 of a digest. */
 export function claimKey(kind: keyof typeof claimKinds, source: string, id: string): string {
   return claimKinds[kind] + hash("sha256", `${source}\u0000${id}`, "hex").slice(0, 31);
 }
 
-/** The name of the void of a fact, from the name of the fact. */
+/** The name of the void of a fact, from the name of the fact: once it is taken, the fact has no effect, or will have none. */
 export function voidKeyOf(factKey: string): string {
   return claimKinds.void + factKey.slice(1);
+}
+
+/**
+ * The names of voids that came before their fact, by credentials that may not undo it everywhere, one after the other: what
+ * each may is seen when it comes.
+ */
+export function limitedVoidKeyOf(factKey: string, before: number): string {
+  return before === 0 ? claimKinds.limitedVoid + factKey.slice(1) : claimKey("limitedVoid", factKey, String(before));
 }
 
 function malformed(id: string | null, detail: string): { readonly ok: false; readonly malformed: MalformedFact } {

@@ -15,7 +15,7 @@ import type { LotUnderWay } from "../domain/transfer/index.ts";
 import { type Command, streamOf, type Transaction } from "../ledger/index.ts";
 import { maySee } from "../reservations/access.ts";
 import { emitReservation, stocksOf } from "../reservations/emit.ts";
-import { claimKey, type FactBody, type ParsedFact, voidKeyOf } from "./parse.ts";
+import { claimKey, type FactBody, limitedVoidKeyOf, type ParsedFact, voidKeyOf } from "./parse.ts";
 import { type FactOutcome, FactRefused } from "./refused.ts";
 import { eventOfFact } from "./schemas.ts";
 import { endOfDate } from "./time-zones.ts";
@@ -28,7 +28,7 @@ export function factCommand(fact: ParsedFact, caller: Caller): Command<FactOutco
   if (data.kind === "order") claims.push(claimKey("order", source, data.order));
   if (data.kind === "void") {
     const target = claimKey("fact", data.voids.source, data.voids.id);
-    claims.push(target, voidKeyOf(target));
+    claims.push(target, voidKeyOf(target), ...(caller.locations === undefined ? [] : [limitedVoidKeyOf(target, 0)]));
   }
   return {
     actor: caller.id,
@@ -79,17 +79,32 @@ function record(transaction: Transaction, fact: ParsedFact, caller: Caller): Fac
   if (known !== undefined) return known;
   const { data } = fact;
   if (data.kind === "order") {
-    const key = claimKey("order", fact.source, data.order);
-    if (transaction.claimed(key) !== undefined) return "duplicate";
+    const key = nameOfOrder(transaction, fact.source, data.order);
+    if (key === undefined) return "duplicate";
     transaction.claim({ key, print: fact.print });
   }
   transaction.claim({ key: fact.key, print: fact.print });
-  const { at } = effectiveTime(transaction.now, fact, fact.time);
-  if (data.kind === "void") recordVoid(transaction, fact, data, at, caller);
+  if (data.kind === "void")
+    recordVoid(transaction, fact, data, effectiveTime(transaction.now, fact, fact.time), caller);
   else if (data.kind === "order") recordOrder(transaction, fact, data, caller);
   else recordStockFact(transaction, fact, data);
   if (data.kind !== "void") voidIfAwaited(transaction, fact);
   return "accepted";
+}
+
+/**
+ * The name under which an order is taken; undefined when a fact has told it. One that was voided since has told nothing: the
+ * order may be told again, as it was, under a name that follows from that fact's.
+ */
+function nameOfOrder(transaction: Transaction, source: string, order: string): string | undefined {
+  let key = claimKey("order", source, order);
+  while (transaction.claimed(key) !== undefined) {
+    const teller = transaction.claimant(key)?.fact;
+    const told = claimKey("fact", teller?.source ?? "", teller?.id ?? "");
+    if (transaction.claimed(voidKeyOf(told)) === undefined) return undefined;
+    key = claimKey("order", source, `${order}\u0000${told}`);
+  }
+  return key;
 }
 
 function recordStockFact(transaction: Transaction, fact: ParsedFact, data: Extract<FactBody, { kind: "stock" }>): void {
@@ -123,12 +138,14 @@ function lotIn(transaction: Transaction, location: string, { lot, quantity, expi
   return { lot, quantity, expiresOn, cutoff: cutoffAt(transaction, location, expiresOn) };
 }
 
-/** When a fact takes effect: as it says, unless it lies too far ahead of its receipt. */
-function effectiveTime(
-  now: Instant,
-  { receivedAt = now }: ParsedFact,
-  time: Instant | undefined,
-): { at: Instant; flags: readonly string[] } {
+/** When a fact takes effect, and `clock-ahead` where that is not as it says. */
+export interface Effective {
+  readonly at: Instant;
+  readonly flags: readonly string[];
+}
+
+/** As it says, unless it lies too far ahead of its receipt. */
+function effectiveTime(now: Instant, { receivedAt = now }: ParsedFact, time: Instant | undefined): Effective {
   const receipt = Math.min(receivedAt, now);
   if (time === undefined) return { at: receipt, flags: [] };
   return time > receipt + limits.clockAheadMsMax ? { at: receipt, flags: ["clock-ahead"] } : { at: time, flags: [] };
@@ -167,7 +184,7 @@ function recordOrder(
   const named = order.reservation;
   // One that the caller may not know of is none: all of the order is taken as sold.
   const reservation = named !== undefined && maySee(transaction.reservation(named), caller) ? named : undefined;
-  if (reservation !== undefined) fulfilFrom(transaction, reservation, open, at);
+  if (reservation !== undefined) fulfilFrom(transaction, reservation, open, { at, flags });
   for (const { sku, location, quantity } of open.values()) {
     if (quantity === 0) continue;
     const told: ToldFact = {
@@ -186,7 +203,7 @@ function fulfilFrom(
   transaction: Transaction,
   id: string,
   open: ReadonlyMap<string, { readonly sku: string; readonly location: string; quantity: number }>,
-  at: Instant,
+  when: Effective,
 ): void {
   const state = transaction.reservation(id);
   const status = openStatus(id, state, stocksOf(transaction), transaction.now);
@@ -204,9 +221,9 @@ function fulfilFrom(
     id,
     state,
     parts,
-    { at },
+    when,
     stocksOf(transaction),
-    historyFor(transaction, at),
+    historyFor(transaction, when.at),
     transaction.now,
   );
   if (!decided.ok) throw new FactRefused("out-of-range", decided.rejection.detail);

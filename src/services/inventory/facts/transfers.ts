@@ -1,5 +1,5 @@
 /** Dispatches and arrivals: what is under way, and what of it is incoming where it goes. */
-import type { Instant } from "../../../kernel/index.ts";
+import { type Instant, limits } from "../../../kernel/index.ts";
 import { isFactEvent, type Stock, type StockEventDraft, type ToldFact } from "../domain/stock/index.ts";
 import {
   type Consignment,
@@ -10,6 +10,7 @@ import {
   type TransferEvent,
 } from "../domain/transfer/index.ts";
 import { type Claimant, idOf, streamOf, type Transaction } from "../ledger/index.ts";
+import { FactRefused } from "./refused.ts";
 
 /** The lots that come along with an arrival, as far as the transfer tells more of them than the fact. */
 export function lotsAlong(transaction: Transaction, sku: string, told: ToldFact): readonly LotUnderWay[] {
@@ -58,6 +59,11 @@ export function recordTransfer(
   });
 }
 
+/** What a dispatch and an arrival tell in the same words, and where the one was sent. */
+type TransferEnd = Omit<Extract<TransferEvent, { type: "TransferArrived" }>["data"], "at" | "from"> & {
+  readonly to?: string;
+};
+
 /** Takes back the ends of transfers that a voided fact recorded, as of when it took effect. */
 export function undoTransfers(transaction: Transaction, target: Claimant): void {
   const at = target.events
@@ -65,9 +71,9 @@ export function undoTransfers(transaction: Transaction, target: Claimant): void 
     .find((time) => typeof time === "number");
   for (const { stream, type, data } of target.events) {
     if (type !== "TransferDispatched" && type !== "TransferArrived") continue;
-    const { sku, quantity, lots = [] } = data as Extract<TransferEvent, { type: "TransferArrived" }>["data"];
+    const { sku, quantity, to, lots = [] } = data as TransferEnd;
     const isDispatch = type === "TransferDispatched";
-    const sums = isDispatch ? { dispatched: -quantity } : { arrived: -quantity, arrivals: -1 };
+    const sums = isDispatch ? { dispatched: -quantity, ...(to && { to }) } : { arrived: -quantity, arrivals: -1 };
     const back = lots.map((lot) => ({ ...lot, quantity: isDispatch ? -lot.quantity : lot.quantity }));
     changeTransfer(transaction, idOf(stream), sku, typeof at === "number" ? at : transaction.now, () => ({
       type: "TransferCorrected",
@@ -87,12 +93,13 @@ function changeTransfer(
   const before = consignmentOf(transaction.transfer(id), sku);
   transaction.emit(streamOf.transfer(id), [eventFor(before)]);
   const after = consignmentOf(transaction.transfer(id), sku);
-  const changes = new Map<string, number>();
-  if (before.to !== undefined) changes.set(before.to, -inTransit(before));
-  if (after.to !== undefined) changes.set(after.to, (changes.get(after.to) ?? 0) + inTransit(after));
-  for (const [location, incoming] of changes) {
+  const [was, is] = [inTransit(before), inTransit(after)];
+  for (const location of new Set([...was.keys(), ...is.keys()])) {
+    const incoming = (is.get(location) ?? 0) - (was.get(location) ?? 0);
     if (incoming === 0) continue;
-    transaction.stock(location, sku);
+    const known = transaction.stock(location, sku).incoming;
+    if (Math.abs(known + incoming) > limits.totalMax && Math.abs(known + incoming) > Math.abs(known))
+      throw new FactRefused("out-of-range", `incoming at ${location} would pass ±${limits.totalMax}`);
     transaction.emitStock(location, sku, [
       { type: "IncomingChanged", data: { at, transfer: id, change: { incoming } } },
     ]);

@@ -50,6 +50,26 @@ describe("group commit", () => {
     expect(appends).toEqual([3]);
   });
 
+  it("lets others have their turn while it reads many states", async () => {
+    const { storage, ledger } = open();
+    const streams = Array.from({ length: 100 }, (_, index) => streamOf.stock("shop", `sku ${index}`));
+    const readStream = storage.readStream.bind(storage);
+    let reads = 0;
+    storage.readStream = (...args) => {
+      reads += 1;
+      return readStream(...args);
+    };
+    const seen: number[] = [];
+    const look = () => {
+      seen.push(reads);
+      if (reads < streams.length) setImmediate(look);
+    };
+    setImmediate(look);
+    const { value } = await ledger.submit(command(() => reads, { streams }));
+    expect(value).toBe(streams.length);
+    expect(Math.max(...seen.map((count, index) => count - (seen[index - 1] ?? 0)))).toBeLessThan(30);
+  });
+
   it("answers nobody before the append is durable, not even those who only looked", async () => {
     const { storage, ledger } = open();
     await ledger.submit(receive(1));

@@ -24,9 +24,10 @@ import type {
   Storage,
   Turn,
 } from "../../../platform/storage/index.ts";
+import { AllAnswers, type AllDecided, type Answers, type Decided, OneAnswer } from "./answers.ts";
 import { type CacheStats, StateCache } from "./cache.ts";
 import { familyOf } from "./families.ts";
-import { type Answers, type Draft, Round, type Waiting } from "./round.ts";
+import { type Draft, Round, type Waiting } from "./round.ts";
 import type { SnapshotReader } from "./snapshots.ts";
 import { pairOf, placesOf } from "./streams.ts";
 import type { Command } from "./transaction.ts";
@@ -37,19 +38,6 @@ import type { Command } from "./transaction.ts";
  * after it had lost one round they took 500.
  */
 const turnsAfterConflict = 32;
-
-export interface Decided<T> {
-  readonly value: T;
-  /** Up to here the log holds all that the answer rests on. */
-  readonly seq: Sequence;
-}
-
-/** Answers to commands that were asked together, each at its place. */
-export interface AllDecided<T> {
-  readonly values: readonly T[];
-  /** As in `Decided`, for all of them. */
-  readonly seq: Sequence;
-}
 
 export interface LedgerOptions {
   readonly storage: Storage;
@@ -337,12 +325,14 @@ export class Ledger {
   #settle(drafts: readonly Draft[], outcomes: readonly AppendOutcome[]): void {
     const suspect = this.#suspectOf(drafts, outcomes);
     const moved = this.#movedByOthers();
+    const late = this.#landedLate(drafts, outcomes);
     const again: Waiting[] = [];
     const head = this.#storage.head();
     let place = 0;
     for (const draft of drafts) {
       if (draft.unit === undefined) {
-        if (isAny(draft.touched, suspect) || isAny(draft.touched, moved)) again.push(draft.waiting);
+        const { touched } = draft;
+        if (isAny(touched, suspect) || isAny(touched, moved) || isAny(touched, late)) again.push(draft.waiting);
         else resolve(draft, head);
         continue;
       }
@@ -413,6 +403,18 @@ export class Ledger {
   }
 
   /**
+   * What appends of unknown outcome touched, if they have turned up in the log since this round began: it may have read one
+   * state before that, and another one after it. What is appended on such states fails by their versions.
+   */
+  #landedLate(drafts: readonly Draft[], outcomes: readonly AppendOutcome[]): ReadonlySet<string> {
+    if (this.#unsure.size === 0) return this.#unsure;
+    let own = 0;
+    for (const [place, { events }] of drafts.flatMap(({ unit }) => unit ?? []).entries())
+      if (outcomes[place]?.ok) own += events.length;
+    return this.#storage.head() - own === this.#unsureAt ? noNames : this.#unsure;
+  }
+
+  /**
    * An append of unknown outcome may turn out to be in the log later, when the store has come to know of it: then states
    * that were read again meanwhile are older than the log.
    */
@@ -441,62 +443,6 @@ export class Ledger {
   #now(): Instant {
     this.#lastNow = Math.max(this.#lastNow, this.#options.clock(), this.#storage.lastRecordedAt());
     return this.#lastNow;
-  }
-}
-
-/** Answers the one who asked by `submit`. The queue forgets the type of the answer, which is what the command decides. */
-class OneAnswer<T> implements Answers {
-  readonly #resolve: (decided: Decided<T>) => void;
-  readonly #reject: (error: unknown) => void;
-
-  constructor(resolve: (decided: Decided<T>) => void, reject: (error: unknown) => void) {
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  resolve(_place: number, value: unknown, seq: Sequence): void {
-    this.#resolve({ value: value as T, seq });
-  }
-
-  reject(_place: number, error: unknown): void {
-    this.#reject(error);
-  }
-}
-
-/** Answers the one who asked by `submitAll`, once everything is decided. */
-class AllAnswers<T> implements Answers {
-  readonly #values: T[] = [];
-  readonly #recover: (error: unknown) => T;
-  readonly #resolve: (decided: AllDecided<T>) => void;
-  readonly #reject: (error: unknown) => void;
-  #open: number;
-  #seq: Sequence = 0;
-
-  constructor(
-    count: number,
-    recover: (error: unknown) => T,
-    resolve: (decided: AllDecided<T>) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#open = count;
-    this.#recover = recover;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  resolve(place: number, value: unknown, seq: Sequence): void {
-    this.#values[place] = value as T;
-    if (seq > this.#seq) this.#seq = seq;
-    this.#open -= 1;
-    if (this.#open === 0) this.#resolve({ values: this.#values, seq: this.#seq });
-  }
-
-  reject(place: number, error: unknown): void {
-    try {
-      this.resolve(place, this.#recover(error), 0);
-    } catch (cause) {
-      this.#reject(cause);
-    }
   }
 }
 
@@ -533,6 +479,8 @@ function refuse(drafts: readonly Draft[], cause: unknown): void {
   const error = new PlatformError("storage-unavailable", "The store can't be written at the moment.", { cause });
   for (const { waiting } of drafts) reject(waiting, error);
 }
+
+const noNames: ReadonlySet<string> = new Set();
 
 function isAny(streams: readonly string[], of: ReadonlySet<string>): boolean {
   if (of.size === 0) return false;

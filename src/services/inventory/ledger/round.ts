@@ -1,9 +1,10 @@
 /**
  * One round of the ledger: commands decided one after another, each on top of the ones before it, to be appended together.
  */
-import { type Instant, PlatformError, type Timeframe } from "../../../kernel/index.ts";
-import type { AppendUnit, Claim, ClaimRecord, Sequence, Storage, UnitMeta } from "../../../platform/storage/index.ts";
+import { hasCode, type Instant, PlatformError, type Timeframe } from "../../../kernel/index.ts";
+import type { AppendUnit, Claim, ClaimRecord, Storage, UnitMeta } from "../../../platform/storage/index.ts";
 import type { PastEvent } from "../domain/stock/index.ts";
+import type { Answers } from "./answers.ts";
 import type { CacheEntry, StateCache } from "./cache.ts";
 import { familyOf, type LooseEvent } from "./families.ts";
 import type { LedgerOptions } from "./ledger.ts";
@@ -11,12 +12,6 @@ import { loadState } from "./snapshots.ts";
 import { Missing, Step } from "./step.ts";
 import { idOf, pairOf } from "./streams.ts";
 import type { Claimant, Command } from "./transaction.ts";
-
-/** Hears how commands that were asked together have ended, each by its place among them. */
-export interface Answers {
-  resolve(place: number, value: unknown, seq: Sequence): void;
-  reject(place: number, error: unknown): void;
-}
 
 export interface Waiting {
   readonly command: Command<unknown>;
@@ -218,9 +213,23 @@ export class Round {
     }
   }
 
-  /** Asks for all of them at once: an engine that is reached over a network answers them together. */
+  /**
+   * Asks for all of them at once where the log is shared: an engine that is reached over a network answers them together. One that
+   * is read in this process keeps it busy meanwhile, so after some others get their turn.
+   */
   async #loadStreams(streams: Iterable<string>): Promise<void> {
-    const names = [...new Set(streams)];
+    let failure: PromiseRejectedResult | undefined;
+    let isFirst = true;
+    for (const names of this.isShared ? [[...new Set(streams)]] : inTurns(new Set(streams))) {
+      if (!isFirst) await new Promise<void>((resolve) => (this.#options.soon ?? setImmediate)(resolve));
+      isFirst = false;
+      failure = (await this.#loadTogether(names)) ?? failure;
+    }
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  /** Returns one of the failures, if there were any; the others are loaded all the same. */
+  async #loadTogether(names: readonly string[]): Promise<PromiseRejectedResult | undefined> {
     const load = (stream: string) => loadState(this.#storage, this.#options.snapshots, stream);
     const loaded = await Promise.allSettled(names.map(load));
     for (const [place, outcome] of loaded.entries()) {
@@ -235,8 +244,7 @@ export class Round {
       }
       this.#cache.set(stream, entry);
     }
-    const failed = loaded.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    return loaded.find((outcome) => outcome.status === "rejected");
   }
 
   async #loadClaims(keys: readonly string[]): Promise<void> {
@@ -252,12 +260,30 @@ export class Round {
   }
 }
 
+/** Of streams, those that are read before others get their turn: some milliseconds. A stock has a history, others some events. */
+function* inTurns(streams: Iterable<string>): Generator<string[]> {
+  let names: string[] = [];
+  let weight = 0;
+  for (const stream of streams) {
+    if (weight >= weightInTurn) {
+      yield names;
+      [names, weight] = [[], 0];
+    }
+    names.push(stream);
+    weight += stream.startsWith("stock-") ? stockWeight : 1;
+  }
+  yield names;
+}
+
+const weightInTurn = 500;
+const stockWeight = 25;
+
 /**
  * A stream that is partly in a cold file that can't be read fails the command that needs it, and no other: those whose
  * streams were not loaded for it find them missing, and fetch them by themselves.
  */
 function passOver(error: unknown): void {
-  if (!(error instanceof PlatformError) || error.code !== "archive-unavailable") throw error;
+  if (!hasCode(error, "archive-unavailable")) throw error;
 }
 
 function pastEvent(event: LooseEvent, unit: UnitMeta): PastEvent {

@@ -177,6 +177,62 @@ describe("snapshots", () => {
     expect(answers[2]).toEqual(answers[0]);
   });
 
+  it("are written of a stock that had to be folded from many events, and of no other", async () => {
+    const opened = await openInventory();
+    const { inventory, storage } = opened;
+    const receive = (sku: string) => fact("stock.received", { sku, location: "shop", quantity: 1 });
+    await inventory.recordFacts([...Array.from({ length: 9 }, () => receive("milk")), receive("tea")], caller);
+    await inventory.stop();
+    const writer = new SnapshotWriter(() => undefined);
+    const [milk, tea] = [
+      await loadState(storage, writer, stream),
+      await loadState(storage, writer, streamOf.stock("shop", "tea")),
+    ];
+    expect([milk.version, tea.version]).toEqual([9, 1]);
+    // Written as it was folded, not as it has become.
+    (milk.state as Stock).onHand = 1000;
+    const { put } = writer.changes();
+    expect(put.map(({ id }) => id)).toEqual([stream]);
+    replace(storage, put);
+    const reads: number[] = [];
+    const readStream = storage.readStream.bind(storage);
+    storage.readStream = (name, after, upTo) => {
+      reads.push(after ?? 0);
+      return readStream(name, after, upTo);
+    };
+    const again = await loadState(storage, writer, stream);
+    expect([again.version, (again.state as Stock).onHand, reads]).toEqual([9, 9, [8]]);
+    expect(writer.changes().put).toEqual([]);
+    expect(writer.counters.discarded).toEqual({ damaged: 0, "other-shape": 0, stale: 0 });
+  });
+
+  it("keep the cost of stocks that are seldom in memory from growing with their history", async () => {
+    const { inventory, storage } = await openInventory({ cachedStatesMax: 2 });
+    const skus = Array.from({ length: 12 }, (_, index) => `sku-${index}`);
+    const round = async () => {
+      for (const sku of skus)
+        await inventory.recordFacts([fact("stock.received", { sku, location: "shop", quantity: 1 })], caller);
+    };
+    const readStream = storage.readStream.bind(storage);
+    let [reads, read] = [0, 0];
+    storage.readStream = async (name, after, upTo) => {
+      const events = await readStream(name, after, upTo);
+      reads += 1;
+      read += events.length;
+      return events;
+    };
+    for (let turn = 0; turn < 60; turn += 1) {
+      [reads, read] = [0, 0];
+      await round();
+      // Some rounds fall between two commits of what was derived.
+      if (turn % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    await round();
+    expect(reads).toBeGreaterThanOrEqual(skus.length);
+    expect(read / reads).toBeLessThan(25);
+    await inventory.stop();
+  });
+
   it("of many stocks that are due together are written in turns, none left out", () => {
     const stocks = Array.from({ length: 2000 }, (_, index) => streamOf.stock("shop", `sku ${index}`));
     const writer = new SnapshotWriter(() => emptyStock(), 2);

@@ -11,8 +11,13 @@ import { familyOf } from "./families.ts";
 
 const consumerName = "snapshots";
 
-/** Events of a stock after which another snapshot of it is worth its bytes. */
-const eventsBetweenSnapshots = 200;
+/** Events of a stock after which another snapshot of it is worth its bytes, while it stays in memory. */
+const eventsBetweenSnapshots = 64;
+/**
+ * Events of a stock that had to be read and folded, for it was not in memory, after which a snapshot is worth it: it costs
+ * about as much as reading three or four of them.
+ */
+const eventsFoldedMax = 8;
 
 export type DiscardReason = "damaged" | "other-shape" | "stale";
 
@@ -23,6 +28,8 @@ export interface SnapshotCounters {
 
 export interface SnapshotReader {
   readonly counters: SnapshotCounters;
+  /** Is told of a stock that was folded from many events: as it is now, and where the last of them stands. */
+  keep?(stream: string, stock: Stock, at: { readonly version: number; readonly seq: number }, events: number): void;
 }
 
 interface SnapshotBody {
@@ -35,9 +42,10 @@ interface SnapshotBody {
 }
 
 /** The state of a stream from its newest usable snapshot and the events after it. */
-export async function loadState(storage: Storage, { counters }: SnapshotReader, stream: string): Promise<CacheEntry> {
+export async function loadState(storage: Storage, reader: SnapshotReader, stream: string): Promise<CacheEntry> {
   const family = familyOf(stream);
   if (!stream.startsWith("stock-")) return fold(family, family.empty(), 0, await storage.readStream(stream));
+  const { counters } = reader;
   const snapshot = readSnapshot(storage.derived.get(consumerName, stream), counters);
   // One event more than needed, to see that the snapshot's last one is where it says.
   const events = await storage.readStream(stream, snapshot === undefined ? 0 : snapshot.version - 1);
@@ -49,8 +57,14 @@ export async function loadState(storage: Storage, { counters }: SnapshotReader, 
     forget(storage, stream);
     return fold(family, family.empty(), 0, await storage.readStream(stream, 0));
   }
-  if (snapshot === undefined) return fold(family, family.empty(), 0, events);
-  return fold(family, snapshot.stock, snapshot.version, events.slice(1));
+  const entry =
+    snapshot === undefined
+      ? fold(family, family.empty(), 0, events)
+      : fold(family, snapshot.stock, snapshot.version, events.slice(1));
+  const last = events.at(-1);
+  if (events.length > eventsFoldedMax && last !== undefined)
+    reader.keep?.(stream, entry.state as Stock, last, events.length);
+  return entry;
 }
 
 /** A store that takes nothing at the moment keeps it, and it is found stale again. */
@@ -164,6 +178,9 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
   #folding: Folding | undefined;
   /** Stocks that were folded here, to be written with the next changes. */
   #folded: Folding["stocks"] = new Map();
+  /** Snapshots of stocks that were folded for a decision, to be written with the next changes, and their characters. */
+  readonly #kept = new Map<string, DerivedDocument>();
+  #keptLength = 0;
 
   constructor(peek: (stream: string, version: number) => unknown, eventsBetween = eventsBetweenSnapshots) {
     this.#peek = peek;
@@ -216,21 +233,41 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
     this.#folding = undefined;
   }
 
+  /**
+   * Without it a stock that is seldom in memory would be folded from more events each time, for `changes` finds it gone when a
+   * snapshot of it is due.
+   */
+  keep(
+    stream: string,
+    stock: Stock,
+    { version, seq }: { readonly version: number; readonly seq: number },
+    events: number,
+  ): void {
+    // What does not fit comes again.
+    if (events < stock.holdings.size || this.#keptLength > lengthAtOnce) return;
+    const snapshot = snapshotOf(stream, version, seq, stock);
+    this.#keptLength += snapshot.body.length;
+    this.#kept.set(stream, snapshot);
+    if (this.#moved.get(stream)?.version === version) this.#forget(stream);
+  }
+
   changes(): { put: DerivedDocument[]; remove: string[] } {
-    const put: DerivedDocument[] = [];
+    const put: DerivedDocument[] = [...this.#kept.values()];
+    let length = this.#keptLength;
+    this.#kept.clear();
+    this.#keptLength = 0;
     for (const [stream, { state, version, seq }] of this.#folded) put.push(snapshotOf(stream, version, seq, state));
     this.counters.written += put.length;
     this.#folded = new Map();
-    let length = 0;
     for (const stream of this.#due) {
       const { events, version, seq } = this.#moved.get(stream) ?? { events: 0, version: 0, seq: 0 };
-      // The state may be ahead of the log while an append is under way: then it waits for the next turn.
+      // Gone from memory, or ahead of the log while an append is under way, or too large: due again with its next event.
+      this.#due.delete(stream);
       const stock = this.#peek(stream, version) as Stock | undefined;
       if (stock === undefined || events < stock.holdings.size) continue;
       const snapshot = snapshotOf(stream, version, seq, stock);
       put.push(snapshot);
-      this.#moved.delete(stream);
-      this.#due.delete(stream);
+      this.#forget(stream);
       this.counters.written += 1;
       length += snapshot.body.length;
       // Many stocks may be due at once, each with many holds; the others wait for the next turn.
@@ -242,5 +279,10 @@ export class SnapshotWriter implements Consumer, SnapshotReader {
       this.#due.clear();
     }
     return { put, remove: [] };
+  }
+
+  #forget(stream: string): void {
+    this.#moved.delete(stream);
+    this.#due.delete(stream);
   }
 }

@@ -103,10 +103,14 @@ function incomingAt(history: readonly PastEvent[], facts: readonly PastEvent[], 
     if (event.type === "StockExpected") receipts.set(reference, (receipts.get(reference) ?? 0) + quantity);
     if (event.type === "StockReceived") receipts.set(reference, (receipts.get(reference) ?? 0) - quantity);
   }
-  let incoming = 0;
-  for (const units of receipts.values()) incoming += Math.max(0, units);
+  const transfers = new Map<string, number>();
   for (const { event } of history) {
-    if (event.type === "IncomingChanged" && event.data.at <= at) incoming += event.data.change.incoming ?? 0;
+    if (event.type !== "IncomingChanged" || event.data.at > at) continue;
+    const { transfer, change } = event.data;
+    transfers.set(transfer, (transfers.get(transfer) ?? 0) + (change.incoming ?? 0));
   }
+  // Where clocks differ, units may arrive before they were dispatched: they were under way at no time.
+  let incoming = 0;
+  for (const units of [...receipts.values(), ...transfers.values()]) incoming += Math.max(0, units);
   return incoming;
 }

@@ -139,6 +139,24 @@ describe("the past", () => {
     );
   });
 
+  it("has nothing under way that arrived, by another clock, before it was dispatched", async () => {
+    const opened = await openInventory();
+    opened.clock.now = start + 100 * minute;
+    const sent = { sku: "milk", transfer: "t", quantity: 5 };
+    await opened.inventory.recordFacts(
+      [
+        fact("stock.dispatched", { ...sent, location: "a", to: "b" }, { time: instant(20) }),
+        fact("stock.arrived", { ...sent, location: "b", from: "a" }, { time: instant(18) }),
+        fact("stock.dispatched", { ...sent, transfer: "u", location: "a", to: "b" }, { time: instant(10) }),
+      ],
+      caller,
+    );
+    const incoming = async (minutes: number) =>
+      (await view(opened, { at: instant(minutes) })).find(({ location }) => location === "b")?.incoming;
+    expect([await incoming(5), await incoming(15), await incoming(19), await incoming(30)]).toEqual([0, 5, 5, 5]);
+    await opened.inventory.stop();
+  });
+
   it("is refused where its time can't be read", async () => {
     const { inventory } = await openInventory();
     await inventory.recordFacts([fact("stock.received", { ...place, quantity: 1 })], caller);

@@ -1,15 +1,24 @@
 /** `GET /v1/stock`: the truth now, the truth at another time, and the trail that leads to it. */
-import { accept, formatInstant, type Instant, type Outcome, parseInstant, reject } from "../../../kernel/index.ts";
-import type { Epoch, RecordedEvent, Storage } from "../../../platform/storage/index.ts";
+import {
+  accept,
+  formatInstant,
+  type Instant,
+  type Outcome,
+  parseInstant,
+  reject,
+  unreadableCursor,
+} from "../../../kernel/index.ts";
+import type { Epoch, RecordedEvent, Sequence, Storage } from "../../../platform/storage/index.ts";
 import { type Caller, isVisible, type StockOptions } from "../api.ts";
 import type { AvailabilityModel } from "../availability/index.ts";
-import { toCloudEvent } from "../changes/index.ts";
+import { toCloudEvent, withoutOthers } from "../changes/index.ts";
 import {
   available,
   compareDates,
   type Lot,
   noLot,
   type PastEvent,
+  promisableIn,
   type StockEvent,
   sellable,
   type Totals,
@@ -98,7 +107,8 @@ export async function pastView(
     });
   }
   const views: LocationView[] = [];
-  for (const location of locations) {
+  for (const [index, location] of locations.entries()) {
+    if (index % streamsInTurn === streamsInTurn - 1) await new Promise(setImmediate);
     const events = (await storage.readStream(streamOf.stock(location, sku))).filter(
       ({ unit }) => unit.recordedAt <= (knownAt ?? unit.recordedAt),
     );
@@ -163,53 +173,80 @@ function lotViews(lots: ReadonlyMap<string, Lot>, { onHand, unavailable }: Total
       lot,
       expiresOn: state.expiresOn,
       quantity: state.quantity,
-      sellable: state.expired ? 0 : sellable(state),
+      sellable: state.expired ? 0 : promisableIn(state),
     }));
 }
 
-/**
- * The trail of a sku, newest first. The cursor holds, for each location, the version from which the next page goes on.
- */
+/** The trail of a sku, newest first. The cursor is the place in the log of the last event that was shown. */
 export async function trail(
   storage: Storage,
   sku: string,
   locations: readonly string[],
-  cursor: string | undefined,
-  limit: number,
+  { cursor, limit }: { readonly cursor?: string | undefined; readonly limit: number },
+  caller: Caller,
 ): Promise<Outcome<Omit<StockEvents, "position">>> {
-  const from = cursor === undefined ? undefined : readCursor(cursor);
-  if (from === "unreadable")
-    return reject({
-      code: "invalid-request",
-      detail: "The cursor can't be read: hand back one that Larder has given.",
-    });
-  const events: RecordedEvent[] = [];
-  const ends = new Map<string, number>();
+  const before = cursor === undefined ? Number.POSITIVE_INFINITY : readCursor(cursor);
+  if (before === undefined) return unreadableCursor();
+  const tails: Tail[] = [];
   for (const location of locations) {
     const stream = streamOf.stock(location, sku);
-    const [newest = 0] = from === undefined ? await storage.versions([stream]) : [from.get(location) ?? 0];
-    ends.set(location, newest);
-    if (newest > 0) events.push(...(await storage.readStream(stream, Math.max(0, newest - limit), newest)));
+    tails.push({ stream, left: await lastBefore(storage, stream, before), read: [] });
+    // Each is looked up in this process: after some of them others get their turn.
+    if (tails.length % streamsInTurn === 0) await new Promise(setImmediate);
   }
-  events.sort((a, b) => b.seq - a.seq);
-  const page = events.slice(0, limit);
-  const byStream = new Map(locations.map((location) => [streamOf.stock(location, sku), location]));
-  for (const { stream, version } of page) ends.set(byStream.get(stream) ?? "", version - 1);
-  const left = [...ends].filter(([, version]) => version > 0);
+  const { page, isMore } = await newest(storage, tails, limit);
+  const last = page.at(-1);
   return accept({
-    events: page.map((event) => toCloudEvent(event, storage.epochs)),
-    ...(left.length > 0 && { next: Buffer.from(JSON.stringify(left)).toString("base64url") }),
+    events: (await withoutOthers(storage, page, caller)).map((event) => toCloudEvent(event, storage.epochs)),
+    ...(isMore && last !== undefined && { next: Buffer.from(String(last.seq)).toString("base64url") }),
   });
 }
 
-function readCursor(cursor: string): ReadonlyMap<string, number> | "unreadable" {
-  try {
-    const entries: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString());
-    if (!Array.isArray(entries)) return "unreadable";
-    const isEntry = (entry: unknown): entry is [string, number] =>
-      Array.isArray(entry) && typeof entry[0] === "string" && Number.isSafeInteger(entry[1]) && entry[1] >= 0;
-    return entries.every(isEntry) ? new Map(entries) : "unreadable";
-  } catch {
-    return "unreadable";
+/** The end of a stream, as far as it was read: newest first. `left` older versions were not. */
+interface Tail {
+  readonly stream: string;
+  left: number;
+  readonly read: RecordedEvent[];
+}
+
+const streamsInTurn = 50;
+
+/** The newest events of several streams, of which no more is read than it takes. */
+async function newest(
+  storage: Storage,
+  tails: readonly Tail[],
+  limit: number,
+): Promise<{ readonly page: readonly RecordedEvent[]; readonly isMore: boolean }> {
+  let portion = Math.ceil(limit / Math.max(1, tails.length)) + 8;
+  for (;;) {
+    const known = tails.flatMap(({ read }) => read).sort((a, b) => b.seq - a.seq);
+    const edge = known[limit - 1]?.seq ?? 0;
+    // What is older than the last of the page can't be on it, whatever else there is.
+    const short = tails.filter(({ left, read }) => left > 0 && (read.at(-1)?.seq ?? Number.POSITIVE_INFINITY) > edge);
+    if (short.length === 0)
+      return { page: known.slice(0, limit), isMore: known.length > limit || tails.some(({ left }) => left > 0) };
+    for (const [index, tail] of short.entries()) {
+      const after = Math.max(0, tail.left - portion);
+      tail.read.push(...(await storage.readStream(tail.stream, after, tail.left)).toReversed());
+      tail.left = after;
+      if (index % streamsInTurn === streamsInTurn - 1) await new Promise(setImmediate);
+    }
+    portion *= 2;
   }
+}
+
+/** The version of a stream's last event before a place in the log; 0 when there is none. */
+async function lastBefore(storage: Storage, stream: string, seq: Sequence): Promise<number> {
+  let [low, high] = [0, (await storage.versions([stream]))[0] ?? 0];
+  for (let look = high; low < high && seq !== Number.POSITIVE_INFINITY; look = Math.ceil((low + high) / 2)) {
+    const [event] = await storage.readStream(stream, look - 1, look);
+    if (event !== undefined && event.seq < seq) low = look;
+    else high = look - 1;
+  }
+  return high;
+}
+
+function readCursor(cursor: string): Sequence | undefined {
+  const text = Buffer.from(cursor, "base64url").toString();
+  return /^[1-9]\d{0,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -11,6 +11,7 @@ import {
   decidePlace,
   decideReacquire,
   decideRelease,
+  fulfilmentName,
   isOpen,
   openStatus,
   pairsOf,
@@ -72,7 +73,9 @@ export function placeCommand(request: PlaceRequest, caller: Caller): Command<Out
       const allocations = allocate(transaction, request, caller);
       if (!allocations.ok) return allocations;
       const sourcing = { strategy: request.strategy, ...(request.near !== undefined && { near: request.near }) };
-      const chosen = demands.some(({ locations }) => locations === undefined) ? { sourcing } : {};
+      const isChosen = demands.some(({ locations }) => locations === undefined);
+      const isAsked = request.strategy !== "priority" || request.near !== undefined;
+      const chosen = isChosen || isAsked ? { sourcing } : {};
       const change = decidePlace(
         id,
         { ...request, ...chosen },
@@ -86,13 +89,16 @@ export function placeCommand(request: PlaceRequest, caller: Caller): Command<Out
   };
 }
 
-/** What would be chosen for a request; holds nothing. */
-export function planCommand(request: PlaceRequest, caller: Caller): Command<Plan> {
+/** What would be chosen for a request; holds nothing. Refuses what would be refused for more than its stocks. */
+export function planCommand(request: PlaceRequest, caller: Caller): Command<Outcome<Plan>> {
   return {
     actor: caller.id,
     looks: true,
     streams: namedStocks(request.demands),
-    decide: (transaction) => plan(transaction, request, caller, undefined),
+    decide: (transaction) => {
+      const planned = plan(transaction, request, caller, undefined);
+      return tooMany(planned.allocations) ?? accept(planned);
+    },
   };
 }
 
@@ -151,7 +157,7 @@ export function fulfilCommand(
 ): Command<Outcome<ReservationAnswer>> {
   return changeCommand(id, caller, (transaction, state) => {
     const { lines, key, print } = request;
-    const known = key !== undefined && Object.hasOwn(state.fulfilments, key) ? state.fulfilments[key] : undefined;
+    const known = key === undefined ? undefined : state.fulfilments[fulfilmentName(caller.id, key)];
     if (known !== undefined) {
       return known === print
         ? accept({ reservation: [], stocks: [] })
@@ -232,18 +238,28 @@ function namedStocks(demands: readonly Demand[]): string[] {
   return streams;
 }
 
-/** Demands that an amendment leaves as they are, pinned to where they are held. */
+/** Demands that an amendment leaves as they are, pinned to where they are held: a line by what it holds, else by what others let go. */
 function keepingHeld(state: Reservation, demands: readonly Demand[]): Demand[] {
-  return demands.flatMap((demand) => {
+  const claimed = new Set<Allocation>();
+  const claim = (demand: Demand, isOwn: boolean): readonly Allocation[] => {
     const held = state.allocations.filter(
-      ({ sku, sellableUntil, lot, location }) =>
-        sku === demand.sku &&
-        sellableUntil === demand.sellableUntil &&
-        lot === demand.lot &&
-        (demand.locations?.includes(location) ?? true),
+      (one) =>
+        !claimed.has(one) &&
+        (!isOwn || one.line === demand.line) &&
+        one.sku === demand.sku &&
+        one.sellableUntil === demand.sellableUntil &&
+        one.lot === demand.lot &&
+        (demand.locations?.includes(one.location) ?? true),
     );
-    const isSame = held.length > 0 && held.reduce((sum, { quantity }) => sum + quantity, 0) === demand.quantity;
-    return isSame ? held.map(({ location, quantity }) => ({ ...demand, quantity, locations: [location] })) : [demand];
+    if (held.reduce((sum, { quantity }) => sum + quantity, 0) !== demand.quantity) return [];
+    for (const one of held) claimed.add(one);
+    return held;
+  };
+  const own = demands.map((demand) => claim(demand, true));
+  return demands.flatMap((demand, place) => {
+    const kept = own[place]?.length ? own[place] : claim(demand, false);
+    if (kept.length === 0) return [demand];
+    return kept.map(({ location, quantity }) => ({ ...demand, quantity, locations: [location] }));
   });
 }
 
@@ -273,12 +289,15 @@ function allocate(transaction: Transaction, request: Sourcing, caller: Caller, o
     merged.set(key, { line, sku, location, quantity: before + quantity, ...ask });
   }
   const allocations = [...merged.values()];
+  return tooMany(allocations) ?? accept(allocations);
+}
+
+/** The refusal of an order that would be held at too many places at once. */
+function tooMany(allocations: Parameters<typeof pairsOf>[0]): Outcome<never> | undefined {
   const pairs = pairsOf(allocations).length;
-  if (pairs > limits.reservationPairsMax) {
-    const detail = `The order would take ${pairs} (sku, location) pairs; at most ${limits.reservationPairsMax} can be held together.`;
-    return reject({ code: "too-many-allocations", detail });
-  }
-  return accept(allocations);
+  if (pairs <= limits.reservationPairsMax) return undefined;
+  const detail = `The order would take ${pairs} (sku, location) pairs; at most ${limits.reservationPairsMax} can be held together.`;
+  return reject({ code: "too-many-allocations", detail });
 }
 
 /** The common case, one line at one place with enough of undated stock, without a plan. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Caller } from "../api.ts";
 import { accepted, caller, codeOf, fact, type Opened, openInventory } from "../fixture.ts";
+import { verifyLog } from "../verification/index.ts";
 import type { ReservationLine } from "../wire.ts";
 
 const milk = (quantity: number, rest: Partial<ReservationLine> = {}): ReservationLine => ({
@@ -35,6 +36,47 @@ describe("the table of reservations", () => {
     expect(codeOf(await opened.inventory.reserve({ lines: [milk(11)] }, caller))).toBe("insufficient-stock");
     expect(codeOf(await opened.inventory.reserve({ lines: [milk(10)] }, caller))).toBe("ok");
     await opened.inventory.stop();
+  });
+
+  it("never promises units of a lot that are not there, or past their date, when a put-back names another lot than the hold-back", async () => {
+    const told = (type: string, quantity: number, more: object = {}) =>
+      fact(`stock.${type}`, { sku: "milk", location: "shop", quantity, ...more });
+    const why = { reason: "checked" };
+    const opened = await stocked(
+      told("received", 10, { lot: "A", expiresOn: "2030-01-01" }),
+      told("received", 10),
+      told("held-back", 4, why),
+      told("put-back", 4, { lot: "A", ...why }),
+    );
+    const { inventory } = opened;
+    const asking = async (quantity: number, more: object) =>
+      codeOf(await inventory.reserve({ lines: [milk(quantity, more)] }, caller));
+    expect(await asking(11, { lot: "A" })).toBe("insufficient-stock");
+    expect(await asking(10, { lot: "A" })).toBe("ok");
+    const { locations } = accepted(await inventory.stock("milk", { lots: true }, caller));
+    expect(locations[0]?.lots).toMatchObject([
+      { lot: "A", sellable: 10 },
+      { lot: "unknown", sellable: 6 },
+    ]);
+    await inventory.stop();
+
+    const other = await stocked(
+      told("received", 6, { lot: "A", expiresOn: "2026-01-03" }),
+      fact("stock.returned", {
+        sku: "milk",
+        location: "shop",
+        quantity: 4,
+        lot: "A",
+        expiresOn: "2026-01-03",
+        sellable: false,
+      }),
+      told("put-back", 4, why),
+    );
+    const ask = (more: object) => other.inventory.reserve({ lines: [milk(4, more)] }, caller);
+    expect(codeOf(await ask({ sellableUntil: "2030-01-01" }))).toBe("insufficient-stock");
+    other.clock.now = Date.parse("2026-01-05");
+    expect(codeOf(await ask({}))).toBe("insufficient-stock");
+    await other.inventory.stop();
   });
 
   it("active: extended from now and never shortened", async () => {
@@ -95,6 +137,29 @@ describe("the table of reservations", () => {
     expect(codeOf(await inventory.amend("r", [milk(10)], caller))).toBe("ok");
     expect(codeOf(await inventory.amend("r", [milk(9)], caller))).toBe("ok");
     expect(codeOf(await inventory.amend("r", [milk(10)], caller))).toBe("insufficient-stock");
+    await inventory.stop();
+  });
+
+  it("active: a repeated amendment leaves each line where it is, also when two of them ask for one sku", async () => {
+    const opened = await stocked();
+    const { inventory } = opened;
+    const lines = [milk(5), { sku: "milk", quantity: 5 }];
+    const before = accepted(await inventory.reserve({ id: "r", lines }, caller)).reservation.lines;
+    await inventory.recordFacts([fact("stock.received", { sku: "milk", location: "a-first", quantity: 10 })], caller);
+    expect(accepted(await inventory.amend("r", lines, caller)).lines).toEqual(before);
+    const grown = accepted(await inventory.amend("r", [milk(5), { sku: "milk", quantity: 6 }], caller)).lines;
+    expect(grown).toMatchObject([before[0], { location: "a-first", quantity: 6, lineIndex: 1 }]);
+    await inventory.stop();
+  });
+
+  it("active: is amended by the strategy that was asked for, though its lines named their places", async () => {
+    const { inventory } = await stocked(
+      fact("stock.received", { sku: "milk", location: "a-first", quantity: 3 }),
+      fact("stock.received", { sku: "milk", location: "shop", quantity: 10 }),
+    );
+    await inventory.reserve({ id: "r", strategy: "most-stock", lines: [milk(1)] }, caller);
+    const amended = accepted(await inventory.amend("r", [{ sku: "milk", quantity: 2 }], caller));
+    expect(amended.lines).toMatchObject([{ location: "shop", quantity: 2 }]);
     await inventory.stop();
   });
 
@@ -200,6 +265,12 @@ describe("the table of reservations", () => {
     expect(accepted(await inventory.reserve({ lines: [milk(2)] }, { ...caller, id: "other" }, "key")).created).toBe(
       true,
     );
+    await inventory.reserve({ id: "parts", lines: [milk(4)] }, caller);
+    const picked = (id: string, quantity = 1) => inventory.fulfil("parts", [milk(quantity)], { ...caller, id }, "1");
+    expect(accepted(await picked("picker-1")).lines).toMatchObject([{ fulfilled: 1 }]);
+    expect(accepted(await picked("picker-2")).lines).toMatchObject([{ fulfilled: 2 }]);
+    expect(accepted(await picked("picker-2")).lines).toMatchObject([{ fulfilled: 2 }]);
+    expect(codeOf(await picked("picker-1", 2))).toBe("idempotency-key-reused");
     await inventory.stop();
   });
 
@@ -286,6 +357,58 @@ describe("lots that outlive a date", () => {
       { lot: "late", quantity: 3, sellable: 3 },
       { lot: "unknown", expiresOn: null, quantity: 1, sellable: 1 },
     ]);
+    await inventory.stop();
+  });
+
+  it.each([true, false])(
+    "a lot that comes back by a transfer has the date that was told for it (named: %s)",
+    async (isNamed) => {
+      const { inventory, clock } = await openInventory();
+      const told = async (type: string, data: object) => {
+        clock.now += 60_000;
+        expect(await inventory.recordFacts([fact(`stock.${type}`, { sku: "milk", ...data })], caller)).toMatchObject({
+          accepted: 1,
+        });
+      };
+      await told("received", { location: "shop", quantity: 2, lot: "b", expiresOn: "2026-02-01" });
+      await told("sold", { location: "shop", quantity: 2, lot: "b" });
+      await told("returned", { location: "other", quantity: 3, lot: "b" });
+      await told("dispatched", { location: "other", to: "shop", transfer: "t", quantity: 3, lot: "b" });
+      await told("arrived", {
+        location: "shop",
+        from: "other",
+        transfer: "t",
+        quantity: 3,
+        ...(isNamed && { lot: "b" }),
+      });
+      expect(codeOf(await inventory.reserve({ lines: [milk(1, { sellableUntil: "2026-02-02" })] }, caller))).toBe(
+        "insufficient-stock",
+      );
+      clock.now = Date.parse("2026-03-01");
+      expect(codeOf(await inventory.reserve({ lines: [milk(1)] }, caller))).toBe("insufficient-stock");
+      await inventory.stop();
+    },
+  );
+
+  it("a lot that was used up and is received anew has its new date, now and in the past", async () => {
+    const { inventory, clock } = await openInventory();
+    const told = async (type: string, data: object) => {
+      clock.now += 60_000;
+      await inventory.recordFacts(
+        [fact(`stock.${type}`, { sku: "milk", location: "shop", lot: "b", ...data })],
+        caller,
+      );
+    };
+    await told("received", { quantity: 3, expiresOn: "2025-12-30" });
+    await told("adjusted", { delta: -3, reason: "expired" });
+    await told("received", { quantity: 1, expiresOn: "2026-02-01" });
+    const lots = async (query: object) => {
+      const { locations, totals } = accepted(await inventory.stock("milk", { lots: true, ...query }, caller));
+      return { lots: locations[0]?.lots, unavailable: totals.unavailable };
+    };
+    const now = await lots({});
+    expect(now).toEqual({ lots: [{ lot: "b", expiresOn: "2026-02-01", quantity: 1, sellable: 1 }], unavailable: 0 });
+    expect(await lots({ at: new Date(clock.now).toISOString() })).toEqual(now);
     await inventory.stop();
   });
 
@@ -420,6 +543,37 @@ describe("limited credentials", () => {
     );
     expect(await totals(opened, "milk", "depot")).toMatchObject({ onHand: 7 });
     expect(await totals(opened)).toMatchObject({ onHand: 0 });
+    // Whoever may undo it still can, once.
+    for (const onHand of [8, 8]) {
+      expect(await inventory.recordFacts([voided("next")], caller)).toMatchObject({ accepted: 1 });
+      expect(await totals(opened, "milk", "depot")).toMatchObject({ onHand });
+    }
+    expect(await inventory.recordFacts([voided("near")], caller)).toMatchObject({ accepted: 1 });
+    expect(await totals(opened)).toMatchObject({ onHand: 0 });
+    await inventory.stop();
+  });
+
+  it("void nothing by a word too early, neither an order of another place nor the void of whoever may", async () => {
+    const opened = await stocked(fact("stock.received", { sku: "milk", location: "depot", quantity: 10 }));
+    const { inventory } = opened;
+    const voided = (id: string) => fact("fact.voided", { source: "till", id, reason: "mistake" });
+    const order = (id: string, name: string) =>
+      fact("order.completed", { order: name, lines: [{ sku: "milk", location: "depot", quantity: 2 }] }, { id });
+    const tell = async (told: object, by = caller) => (await inventory.recordFacts([told], by)).duplicates;
+    const onHand = async () => (await totals(opened, "milk", "depot")).onHand;
+    await tell(voided("first"), here);
+    expect([await tell(order("first", "o1")), await tell(order("again", "o1")), await onHand()]).toEqual([0, 1, 8]);
+    await tell(voided("first"));
+    expect([await onHand(), await tell(order("again", "o1")), await onHand()]).toEqual([10, 0, 8]);
+    await tell(voided("second"), here);
+    await tell(voided("second"));
+    expect([await tell(order("second", "o2")), await onHand()]).toEqual([0, 8]);
+    // Of several who may undo it at some places, the one whose place it turns out to be.
+    for (const places of [["shop"], ["attic"], ["depot", "attic"], ["depot"]])
+      await tell(voided("third"), { ...here, locations: new Set(places) });
+    expect([await tell(order("third", "o3")), await onHand()]).toEqual([0, 8]);
+    expect([await tell(order("fourth", "o3")), await onHand()]).toEqual([0, 6]);
+    expect(await verifyLog(opened.storage)).toMatchObject({ findings: [] });
     await inventory.stop();
   });
 });

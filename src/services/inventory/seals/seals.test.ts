@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { PlatformError } from "../../../kernel/index.ts";
-import type { AppendUnit } from "../../../platform/storage/index.ts";
+import type { AppendUnit, RecordedUnit } from "../../../platform/storage/index.ts";
 import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { caller, fact } from "../fixture.ts";
 import { startInventory } from "../inventory.ts";
 import { inventoryTagging } from "../reservations/lists.ts";
 import { verifyLog } from "../verification/index.ts";
-import { sealStream } from "./seals.ts";
+import { lastSealIn, sealStream } from "./seals.ts";
 
 /** Storage that can't be read while `isOutOfReach`, and whose next append of a seal goes as it is told. */
 class Unreliable extends MemoryStorage {
@@ -77,3 +77,38 @@ describe("the chain of seals", () => {
     expect(seals).toBeGreaterThanOrEqual(2);
   });
 });
+
+describe("the newest seal of a log that is only read", () => {
+  it.each([
+    [0, 100, 90],
+    [0, 12_000, 3],
+    [85, 100, 90],
+    [99, 100, 100],
+    [9000, 12_000, 9001],
+  ])(
+    "is found although events up to %i of %i are in cold files that were left out, when it is event %i",
+    async (cold, head, at) => {
+      const data = { to: at - 1, events: 7, hash: "h" };
+      const log = fakeLog({ cold, head, at, data });
+      expect(await lastSealIn(log)).toEqual(data);
+    },
+  );
+
+  it("fails when it may be in what was left out", async () => {
+    const log = fakeLog({ cold: 95, head: 100, at: 90, data: { to: 1, events: 1, hash: "h" } });
+    await expect(lastSealIn(log)).rejects.toMatchObject({ code: "archive-unavailable" });
+  });
+});
+
+/** Units of one event each, of which those up to `cold` can't be read, and the one `at` is a seal. */
+function fakeLog({ cold, head, at, data }: { cold: number; head: number; at: number; data: object }) {
+  return {
+    head: () => head,
+    async readLog(after: number, limit: number): Promise<readonly RecordedUnit[]> {
+      if (after < cold) throw new PlatformError("archive-unavailable", "the cold file is not there");
+      const seqs = Array.from({ length: Math.min(limit, head - after) }, (_, index) => after + 1 + index);
+      const told = (seq: number) => ({ seq, stream: seq === at ? sealStream : "stock", type: "T", data });
+      return seqs.map((seq) => ({ events: [told(seq)] }) as unknown as RecordedUnit);
+    },
+  };
+}

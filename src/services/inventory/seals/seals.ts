@@ -7,6 +7,7 @@
  * with the sequence of its first event, a space, and its stored body.
  */
 import { createHash, type Hash } from "node:crypto";
+import { hasCode } from "../../../kernel/index.ts";
 import type { LogReader, RecordedUnit, Sequence, Storage } from "../../../platform/storage/index.ts";
 import { type Ledger, streamOf } from "../ledger/index.ts";
 
@@ -158,12 +159,22 @@ async function sealAt(storage: Pick<Storage, "readStream">, version: number): Pr
 /** How many events are looked through at a time, from the end: seals stand at most some 10,000 apart. */
 const searchEvents = 5000;
 
-/** The newest seal in a log that is only read, as a backup's. */
+/**
+ * The newest seal in a log that is only read, as a backup's. Of one without its cold files only the rest is looked through:
+ * what can't be read is approached by halves, and thrown as `PlatformError("archive-unavailable")` when no seal is after it.
+ */
 export async function lastSealIn(log: Pick<LogReader, "head" | "readLog">): Promise<Seal | undefined> {
-  for (let end = log.head(); end > 0; end -= searchEvents) {
-    const units = await log.readLog(Math.max(0, end - searchEvents), searchEvents);
-    const event = units.flatMap(({ events }) => events).findLast(({ stream }) => stream === sealStream);
+  let count = searchEvents;
+  for (let end = log.head(); end > 0; ) {
+    const after = Math.max(0, end - count);
+    const units = await log.readLog(after, end - after).catch((error: unknown) => {
+      if (count === 1 || !hasCode(error, "archive-unavailable")) throw error;
+      return undefined;
+    });
+    const event = units?.flatMap(({ events }) => events).findLast(({ stream }) => stream === sealStream);
     if (event !== undefined) return sealOf(event);
+    if (units === undefined) count = Math.ceil(count / 2);
+    else end = after;
   }
   return undefined;
 }

@@ -27,6 +27,7 @@ import { evolveTransfer, noTransfer, type Transfer, type TransferEvent } from ".
 import { idOf, kindOf, streamOf } from "../ledger/index.ts";
 import { type Seal, SealChain, sealOf } from "../seals/index.ts";
 import { Crossings } from "./crossings.ts";
+import { LargeMap } from "./large-map.ts";
 
 export interface Finding {
   /** The event at which it shows; 0 for the log as a whole. */
@@ -94,11 +95,11 @@ class Verifier {
   readonly #anchor: Anchor | undefined;
   readonly #findings: Finding[] = [];
   #findingsCount = 0;
-  readonly #versions = new Map<string, number>();
+  readonly #versions = new LargeMap<number>();
   readonly #stocks = new Map<string, Stock>();
-  readonly #reservations = new Map<string, Reservation>();
+  readonly #reservations = new LargeMap<Reservation>();
   readonly #transfers = new Map<string, Transfer>();
-  readonly #claims = new Set<string>();
+  readonly #claims = new LargeMap<true>();
   readonly #crossings = new Crossings();
   /** Units after the last seal. */
   #unsealed: RecordedUnit[] = [];
@@ -124,7 +125,7 @@ class Verifier {
     this.#recordedAt = Math.max(this.#recordedAt, unit.meta.recordedAt);
     for (const { key } of unit.claims) {
       if (this.#claims.has(key)) this.find(first, "records a fact or an order a second time");
-      this.#claims.add(key);
+      this.#claims.set(key, true);
     }
     for (const event of unit.events) this.#event(event, unit);
     for (const problem of this.#crossings.end()) this.find(first, problem);
@@ -199,9 +200,9 @@ class Verifier {
     if (promised > 0 && promised > before) {
       this.find(recorded.seq, `promises ${promised} of ${recorded.stream} while ${before} were available`);
     }
-    for (const [reservation, holding] of stock.holdings) {
-      if (event.type !== "HoldLapsed" || event.data.reservation !== reservation) continue;
-      if (holding.expiresAt === null || holding.expiresAt > unit.meta.recordedAt)
+    if (event.type === "HoldLapsed") {
+      const holding = stock.holdings.get(event.data.reservation);
+      if (holding !== undefined && (holding.expiresAt === null || holding.expiresAt > unit.meta.recordedAt))
         this.find(recorded.seq, "lets a hold lapse before its time");
     }
     if (event.type === "LotNearedExpiry") this.#nearing(recorded, stock, event.data);

@@ -11,7 +11,12 @@ interface Ordered {
  */
 export function orderKeyOf({ type, subject = "", data }: Ordered): string {
   const { sku, location } = data;
-  if (typeof sku === "string" && typeof location === "string") return `stock ${location}/${sku}`;
+  if (typeof sku === "string" && typeof location === "string") return `stock ${withoutSlash(location)}/${sku}`;
   const kind = type.split(".")[1] ?? "";
   return `${kind} ${subject}`;
+}
+
+/** So that no two stocks share a key. */
+function withoutSlash(location: string): string {
+  return location.replaceAll("%", "%25").replaceAll("/", "%2F");
 }

@@ -52,10 +52,13 @@ export interface Webhook extends Choice {
   readonly updatedAt: Instant;
   readonly limitedTo?: readonly string[];
   readonly status: "active" | "paused" | "disabled";
+  /** The version with which somebody last said what is sent where, or set it to work: what was answered before says nothing since. */
+  readonly setIn?: number;
   /** Why it is disabled. */
   readonly reason?: string;
   readonly secret: SecretMark;
-  readonly former?: { readonly secret: SecretMark; readonly until: Instant };
+  /** Secrets that it had before, the newest first, each with the end of the time in which it signs too. */
+  readonly formers: readonly { readonly secret: SecretMark; readonly until: Instant }[];
   /** All its events up to this position are delivered; they are read from here when nothing newer is known. */
   readonly after: string;
   /** When that was recorded. */
@@ -70,11 +73,15 @@ export interface Recorded {
   readonly at: Instant;
 }
 
+/** As many as sign beside the newest, however often it is replaced within a day. */
+const formersMax = 4;
+
 /** The webhook after an event; undefined once it is deleted. A recorded event is never refused. */
 export function evolve(before: Webhook | undefined, event: WebhookEvent, recorded: Recorded): Webhook | undefined {
   if (event.type === "WebhookCreated") {
     const { id, version, at } = recorded;
-    return { ...event.data, id, version, createdAt: at, updatedAt: at, placedAt: at, status: "active", replays: 0 };
+    const since = { createdAt: at, updatedAt: at, placedAt: at };
+    return { ...event.data, id, version, ...since, status: "active", setIn: version, replays: 0, formers: [] };
   }
   if (before === undefined || event.type === "WebhookDeleted") return undefined;
   const { reason: _reason, ...rest } = before;
@@ -83,16 +90,17 @@ export function evolve(before: Webhook | undefined, event: WebhookEvent, recorde
   switch (event.type) {
     case "WebhookChanged": {
       const { types: _types, skus: _skus, locations: _locations, ...kept } = same;
-      return { ...kept, ...event.data, updatedAt: recorded.at };
+      return { ...kept, ...event.data, updatedAt: recorded.at, setIn: recorded.version };
     }
     case "WebhookSecretRotated": {
       const { secret, formerUntil } = event.data;
-      return { ...same, updatedAt: recorded.at, secret, former: { secret: before.secret, until: formerUntil } };
+      const formers = [{ secret: before.secret, until: formerUntil }, ...before.formers].slice(0, formersMax);
+      return { ...same, updatedAt: recorded.at, secret, formers };
     }
     case "WebhookPaused":
       return { ...changed, status: "paused" };
     case "WebhookEnabled":
-      return { ...changed, status: "active" };
+      return { ...changed, status: "active", setIn: recorded.version };
     case "WebhookDisabled":
       return { ...changed, status: "disabled", reason: event.data.reason };
     case "WebhookAdvanced":

@@ -147,8 +147,7 @@ export class Carrier {
   async #readSidePosition(): Promise<string> {
     const { inventory, storage, clock } = this.#options;
     // Several processes answer there, each of them some moments behind.
-    if (storage.shared !== undefined)
-      return await inventory.positionBefore(clock() + storage.shared.clockOffsetMs() - limits.sinkFillMarginMs);
+    if (storage.shared !== undefined) return await inventory.positionBefore(clock() - limits.sinkFillMarginMs);
     const read = await inventory.availability([], undefined, caller);
     if (!read.ok) throw new Error(read.rejection.detail);
     return read.value.position;

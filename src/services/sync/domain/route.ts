@@ -9,6 +9,8 @@ export interface Route {
   readonly of: "all" | "own" | "others" | readonly string[];
   /** A pattern of skus; all when absent. */
   readonly skus?: string;
+  /** The only locations of which it may get anything; any when absent. */
+  readonly limitedTo?: readonly string[];
 }
 
 export interface Place {
@@ -18,7 +20,8 @@ export interface Place {
 
 const groupPrefix = "group:";
 
-export function wantsPlace({ of }: Route, receiver: string, { location, group }: Place): boolean {
+export function wantsPlace({ of, limitedTo }: Route, receiver: string, { location, group }: Place): boolean {
+  if (limitedTo?.includes(location) === false) return false;
   if (of === "all") return true;
   if (of === "own") return location === receiver;
   if (of === "others") return location !== receiver;
@@ -33,5 +36,6 @@ export function wantsSku({ skus }: Route, sku: string): boolean {
 }
 
 export function isSameRoute(a: Route, b: Route): boolean {
-  return a.skus === b.skus && (a.of === b.of || JSON.stringify(a.of) === JSON.stringify(b.of));
+  const ask = ({ of, skus, limitedTo }: Route) => JSON.stringify([of, skus ?? null, limitedTo ?? null]);
+  return ask(a) === ask(b);
 }

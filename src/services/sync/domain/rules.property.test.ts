@@ -45,6 +45,9 @@ describe("a route", () => {
     expect([wants(["group:north/*"]), wants(["group:*/dairy"]), wants(["group:south/*"])]).toEqual([true, true, false]);
     expect(wantsPlace({ of: ["group:*"] }, "leeds", { location: "york" })).toBe(false);
     expect(wantsPlace({ of: "own" }, "leeds", { location: "leeds" })).toBe(true);
+    expect(wantsPlace({ of: "all", limitedTo: ["leeds"] }, "leeds", { location: "leeds" })).toBe(true);
+    expect(wantsPlace({ of: "all", limitedTo: ["leeds"] }, "leeds", { location: "york" })).toBe(false);
+    expect(isSameRoute({ of: "all", limitedTo: ["leeds"] }, { of: "all" })).toBe(false);
     expect(wantsSku({ of: "all", skus: "dairy-*" }, "dairy-milk")).toBe(true);
     expect(wantsSku({ of: "all", skus: "dairy-*" }, "rice")).toBe(false);
     expect(wantsSku({ of: "all" }, "rice")).toBe(true);

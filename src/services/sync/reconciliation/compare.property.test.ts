@@ -147,7 +147,11 @@ class World {
           const all = [...this.theirs.keys()].sort().filter((key) => key > cursor);
           const page = all.slice(0, 2);
           const last = page[page.length - 1];
-          return { records: page.map((key) => this.told(key)), ...(all.length > 2 && last && { next: last }) };
+          return {
+            records: page.map((key) => this.told(key)),
+            impossible: [],
+            ...(all.length > 2 && last && { next: last }),
+          };
         }),
       readOurs: (records) => answer(() => records.map(figuresOf)),
       listOurs: async function* (this: World): AsyncGenerator<OurStock[]> {

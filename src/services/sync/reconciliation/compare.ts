@@ -1,4 +1,7 @@
-/** Holds all that one other side has against ours, page by page, in two looks. */
+/**
+ * Holds all that one other side has against ours, page by page, in two looks. What can't be compared keeps nothing else
+ * from being: it is counted apart.
+ */
 import { type Instant, limits } from "../../../kernel/index.ts";
 import {
   countableAt,
@@ -7,21 +10,39 @@ import {
   judge,
   type OurFigures,
   type Pair,
+  type PassedOver,
   pairKey,
   type Suspicion,
   stands,
   type TheirRecord,
+  type Uncomparable,
 } from "../domain/reconciliation/index.ts";
 
 /** A stock of ours that the other side is to have, as it is now. */
 export type OurStock = Pair & Pick<OurFigures, "onHand" | "version">;
 
+/** A page of what they hold. */
+export interface TheirPage {
+  readonly records: readonly TheirRecord[];
+  /** Records of what can't be ours, by its name; names that are too long are cut. */
+  readonly impossible: readonly Uncomparable[];
+  readonly next?: string;
+}
+
+/** What we should say to a record, and can't. */
+export interface Unreadable {
+  readonly unreadable: string;
+}
+
+/** Ours for a record of theirs; undefined where we have none. */
+export type Ours = OurFigures | Unreadable | undefined;
+
 /** Both sides of one comparison. */
 export interface Sides {
   /** A page of what they hold; the first one without a cursor. */
-  readTheirs(cursor: string | undefined): Promise<{ readonly records: readonly TheirRecord[]; readonly next?: string }>;
-  /** Ours for each record, with the figure for its basis (`basisOf`); undefined where we have no record. */
-  readOurs(records: readonly TheirRecord[]): Promise<readonly (OurFigures | undefined)[]>;
+  readTheirs(cursor: string | undefined): Promise<TheirPage>;
+  /** Ours for each record, with the figure for its basis (`basisOf`). */
+  readOurs(records: readonly TheirRecord[]): Promise<readonly Ours[]>;
   /** All that the other side is to have, in batches. */
   listOurs(): AsyncIterable<readonly OurStock[]>;
   /** Whether something of this stock waits to be sent to them, or is under way. */
@@ -48,69 +69,120 @@ export interface Comparison {
   readonly compared: number;
   readonly inFlight: number;
   readonly found: readonly Found[];
+  /** What was not compared. */
+  readonly passedOver: readonly PassedOver[];
 }
 
 export async function compare(sides: Sides): Promise<Comparison> {
-  const { seen, suspicions } = await firstLook(sides);
-  if (suspicions.size === 0) return { compared: seen, inFlight: 0, found: [] };
-  await sides.settle();
-  const found = await secondLook(sides, suspicions);
-  const inFlight = suspicions.size - found.length;
-  return { compared: seen - inFlight, inFlight, found };
+  const { seen, suspicions, impossible, unreadable } = await firstLook(sides);
+  const isAnySuspect = suspicions.size > 0;
+  if (isAnySuspect) await sides.settle();
+  const second = isAnySuspect ? await secondLook(sides, suspicions) : { found: [], unreadable: [] };
+  const unread = [...unreadable, ...second.unreadable];
+  const inFlight = suspicions.size - second.found.length - second.unreadable.length;
+  const passedOver = [...impossible, ...passed("unreadable-here", unread.length, unread[0])];
+  return { compared: seen - unread.length - inFlight, inFlight, found: second.found, passedOver };
+}
+
+function passed(reason: PassedOver["reason"], count: number, first: Uncomparable | undefined): readonly PassedOver[] {
+  return first === undefined ? [] : [{ reason, count, first }];
 }
 
 type Suspicions = ReadonlyMap<string, Suspicion & Pair>;
 
-async function firstLook(sides: Sides): Promise<{ readonly seen: number; readonly suspicions: Suspicions }> {
-  const seen = new Set<string>();
-  const suspicions = new Map<string, Suspicion & Pair>();
-  const note = ({ sku, location }: Pair, look: Pick<Suspicion, "theirs" | "ours">) => {
-    const kind = judge(look);
-    // A pair that comes twice, because it was moved while pages were read, counts as it came last.
-    const key = pairKey({ sku, location });
-    if (kind === undefined) suspicions.delete(key);
-    else suspicions.set(key, { sku, location, kind, ...look });
-    seen.add(key);
-  };
-  for await (const records of theirPages(sides)) {
-    const ours = await sides.readOurs(records);
-    for (const [index, theirs] of records.entries()) note(theirs, { theirs, ours: ours[index] });
-  }
-  for await (const stocks of sides.listOurs())
-    for (const stock of stocks) if (!seen.has(pairKey(stock))) note(stock, { theirs: undefined, ours: stock });
-  return { seen: seen.size, suspicions };
+interface FirstLook {
+  /** Stocks that either side has, with those that are unreadable here. */
+  readonly seen: number;
+  readonly suspicions: Suspicions;
+  readonly impossible: readonly PassedOver[];
+  readonly unreadable: readonly Uncomparable[];
 }
 
-async function secondLook(sides: Sides, suspicions: Suspicions): Promise<Found[]> {
+async function firstLook(sides: Sides): Promise<FirstLook> {
+  const seen = new Set<string>();
+  const suspicions = new Map<string, Suspicion & Pair>();
+  const unreadable = new Map<string, Uncomparable>();
+  const impossible = { count: 0, first: undefined as Uncomparable | undefined };
+  const note = ({ sku, location }: Pair, theirs: TheirRecord | undefined, ours: Ours) => {
+    const key = pairKey({ sku, location });
+    seen.add(key);
+    // A pair that comes twice, because it was moved while pages were read, counts as it came last.
+    suspicions.delete(key);
+    unreadable.delete(key);
+    if (isUnreadable(ours)) {
+      unreadable.set(key, { sku, location, problem: ours.unreadable });
+      return;
+    }
+    const kind = judge({ theirs, ours });
+    if (kind !== undefined) suspicions.set(key, { sku, location, kind, theirs, ours });
+  };
+  for await (const page of theirPages(sides)) {
+    impossible.first ??= page.impossible[0];
+    impossible.count += page.impossible.length;
+    const ours = await sides.readOurs(page.records);
+    for (const [index, theirs] of page.records.entries()) note(theirs, theirs, ours[index]);
+  }
+  for await (const stocks of sides.listOurs())
+    for (const stock of stocks) if (!seen.has(pairKey(stock))) note(stock, undefined, stock);
+  return {
+    seen: seen.size,
+    suspicions,
+    impossible: passed("impossible-name", impossible.count, impossible.first),
+    unreadable: [...unreadable.values()],
+  };
+}
+
+function isUnreadable(ours: Ours): ours is Unreadable {
+  return ours !== undefined && "unreadable" in ours;
+}
+
+function versionOf(ours: Ours): number | undefined {
+  return ours === undefined || isUnreadable(ours) ? undefined : ours.version;
+}
+
+interface SecondLookResult {
+  readonly found: readonly Found[];
+  readonly unreadable: readonly Uncomparable[];
+}
+
+async function secondLook(sides: Sides, suspicions: Suspicions): Promise<SecondLookResult> {
   const all = [...suspicions.values()];
   const before = await inBatches(sides, all, async (batch) => {
     const ours = await sides.readOurs(batch.map(bare));
     // After the versions: what was acknowledged by now must be in what they say from now on.
-    return batch.map((pair, index) => ({ version: ours[index]?.version, pending: sides.isPending(pair) }));
+    return batch.map((pair, index) => ({ version: versionOf(ours[index]), pending: sides.isPending(pair) }));
   });
   const firstAskedAt = sides.now();
   const again = await readAgain(sides, suspicions);
   // Facts that tell of what they had done by then are given time to come.
   await sides.settle();
+  const unreadable: Uncomparable[] = [];
   const judged = await inBatches(sides, [...all.entries()], async (batch) => {
     const told = batch.map(([, suspicion]) => again.get(pairKey(suspicion)));
     const ours = await sides.readOurs(batch.map(([, suspicion], index) => told[index]?.theirs ?? bare(suspicion)));
     return batch.map(([place, suspicion], index) => {
+      const own = ours[index];
+      // What they ask for may have changed meanwhile.
+      if (!sides.covers(suspicion)) return undefined;
+      if (isUnreadable(own)) {
+        const { sku, location } = suspicion;
+        unreadable.push({ sku, location, problem: own.unreadable });
+        return undefined;
+      }
       const look = {
         theirs: told[index]?.theirs,
-        ours: ours[index],
+        ours: own,
         before: before[place] ?? { version: undefined, pending: true },
         pendingAfter: sides.isPending(suspicion),
         isTheirOwn: sides.isTheirOwn(suspicion.location),
       };
-      // What they ask for may have changed meanwhile.
-      if (!sides.covers(suspicion) || !stands(suspicion, look)) return undefined;
+      if (!stands(suspicion, look)) return undefined;
       const finding = findingOf(suspicion.kind, look, suspicion);
       const askedAt = told[index]?.askedAt ?? firstAskedAt;
       return { finding, countableAt: countableAt(suspicion, look, askedAt, sides.now()) };
     });
   });
-  return judged.filter((found) => found !== undefined);
+  return { found: judged.filter((found) => found !== undefined), unreadable };
 }
 
 /** What they say now of the stocks that differed, and when they were asked. */
@@ -120,18 +192,19 @@ async function readAgain(
 ): Promise<ReadonlyMap<string, { readonly theirs: TheirRecord; readonly askedAt: Instant }>> {
   const again = new Map<string, { readonly theirs: TheirRecord; readonly askedAt: Instant }>();
   let askedAt = sides.now();
-  for await (const records of theirPages(sides)) {
+  for await (const { records } of theirPages(sides)) {
     for (const theirs of records) if (suspicions.has(pairKey(theirs))) again.set(pairKey(theirs), { theirs, askedAt });
     askedAt = sides.now();
   }
   return again;
 }
 
-async function* theirPages(sides: Sides): AsyncGenerator<readonly TheirRecord[]> {
+async function* theirPages(sides: Sides): AsyncGenerator<Omit<TheirPage, "next">> {
+  const isCovered = (pair: Pair) => sides.covers(pair);
   let cursor: string | undefined;
   do {
-    const { records, next } = await sides.readTheirs(cursor);
-    yield records.filter((record) => sides.covers(record));
+    const { records, impossible, next } = await sides.readTheirs(cursor);
+    yield { records: records.filter(isCovered), impossible: impossible.filter(isCovered) };
     cursor = next;
   } while (cursor !== undefined);
 }

@@ -15,6 +15,7 @@ import {
 import { type Comparison, compare, type Found } from "./compare.ts";
 import { pageReader, type SnapshotCourier, SnapshotError } from "./other-side.ts";
 import { listOurs, type OurInventory, readOurs } from "./our-side.ts";
+import { aroundUnreadable } from "./readable.ts";
 
 /** A location that gets changes pushed. */
 export interface Receiver {
@@ -74,7 +75,7 @@ export async function reconcileLocation(
     if (!(error instanceof SnapshotError)) throw error;
     return { location: receiver.location, startedAt, cause: error.message, ...nothing };
   }
-  const { compared, inFlight, found } = comparison;
+  const { compared, inFlight, found, passedOver } = comparison;
   const isTheirOwn = ({ finding }: Found) => isTheirs && finding.location === receiver.location;
   const decided = found.map((one) => ({
     ...one,
@@ -84,6 +85,7 @@ export async function reconcileLocation(
   return {
     location: receiver.location,
     startedAt,
+    ...(passedOver.length > 0 && { passedOver }),
     compared,
     inFlight,
     found: findings.length,
@@ -132,25 +134,34 @@ async function act(
   const findings: ActedFinding[] = [];
   for (let start = 0; start < decided.length; start += limits.batchItemsMax) {
     const batch = decided.slice(start, start + limits.batchItemsMax);
-    const counted = batch.filter(({ action }) => action === "counted");
-    const failed = new Set<Finding>();
-    if (counted.length > 0) {
-      const { rejected } = await inventory.recordFacts(
-        counted.map((one) => countedFact(one, run)),
-        reconciler,
-      );
-      for (const { index, code } of rejected) {
-        const one = counted[index];
-        // This run had counted it before it was broken off and begun again.
-        if (one !== undefined && code !== "event-id-reused") failed.add(one.finding);
-      }
-    }
+    const toCount = batch.filter(({ action }) => action === "counted");
+    const areCounted = await aroundUnreadable(
+      toCount,
+      (some) => count(some, run, inventory),
+      () => false,
+    );
+    const counted = new Set<Finding>(toCount.filter((_, index) => areCounted[index]).map(({ finding }) => finding));
     for (const { finding, action } of batch) {
-      const isDone = action === "sent-again" ? pushes.pushAgain(receiver, finding) : !failed.has(finding);
+      const isDone = action === "sent-again" ? pushes.pushAgain(receiver, finding) : counted.has(finding);
       findings.push({ ...finding, action: isDone ? action : "none" });
     }
   }
   return findings;
+}
+
+/** Records theirs of each, and tells of which it could. */
+async function count(
+  found: readonly Found[],
+  run: string,
+  inventory: Pick<Inventory, "recordFacts">,
+): Promise<readonly boolean[]> {
+  const { rejected } = await inventory.recordFacts(
+    found.map((one) => countedFact(one, run)),
+    reconciler,
+  );
+  // This run had counted what has its id already, before it was broken off and begun again.
+  const failed = new Set(rejected.filter(({ code }) => code !== "event-id-reused").map(({ index }) => index));
+  return found.map((_, index) => !failed.has(index));
 }
 
 function countedFact({ finding, countableAt }: Found, run: string): object {

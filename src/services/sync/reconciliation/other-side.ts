@@ -7,7 +7,8 @@ import {
   signatureHeaders,
 } from "../../../platform/outbound/index.ts";
 import type { Timers } from "../../../platform/timers/index.ts";
-import type { TheirRecord } from "../domain/reconciliation/index.ts";
+import type { TheirRecord, Uncomparable } from "../domain/reconciliation/index.ts";
+import type { TheirPage } from "./compare.ts";
 
 /** Whoever makes the calls: the guarded client of this process, or a simulated network. */
 export interface SnapshotCourier {
@@ -29,19 +30,14 @@ export interface OtherSideOptions {
 /** Why a snapshot can't be compared, in words for whoever set up the location. */
 export class SnapshotError extends Error {}
 
-export interface SnapshotPage {
-  readonly records: readonly TheirRecord[];
-  readonly next?: string;
-}
-
 /** Reads pages of one snapshot; the first has no cursor. Throws `SnapshotError`. */
-export function pageReader(options: OtherSideOptions): (cursor: string | undefined) => Promise<SnapshotPage> {
+export function pageReader(options: OtherSideOptions): (cursor: string | undefined) => Promise<TheirPage> {
   let records = 0;
   let pages = 0;
   return async (cursor) => {
     if (cursor === undefined) [records, pages] = [0, 0];
     const page = readPage(await ask(options, cursor));
-    records += page.records.length;
+    records += page.records.length + page.impossible.length;
     pages += 1;
     if (page.next !== undefined && page.next === cursor) throw new SnapshotError("its snapshot gives a page again");
     if (records > limits.snapshotRecordsMax || pages > limits.snapshotPagesMax)
@@ -95,7 +91,7 @@ async function askOnce(options: OtherSideOptions, cursor: string | undefined): P
   }
 }
 
-function readPage(page: unknown): SnapshotPage {
+function readPage(page: unknown): TheirPage {
   const { records, next } = membersOf(page, "a page of its snapshot");
   if (!Array.isArray(records)) throw new SnapshotError("a page of its snapshot has no records");
   if (
@@ -104,19 +100,27 @@ function readPage(page: unknown): SnapshotPage {
     !(typeof next === "string" && next.length <= limits.snapshotCursorLengthMax)
   )
     throw new SnapshotError("`next` of its snapshot is no text, or too long a one");
-  return { records: records.map(readRecord), ...(typeof next === "string" && next !== "" && { next }) };
+  const read = records.map(readRecord);
+  return {
+    records: read.filter((record) => "onHand" in record),
+    impossible: read.filter((record) => "problem" in record),
+    ...(typeof next === "string" && next !== "" && { next }),
+  };
 }
 
-function readRecord(record: unknown): TheirRecord {
-  const { sku, location, onHand, version, asOf } = membersOf(record, "a record of its snapshot");
-  const names = {
-    sku: nameIn("sku", sku, limits.skuLengthMax),
-    location: nameIn("location", location, limits.locationLengthMax),
-  };
+/** A name that can be none of ours spoils nothing but its own record. */
+function readRecord(record: unknown): TheirRecord | Uncomparable {
+  const { onHand, version, asOf, ...told } = membersOf(record, "a record of its snapshot");
+  const [sku, location] = [textIn(told, "sku"), textIn(told, "location")];
+  const problem =
+    nameProblem("sku", sku, limits.skuLengthMax) ?? nameProblem("location", location, limits.locationLengthMax);
+  if (problem !== undefined)
+    return { sku: shown(sku, limits.skuLengthMax), location: shown(location, limits.locationLengthMax), problem };
+  const names = { sku: normalise(sku), location: normalise(location) };
   const wrong = (member: string) =>
     new SnapshotError(`${member} of ${names.sku} at ${names.location} in its snapshot is not as it should be`);
-  if (typeof onHand !== "number" || !Number.isSafeInteger(onHand) || Math.abs(onHand) > limits.totalMax)
-    throw wrong("onHand");
+  // Also one beyond what ours can be: that is a difference like any other.
+  if (typeof onHand !== "number" || !Number.isSafeInteger(onHand)) throw wrong("onHand");
   if (isThere(version) && !(Number.isSafeInteger(version) && Number(version) >= 0)) throw wrong("version");
   const at = typeof asOf === "string" ? parseInstant(asOf) : undefined;
   if (isThere(asOf) && at === undefined) throw wrong("asOf");
@@ -133,10 +137,23 @@ function membersOf(value: unknown, what: string): Readonly<Record<string, unknow
   return value as Readonly<Record<string, unknown>>;
 }
 
-function nameIn(member: string, value: unknown, lengthMax: number): string {
-  const problem = typeof value === "string" ? identifierProblem(value, lengthMax) : "is no text";
-  if (problem !== undefined) throw new SnapshotError(`a ${member} in its snapshot ${problem}`);
-  return normalise(String(value));
+function textIn(record: Readonly<Record<string, unknown>>, member: string): string {
+  const value = record[member];
+  if (typeof value !== "string") throw new SnapshotError(`a ${member} in its snapshot is no text`);
+  return value;
+}
+
+function nameProblem(member: string, name: string, lengthMax: number): string | undefined {
+  const problem = identifierProblem(name, lengthMax);
+  return problem && `a ${member} in its snapshot ${problem}`;
+}
+
+/** So much of a name that is none as can be kept, and shown to people. */
+function shown(name: string, lengthMax: number): string {
+  return name
+    .slice(0, lengthMax)
+    .toWellFormed()
+    .replace(/\p{Cc}/gu, "\ufffd");
 }
 
 function isThere(value: unknown): boolean {

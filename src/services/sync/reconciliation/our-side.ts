@@ -1,16 +1,14 @@
 /** Ours, for a comparison: from the read side, and from single streams where a record tells of a version or a time. */
 import { limits, parseInstant } from "../../../kernel/index.ts";
 import type { AvailabilityItem, Inventory, StockPair, ThenQuestion } from "../../inventory/index.ts";
-import { basisOf, type OurFigures, type TheirRecord } from "../domain/reconciliation/index.ts";
-import type { OurStock } from "./compare.ts";
+import { basisOf, type TheirRecord } from "../domain/reconciliation/index.ts";
+import type { OurStock, Ours, Unreadable } from "./compare.ts";
+import { aroundUnreadable } from "./readable.ts";
 
 export type OurInventory = Pick<Inventory, "availabilityOf" | "stocks" | "onHandThen">;
 
 /** Ours for each record; undefined where there is none. */
-export async function readOurs(
-  inventory: OurInventory,
-  records: readonly TheirRecord[],
-): Promise<readonly (OurFigures | undefined)[]> {
+export async function readOurs(inventory: OurInventory, records: readonly TheirRecord[]): Promise<readonly Ours[]> {
   const now = await inventory.availabilityOf(records);
   const questions: ThenQuestion[] = [];
   const asked = records.map((record, index) => {
@@ -18,12 +16,17 @@ export async function readOurs(
     const question = item && questionOf(record, item);
     return question && questions.push(question) - 1;
   });
-  const then = questions.length === 0 ? [] : await inventory.onHandThen(questions);
+  const then = await aroundUnreadable<ThenQuestion, number | Unreadable | undefined>(
+    questions,
+    (some) => inventory.onHandThen(some),
+    ({ message }) => ({ unreadable: message }),
+  );
   return now.map((item, index) => {
     if (item === undefined) return undefined;
     const place = asked[index];
     // What nobody had to be asked for is as it is now.
     const figure = place === undefined ? item.onHand : then[place];
+    if (typeof figure === "object") return figure;
     return { onHand: item.onHand, version: item.version, ...(figure !== undefined && { past: figure }) };
   });
 }

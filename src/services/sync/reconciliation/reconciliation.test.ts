@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
-import { limits } from "../../../kernel/index.ts";
+import { limits, PlatformError } from "../../../kernel/index.ts";
 import { isSigned, type OutboundCall } from "../../../platform/outbound/index.ts";
 import { systemTimers } from "../../../platform/timers/index.ts";
 import { accepted, caller, codeOf, fact } from "../../inventory/fixture.ts";
-import { openWorld, type World } from "./world.fixture.ts";
+import { lookWhenTold, openWorld, type World } from "./world.fixture.ts";
 
 const minute = 60_000;
 
@@ -124,6 +124,15 @@ describe("a reconciliation", () => {
     await world.stop();
   });
 
+  it("finds a figure that is more than ours can ever be, and leaves what can't be counted", async () => {
+    const world = await openStocked({ authority: "theirs" });
+    world.stock.move("milk", 1e15);
+    world.clock.now += minute;
+    const run = await world.run("correct");
+    expect(run).toMatchObject({ status: "done", findings: [{ sku: "milk", kind: "drift", action: "none" }] });
+    await world.stop();
+  });
+
   it("lets changes under way arrive", async () => {
     const world = await openStocked({ authority: "theirs" });
     const at = world.stock.move("milk", -5);
@@ -200,16 +209,33 @@ describe("a reconciliation", () => {
     await again.stop();
   });
 
-  it("comes by itself when its time has come, also after a restart, but not while everything outgoing is paused", async () => {
-    let look = () => {};
-    const timers = {
-      ...systemTimers,
-      every: (ms: number, run: () => void) => {
-        if (ms !== limits.reconciliationLookMs) return systemTimers.every(ms, run);
-        look = run;
-        return () => undefined;
-      },
+  it("goes on where an append has come that was taken for lost, and that is no failure", async () => {
+    const { timers, look } = lookWhenTold();
+    const world = await openStocked({ timers });
+    const { storage } = world;
+    const append = storage.append.bind(storage);
+    let isLate = false;
+    storage.append = async (units) => {
+      const [unit] = units;
+      if (unit !== undefined && !isLate && unit.events.some(({ type }) => type === "LocationReconciled")) {
+        isLate = true;
+        await append([{ ...unit, meta: { ...unit.meta, command: "the one before" } }]);
+      }
+      return await append(units);
     };
+    const { id } = accepted(await world.reconciliations.request({ mode: "report" }, caller));
+    await vi.waitFor(async () => {
+      look();
+      expect(accepted(await world.reconciliations.reconciliation(id, caller))).toMatchObject({ status: "done" });
+    });
+    expect([isLate, world.failures]).toEqual([true, []]);
+    const results = (await storage.readLog(0, 10_000)).flatMap(({ events }) => events);
+    expect(results.filter(({ type }) => type === "LocationReconciled")).toHaveLength(1);
+    await world.stop();
+  });
+
+  it("comes by itself when its time has come, also after a restart, but not while everything outgoing is paused", async () => {
+    const { timers, look } = lookWhenTold();
     const schedule = { everyMs: 120 * minute, mode: "correct" as const };
     const world = await openStocked({ timers, schedule });
     world.clock.now += 109 * minute;
@@ -240,14 +266,7 @@ describe("a reconciliation", () => {
 });
 
 it("waits while everything outgoing is paused, as after a restore", async () => {
-  let look = () => {};
-  const timers = {
-    ...systemTimers,
-    every: (ms: number, run: () => void) => {
-      if (ms === limits.reconciliationLookMs) look = run;
-      return ms === limits.reconciliationLookMs ? () => undefined : systemTimers.every(ms, run);
-    },
-  };
+  const { timers, look } = lookWhenTold();
   const world = await openStocked({ timers });
   const snapshot = vi.spyOn(world.stock, "snapshot");
   await world.storage.setOutgoingPaused(true);
@@ -266,6 +285,122 @@ it("waits while everything outgoing is paused, as after a restore", async () => 
   await world.stop();
 });
 
+describe("what can't be compared", () => {
+  /** Has the log refuse to give a stock from now on, as when a cold file of it is damaged. */
+  function damage({ storage }: World, sku: string): void {
+    const read = storage.readStream.bind(storage);
+    storage.readStream = async (stream, ...range) => {
+      if (stream === `stock-leeds/${sku}`) throw new PlatformError("archive-unavailable", "the cold file 7 is damaged");
+      return await read(stream, ...range);
+    };
+  }
+  const gin = { sku: "gin", location: "leeds", onHand: 4 };
+  const withRecords = (world: World, ...more: readonly object[]) => {
+    world.answer = () => ({
+      status: 200,
+      body: JSON.stringify({ records: [...world.stock.snapshot(undefined, 100).records, ...more] }),
+    });
+  };
+
+  it("for a cold file that can't be read is passed over and told; all others are compared, and the next one begins", async () => {
+    const world = await openStocked();
+    for (const sku of ["milk", "salt"]) await world.tell("stock.sold", { sku, quantity: 3 }, { lose: true });
+    Object.assign(world.stock.get("tea") ?? {}, { onHand: 99 });
+    for (const sku of ["milk", "rice"]) damage(world, sku);
+    const run = await world.run("report");
+    expect(run.locations).toEqual([
+      expect.objectContaining({
+        ...{ location: "leeds", compared: 6, matched: 4, inFlight: 0, findings: 2, left: 2, cause: null },
+        passedOver: [{ reason: "unreadable-here", count: 1, first: { sku: "milk", location: "leeds" } }],
+      }),
+    ]);
+    expect(run.findings.map(({ sku, kind }) => [sku, kind]).sort()).toEqual([
+      ["salt", "late"],
+      ["tea", "drift"],
+    ]);
+    expect(world.compared[0]?.passedOver?.[0]?.first.problem).toBe("the cold file 7 is damaged");
+    expect(world.failures).toEqual([]);
+    expect(await world.run("report")).toMatchObject({ status: "done", compared: 6 });
+    await world.stop();
+  });
+
+  it("at the second look alone is passed over too", async () => {
+    const world = await openStocked();
+    for (const sku of ["milk", "salt"]) await world.tell("stock.sold", { sku, quantity: 3 }, { lose: true });
+    const snapshot = world.stock.snapshot.bind(world.stock);
+    let asked = 0;
+    vi.spyOn(world.stock, "snapshot").mockImplementation((cursor, ...args) => {
+      if (cursor === undefined) asked += 1;
+      if (cursor === undefined && asked === 2) damage(world, "milk");
+      return snapshot(cursor, ...args);
+    });
+    expect(await world.run("correct")).toMatchObject({
+      findings: [{ sku: "salt", action: "sent-again" }],
+      locations: [{ compared: 6, matched: 5, inFlight: 0, passedOver: [{ count: 1, first: { sku: "milk" } }] }],
+    });
+    await world.stop();
+  });
+
+  it("but can't be counted, for the history that a count needs can't be read, is left as it is and the others are counted", async () => {
+    const world = await openStocked({ authority: "theirs" });
+    for (const sku of ["milk", "salt", "tea"]) world.stock.move(sku, -5);
+    world.clock.now += minute;
+    const record = world.inventory.recordFacts.bind(world.inventory);
+    vi.spyOn(world.inventory, "recordFacts").mockImplementation(async (facts, ...args) => {
+      if (JSON.stringify(facts).includes('"salt"')) throw new PlatformError("archive-unavailable", "no such cold file");
+      return await record(facts, ...args);
+    });
+    const run = await world.run("correct");
+    expect(run.findings.map(({ sku, action }) => [sku, action]).sort()).toEqual([
+      ["milk", "counted"],
+      ["salt", "none"],
+      ["tea", "counted"],
+    ]);
+    expect(run.locations).toMatchObject([{ findings: 3, left: 1 }]);
+    expect(await Promise.all(["milk", "salt", "tea"].map((sku) => onHand(world, sku)))).toEqual([15, 20, 15]);
+    await world.stop();
+  });
+
+  it.each([
+    ["a sku that is longer than there may be", { sku: "x".repeat(101) }, { sku: "x".repeat(100), location: "leeds" }],
+    ["a sku of nothing", { sku: "" }, { sku: "", location: "leeds" }],
+    ["white space at an end", { sku: "gin " }, { sku: "gin ", location: "leeds" }],
+    ["a control character, which is not shown", { sku: "gin\u0000" }, { sku: "gin\ufffd", location: "leeds" }],
+    ["a location that can be none", { location: " leeds" }, { sku: "gin", location: " leeds" }],
+  ])("for its name, %s, is passed over and told, and all others are compared", async (_what, wrong, first) => {
+    const world = await openStocked();
+    withRecords(world, { ...gin, ...wrong }, { ...gin, sku: "private " }, { ...gin, ...wrong });
+    Object.assign(world.stock.get("tea") ?? {}, { onHand: 99 });
+    const run = await world.run("report");
+    expect(run).toMatchObject({ status: "done", compared: 7, matched: 6, findings: [{ sku: "tea" }] });
+    // What it would not be told of is no concern of ours, whatever its name.
+    expect(run.locations[0]?.passedOver).toEqual([{ reason: "impossible-name", count: 2, first }]);
+    await world.stop();
+  });
+
+  it("is named to nobody who may not know its location", async () => {
+    const world = await openStocked();
+    withRecords(world, { ...gin, sku: "gin ", location: "york" });
+    const { id, locations } = await world.run("report");
+    expect(locations[0]?.passedOver).toMatchObject([{ count: 1, first: { sku: "gin ", location: "york" } }]);
+    const limited = { ...caller, locations: new Set(["leeds"]) };
+    const shown = accepted(await world.reconciliations.reconciliation(id, limited));
+    expect(shown.locations[0]?.passedOver).toMatchObject([{ count: 1, first: null }]);
+    await world.stop();
+  });
+});
+
+it("tells how much was left as it is, of all that was found and not only of what is listed", async () => {
+  const world = await openWorld();
+  const count = limits.reconciliationFindingsKept + 10;
+  const records = Array.from({ length: count }, (_, index) => ({ sku: `s${index}`, location: "leeds", onHand: 1 }));
+  world.answer = () => ({ status: 200, body: JSON.stringify({ records }) });
+  const run = await world.run("correct");
+  expect(run.findings).toHaveLength(limits.reconciliationFindingsKept);
+  expect(run.locations).toMatchObject([{ findings: count, left: count }]);
+  await world.stop();
+});
+
 describe("a snapshot that can't be compared", () => {
   const page = (records: unknown, rest: object = {}) => JSON.stringify({ records, ...rest });
   const milk = { sku: "milk", location: "leeds", onHand: 1 };
@@ -276,7 +411,7 @@ describe("a snapshot that can't be compared", () => {
     ["a page of its snapshot is no object", 200, "3"],
     ["a page of its snapshot has no records", 200, "{}"],
     ["a record of its snapshot is no object", 200, page([1])],
-    ["a sku in its snapshot is empty", 200, page([{ ...milk, sku: "" }])],
+    ["a sku in its snapshot is no text", 200, page([{ ...milk, sku: null }])],
     ["a location in its snapshot is no text", 200, page([{ ...milk, location: 7 }])],
     ["onHand of milk at leeds in its snapshot is not as it should be", 200, page([{ ...milk, onHand: 1.5 }])],
     ["version of milk at leeds in its snapshot is not as it should be", 200, page([{ ...milk, version: -1 }])],

@@ -1,5 +1,7 @@
 import {
   accept,
+  codeOf,
+  hasCode,
   type Instant,
   identifierProblem,
   invariant,
@@ -8,6 +10,7 @@ import {
   type Outcome,
   PlatformError,
   reject,
+  unreadableCursor,
 } from "../../../kernel/index.ts";
 import { ConsumerHost } from "../../../platform/consumer/index.ts";
 import { appendTo, type Storage } from "../../../platform/storage/index.ts";
@@ -201,13 +204,15 @@ class LocalReconciliations implements RunningReconciliations {
     if (schedule === undefined || !pushes.isOurs() || storage.outgoingPaused || this.#history.unfinished().length > 0)
       return;
     const last = this.#history.lastScheduledAt() ?? this.#startedAt;
-    if (clock() - last < schedule.everyMs) return;
+    // One that is still to come was begun while a clock was wrong.
+    const passed = clock() - last;
+    if (passed >= 0 && passed < schedule.everyMs) return;
     const locations = this.#receivers();
     if (locations.length === 0) return;
     try {
       await this.#begin({ mode: schedule.mode, locations, scheduled: true }, reconciler);
     } catch (error) {
-      if (!(error instanceof PlatformError)) observer.failed("the schedule", error);
+      if (codeOf(error) === undefined) observer.failed("the schedule", error);
     }
   }
 
@@ -219,8 +224,9 @@ class LocalReconciliations implements RunningReconciliations {
     if (this.#work !== undefined || this.#stopping.signal.aborted || storage.outgoingPaused) return;
     this.#work = this.#workThrough()
       .catch((error: unknown) => {
-        // Broken off at a stop; or looked at again soon.
-        if (!this.#stopping.signal.aborted) this.#options.observer.failed("a reconciliation", error);
+        // Broken off at a stop; or looked at again soon, also when an append that was taken for lost has gone on with it.
+        if (!this.#stopping.signal.aborted && !isConflict(error))
+          this.#options.observer.failed("a reconciliation", error);
       })
       .finally(() => {
         this.#work = undefined;
@@ -294,11 +300,15 @@ class LocalReconciliations implements RunningReconciliations {
       actor: by.id,
       now: clock(),
     });
-    if (!isAppended) throw new Error("another process has gone on with this reconciliation");
+    if (!isAppended) throw new PlatformError("version-conflict", "others have gone on with this reconciliation");
   }
 }
 
 type RunRequest = { readonly mode: Mode; readonly locations: readonly string[]; readonly scheduled: boolean };
+
+function isConflict(error: unknown): boolean {
+  return hasCode(error, "version-conflict");
+}
 
 function goneResult(location: string, startedAt: Instant): LocationResult {
   const cause = "changes are pushed to it no more";
@@ -320,11 +330,7 @@ function paged<T, V>(
 ): Outcome<{ readonly items: readonly V[]; readonly next?: string }> {
   const after = cursor === undefined ? undefined : Buffer.from(cursor, "base64url").toString();
   const place = after === undefined ? -1 : items.findIndex((item) => idOf(item) === after);
-  if (after !== undefined && place < 0)
-    return reject({
-      code: "invalid-request",
-      detail: "The cursor can't be read: hand back one that Larder has given.",
-    });
+  if (after !== undefined && place < 0) return unreadableCursor();
   const page = items.slice(place + 1, place + 1 + limit);
   const last = page.at(-1);
   const hasMore = place + 1 + page.length < items.length && last !== undefined;

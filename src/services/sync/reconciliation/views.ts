@@ -5,6 +5,7 @@ import {
   type AccuracyPoint,
   accuracyOf,
   type LocationResult,
+  type PassedOver,
   type Run,
   statusOf,
 } from "../domain/reconciliation/index.ts";
@@ -40,9 +41,15 @@ export function runSummary(run: Run, caller: Caller): ReconciliationSummary {
       location: result.location,
       ...figures(result),
       findings: result.found,
+      left: result.actions.none ?? 0,
+      passedOver: (result.passedOver ?? []).map((passed) => passedOverView(passed, caller)),
       cause: result.cause ?? null,
     })),
   };
+}
+
+function passedOverView({ reason, count, first: { sku, location } }: PassedOver, { locations }: Caller) {
+  return { reason, count, first: (locations?.has(location) ?? true) ? { sku, location } : null };
 }
 
 function figures(result: Pick<LocationResult, "compared" | "inFlight" | "found">) {

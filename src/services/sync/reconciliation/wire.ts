@@ -10,6 +10,7 @@ const Count = Type.Integer({ minimum: 0 });
 export const modes = ["report", "correct"] as const;
 export const findingKinds = ["missing-here", "missing-there", "late", "drift"] as const;
 export const actions = ["none", "sent-again", "counted"] as const;
+export const passedOverReasons = ["impossible-name", "unreadable-here"] as const;
 export const runStatuses = ["waiting", "running", "done", "failed"] as const;
 
 export const ReconciliationRequest = Type.Object(
@@ -52,10 +53,29 @@ const figures = {
   accuracy: Type.Number({ description: "matched ÷ compared; 1 when nothing was compared." }),
 };
 
+export const PassedOver = Type.Object({
+  reason: Type.Enum([...passedOverReasons], {
+    description:
+      "`impossible-name`: their record has a sku or location that none here can have. `unreadable-here`: their record tells of an earlier figure of ours, which is in a part of the archive that can't be read.",
+  }),
+  count: Type.Integer({ minimum: 1 }),
+  first: Type.Union([Type.Object({ sku: Type.String(), location: Type.String() }), Type.Null()], {
+    description:
+      "The first of them, a name that is too long being cut; null when the credential may not know its location.",
+  }),
+});
+
 export const LocationOutcome = Type.Object({
   location: Type.String(),
   ...figures,
   findings: Type.Integer({ description: `How many; the first ${limits.reconciliationFindingsKept} are listed.` }),
+  left: Type.Integer({
+    minimum: 0,
+    description: "Of all findings, listed or not, those that were left as they are (`action` is `none`).",
+  }),
+  passedOver: Type.Array(PassedOver, {
+    description: "What could not be compared while all else was: it is in no other figure.",
+  }),
   cause: Type.Union([Type.String(), Type.Null()], { description: "Why it could not be compared; else null." }),
 });
 

@@ -1,5 +1,6 @@
 /** For tests: an inventory, a warehouse's system that gets its figures, and pushes that go out when the test says so. */
 import { WarehouseStock } from "../../../../examples/warehouse/stock.ts";
+import { limits } from "../../../kernel/index.ts";
 import type { OutboundCall } from "../../../platform/outbound/index.ts";
 import type { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { systemTimers, type Timers } from "../../../platform/timers/index.ts";
@@ -138,4 +139,15 @@ export async function openWorld(
       await inventory.stop();
     },
   });
+}
+
+/** The system's timers, but that reconciliations look for what is to be done only when `look` is called. */
+export function lookWhenTold(): { readonly timers: Timers; look(): void } {
+  let look: () => void = () => undefined;
+  const every: Timers["every"] = (ms, run) => {
+    if (ms !== limits.reconciliationLookMs) return systemTimers.every(ms, run);
+    look = run;
+    return () => undefined;
+  };
+  return { timers: { ...systemTimers, every }, look: () => look() };
 }

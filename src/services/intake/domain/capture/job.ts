@@ -38,9 +38,11 @@ export interface CapturePartRecorded {
 
 export type CaptureEvent =
   | { readonly type: "CaptureAccepted"; readonly data: CaptureAccepted }
-  | { readonly type: "CapturePartRecorded"; readonly data: CapturePartRecorded };
+  | { readonly type: "CapturePartRecorded"; readonly data: CapturePartRecorded }
+  /** No part is left that could be recorded: its last was given up. */
+  | { readonly type: "CaptureEnded"; readonly data: Readonly<Record<string, never>> };
 
-/** One document on its way in. A job is over when its last part is recorded. */
+/** One document on its way in. A job is over when its last part is recorded, or given up. */
 export interface CaptureJob {
   readonly actor: string;
   readonly createdAt: Instant;
@@ -85,6 +87,8 @@ export function evolveCapture(
         problemCount: job.problemCount + problemCount,
       };
     }
+    case "CaptureEnded":
+      return job && { ...job, finishedAt: job.finishedAt ?? recordedAt };
     default:
       event satisfies never;
       return job;

@@ -4,12 +4,16 @@ import { own } from "./own.ts";
 
 /** What an identifier of an EPCIS document names, as far as stock is concerned. */
 export type Gs1Key =
-  /** Units of one GTIN (14 digits). With `serial` exactly one; otherwise a class of them, of one lot or of any. */
+  /**
+   * Units of one GTIN (14 digits). With `serial`, or with `tpx` (the serial that an authority gives a pack of tobacco), exactly
+   * one; otherwise a class of them, of one lot or of any.
+   */
   | {
       readonly kind: "trade-item";
       readonly gtin: string;
       readonly lot?: string;
       readonly serial?: string;
+      readonly tpx?: string;
       readonly expiresOn?: string;
     }
   /** A part of a trade item that is packed in several pieces: no unit of stock by itself. */
@@ -57,6 +61,13 @@ function parseEpcUrn(text: string): Result<Gs1Key, string> {
       if (end === "*") return accept({ kind: "trade-item", gtin: gtin.value });
       const isLot = scheme.toLowerCase() === "lgtin";
       return accept({ kind: "trade-item", gtin: gtin.value, ...(isLot ? { lot: end } : { serial: end }) });
+    }
+    case "id:upui": {
+      const gtin = gtinOf(prefix, reference, text);
+      if (!gtin.ok) return gtin;
+      const tpx = decoded(last);
+      if (tpx === undefined || tpx === "") return reject(`${text} has no readable serial`);
+      return accept({ kind: "trade-item", gtin: gtin.value, tpx });
     }
     case "id:itip":
     case "idpat:itip": {
@@ -113,6 +124,7 @@ function parseDigitalLink(text: string): Result<Gs1Key, string> {
   }
   const lot = qualifiers.get("10");
   const serial = qualifiers.get("21");
+  const tpx = qualifiers.get("235");
   const item = { ...(lot !== undefined && { lot }), ...(serial !== undefined && { serial }) };
   const wrong = () => reject(`${text} has a wrong check digit`);
   switch (segments[at]) {
@@ -121,7 +133,7 @@ function parseDigitalLink(text: string): Result<Gs1Key, string> {
       if (!hasRightCheckDigit(gtin)) return wrong();
       const expiry = expiryIn(match[2] ?? "", text);
       if (!expiry.ok) return expiry;
-      return accept({ kind: "trade-item", gtin, ...item, ...expiry.value });
+      return accept({ kind: "trade-item", gtin, ...item, ...(tpx !== undefined && { tpx }), ...expiry.value });
     }
     case "8006": {
       const gtin = value.slice(0, 14);

@@ -1,7 +1,7 @@
-import { accept, limits, type Result, reject } from "../../../../kernel/index.ts";
+import { accept, limits, normalise, type Result, reject } from "../../../../kernel/index.ts";
 import { timesPowerOfTen } from "./decimal.ts";
 import { parseGs1Key } from "./keys.ts";
-import type { EpcisEvent, EpcisQuantity, EpcisThings } from "./model.ts";
+import type { EpcisQuantity, EpcisThings } from "./model.ts";
 import { own } from "./own.ts";
 import { ownItemOf } from "./own-names.ts";
 
@@ -11,8 +11,25 @@ export type BaseUnit = "each" | "g" | "ml";
 export interface CountingSurroundings {
   /** The base unit of a registered item; undefined when nobody knows, so that the event's own unit is taken. */
   readonly unitOf: (gtin: string) => BaseUnit | undefined;
-  /** Whether Larder's own URIs name items of ours: the document is from a Larder that has the same. Else they are no stock. */
-  readonly readsOwnNames?: boolean;
+  /** When Larder's own URIs name items of ours: the document is from a Larder that has the same. Else they are no stock. */
+  readonly ownItems?: OwnItems;
+}
+
+/**
+ * Our items by the names that another Larder has for them too. It tells an item by its GTIN once it has one and by its sku
+ * before that, so either way the sku is what counts.
+ */
+export interface OwnItems {
+  /** Undefined for a GTIN that no item has. */
+  readonly skuOf: (gtin: string) => string | undefined;
+  /** The base unit of a registered item. */
+  readonly unitOf: (sku: string) => BaseUnit | undefined;
+}
+
+/** What master data says of all that an event brings into being, where the identifiers don't. */
+export interface LotData {
+  readonly lot?: string;
+  readonly expiresOn?: string;
 }
 
 /** Units of one item and lot that an event is about. */
@@ -50,13 +67,18 @@ export const unitsOfMeasure: Readonly<Record<string, readonly [unit: BaseUnit, p
  */
 export function linesOf(
   things: EpcisThings,
-  event: EpcisEvent,
-  { unitOf, readsOwnNames = false }: CountingSurroundings,
+  made: LotData,
+  { unitOf, ownItems }: CountingSurroundings,
 ): Result<readonly Line[], string> {
   const lines = new Map<string, Line>();
-  const add = (item: ItemName, key: { readonly lot?: string; readonly expiresOn?: string }, quantity: number) => {
-    const lot = key.lot ?? event.lot;
-    const expiresOn = key.expiresOn ?? event.expiresOn;
+  const itemOf = (gtin: string): ItemName => {
+    const sku = ownItems?.skuOf(gtin);
+    return sku === undefined ? { gtin } : { sku };
+  };
+  const add = (item: ItemName, key: LotData, quantity: number) => {
+    const told = key.lot ?? made.lot;
+    const lot = told === undefined ? undefined : normalise(told);
+    const expiresOn = key.expiresOn ?? made.expiresOn;
     const id = JSON.stringify([item, lot, expiresOn]);
     const before = lines.get(id)?.quantity ?? 0;
     lines.set(id, {
@@ -73,29 +95,30 @@ export function linesOf(
     const key = parseGs1Key(epc);
     if (!key.ok) return key;
     if (key.value.kind !== "trade-item") continue;
-    const { gtin, serial } = key.value;
-    if (serial === undefined) return reject(`${epc} names a class of items where a single one belongs`);
+    const { gtin, serial, tpx } = key.value;
+    if (serial === undefined && tpx === undefined)
+      return reject(`${epc} names a class of items where a single one belongs`);
     const unit = unitOf(gtin);
     if (unit !== undefined && unit !== "each")
       return reject(`${epc} is one piece, and GTIN ${gtin} is kept in ${unit}: tell it by quantity`);
-    const identity = `${gtin} ${serial}`;
-    if (!seen.has(identity)) add({ gtin }, key.value, 1);
+    const identity = JSON.stringify([gtin, serial, tpx]);
+    if (!seen.has(identity)) add(itemOf(gtin), key.value, 1);
     seen.add(identity);
   }
   for (const element of things.quantities) {
     const key = parseGs1Key(element.epcClass);
     if (!key.ok) return key;
-    const named = readsOwnNames ? ownItemOf(element.epcClass) : undefined;
-    if (named !== undefined) {
-      const quantity = unitsOf(element);
+    const ours = ownItems === undefined ? undefined : ownItemOf(element.epcClass);
+    if (ours !== undefined) {
+      const quantity = unitsOf(element, `sku ${ours.sku}`, ownItems?.unitOf(ours.sku));
       if (!quantity.ok) return quantity;
-      add({ sku: named.sku }, named, quantity.value);
+      add({ sku: ours.sku }, ours, quantity.value);
     }
     if (key.value.kind !== "trade-item") continue;
     const { gtin } = key.value;
-    const quantity = unitsOf(element, { gtin, unit: unitOf(gtin) });
+    const quantity = unitsOf(element, `GTIN ${gtin}`, unitOf(gtin));
     if (!quantity.ok) return quantity;
-    add({ gtin }, key.value, quantity.value);
+    add(itemOf(gtin), key.value, quantity.value);
   }
   const tooMany = [...lines.values()].find(({ quantity }) => quantity > limits.quantityMax);
   if (tooMany !== undefined) return reject(`${nameOf(tooMany.item)}: more than ${limits.quantityMax} units`);
@@ -108,14 +131,15 @@ function nameOf(item: ItemName): string {
 
 function unitsOf(
   { epcClass, quantity, uom }: EpcisQuantity,
-  kept?: { readonly gtin: string; readonly unit: BaseUnit | undefined },
+  item: string,
+  kept: BaseUnit | undefined,
 ): Result<number, string> {
   if (quantity === undefined) return reject(`${epcClass}: the event does not say how much`);
   const [unit, power] = uom === undefined ? (["each", 0] as const) : (own(unitsOfMeasure, uom) ?? [undefined, 0]);
   if (unit === undefined)
     return reject(`${epcClass}: ${uom} is none of the units ${Object.keys(unitsOfMeasure).join(", ")}`);
-  if (kept?.unit !== undefined && kept.unit !== unit)
-    return reject(`${epcClass}: ${quantity} ${uom ?? "pieces"}, and GTIN ${kept.gtin} is kept in ${kept.unit}`);
+  if (kept !== undefined && kept !== unit)
+    return reject(`${epcClass}: ${quantity} ${uom ?? "pieces"}, and ${item} is kept in ${kept}`);
   const units = timesPowerOfTen(quantity, power);
   if (units.startsWith("-")) return reject(`${epcClass}: ${quantity} is below zero`);
   if (units.includes(".")) return reject(`${epcClass}: ${quantity} ${uom ?? "pieces"} is no whole number of ${unit}`);

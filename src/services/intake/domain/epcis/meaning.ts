@@ -2,7 +2,7 @@ import { accept, identifierProblem, type Result, reject } from "../../../../kern
 import { parseGs1Key } from "./keys.ts";
 import type { EpcisEvent, EpcisThings } from "./model.ts";
 import { own } from "./own.ts";
-import type { PlaceFinder } from "./places.ts";
+import type { FoundPlace, PlaceFinder } from "./places.ts";
 import {
   decidingSteps,
   freeDispositions,
@@ -15,7 +15,7 @@ import {
 
 /** What the meaning of an event depends on besides itself. */
 export interface MeaningSurroundings {
-  readonly locationOf: PlaceFinder;
+  readonly placeOf: PlaceFinder;
   /** Steps for which nothing is recorded, because the partner tells the same movement by another step too. */
   readonly leftOut: ReadonlySet<string>;
 }
@@ -54,7 +54,7 @@ export function meaningOf(event: EpcisEvent, around: MeaningSurroundings): Meani
   if (type === "TransformationEvent") return transformation(event, around);
   const rule = ruleOf(bizStep, action);
   if (rule !== undefined) return moved(event, rule, around);
-  const here = placeOf(event, around);
+  const here = locationOf(event, around);
   if (here === undefined) return accept(elsewhere);
   if (type === "ObjectEvent" && action === "DELETE")
     return accept([{ fact: "adjusted", sign: -1, location: here, things, more: { reason: removalReason(event) } }]);
@@ -62,13 +62,15 @@ export function meaningOf(event: EpcisEvent, around: MeaningSurroundings): Meani
 }
 
 const elsewhere = "at no place of ours";
+const countsPart =
+  "counts a part of the place, where a count is of all that is there; give the part an entry of its own";
 
 /** Owns the switch over effects. */
 function moved(event: EpcisEvent, rule: StepRule, around: MeaningSurroundings): Meaning {
   const { things, disposition } = event;
   const from = locationIn(event.sources, around);
   const to = locationIn(event.destinations, around);
-  const here = placeOf(event, around);
+  const here = locationOf(event, around);
   switch (rule.effect) {
     case "in": {
       const at = here ?? to;
@@ -86,7 +88,7 @@ function moved(event: EpcisEvent, rule: StepRule, around: MeaningSurroundings): 
       return arrival(event, at, from);
     }
     case "out": {
-      const at = from ?? placeOf(event, around, "readPoint");
+      const at = from ?? locationOf(event, around, "readPoint");
       if (at === undefined) return accept(elsewhere);
       if (to === at) return accept("leaves and stays at one place of ours");
       if (to !== undefined) {
@@ -99,14 +101,18 @@ function moved(event: EpcisEvent, rule: StepRule, around: MeaningSurroundings): 
       return accept([{ fact: "adjusted", sign: -1, location: at, things, more: { reason } }]);
     }
     case "undo": {
-      const at = from ?? placeOf(event, around, "readPoint");
+      const at = from ?? locationOf(event, around, "readPoint");
       if (at === undefined) return accept(elsewhere);
       if (to !== undefined && to !== at)
         return reject("a transfer between places of ours is taken back by an error declaration of its dispatch");
       return accept([{ fact: "adjusted", sign: 1, location: at, things, more: { reason: "void-shipping" } }]);
     }
-    default:
-      return here === undefined ? accept(elsewhere) : accept([atPlace(event, rule.effect, here)]);
+    default: {
+      const place = placeOf(event, around);
+      if (place === undefined) return accept(elsewhere);
+      if (rule.effect === "count" && place.isPart) return reject(countsPart);
+      return accept([atPlace(event, rule.effect, place.location)]);
+    }
   }
 }
 
@@ -138,7 +144,7 @@ function returned(event: EpcisEvent, location: string): Movement {
 }
 
 function transformation(event: EpcisEvent, around: MeaningSurroundings): Meaning {
-  const location = placeOf(event, around);
+  const location = locationOf(event, around);
   if (location === undefined) return accept(elsewhere);
   const { inputs, outputs } = event;
   return accept([
@@ -177,15 +183,19 @@ function removalReason({ disposition, bizStep }: EpcisEvent): string {
 /** Where it is now, or what saw it; before a departure the other way round. */
 function placeOf(
   { bizLocation, readPoint }: EpcisEvent,
-  { locationOf }: MeaningSurroundings,
+  around: MeaningSurroundings,
   first: "bizLocation" | "readPoint" = "bizLocation",
-): string | undefined {
+): FoundPlace | undefined {
   const places = first === "readPoint" ? [readPoint, bizLocation] : [bizLocation, readPoint];
-  return places.flatMap((uri) => (uri === undefined ? [] : (locationOf(uri) ?? [])))[0];
+  return places.flatMap((uri) => (uri === undefined ? [] : (around.placeOf(uri) ?? [])))[0];
 }
 
-function locationIn(list: EpcisEvent["sources"], { locationOf }: MeaningSurroundings): string | undefined {
-  return list.flatMap(({ type, id }) => (type === "location" ? (locationOf(id) ?? []) : []))[0];
+function locationOf(...asked: Parameters<typeof placeOf>): string | undefined {
+  return placeOf(...asked)?.location;
+}
+
+function locationIn(list: EpcisEvent["sources"], { placeOf: find }: MeaningSurroundings): string | undefined {
+  return list.flatMap(({ type, id }) => (type === "location" ? (find(id)?.location ?? []) : []))[0];
 }
 
 /** The order that goods come in or go out for: what `expected` and reports go by. */
@@ -198,15 +208,13 @@ function referenceOf(event: EpcisEvent): Data {
 
 /**
  * What dispatch and arrival of a consignment have in common: the despatch advice, bill of lading or other transaction
- * that both name, or the logistic unit.
+ * that both name, or the logistic unit that moved, by its SSCC, which is one in every notation. Of several units beside each
+ * other the smallest, for their order says nothing.
  */
 function consignmentOf(event: EpcisEvent): Result<string, string> {
   const { transactions, parent, things } = event;
   const named = ["desadv", "bol", "po", "inv"].flatMap((wanted) => transactions.filter(({ type }) => type === wanted));
-  const units = [...(parent === undefined ? [] : [parent]), ...things.epcs].filter((uri) => {
-    const key = parseGs1Key(uri);
-    return key.ok && key.value.kind === "logistic-unit";
-  });
+  const units = [...ssccsIn(parent === undefined ? [] : [parent]), ...ssccsIn(things.epcs).toSorted()];
   const found = [...named.map(({ id }) => id), ...transactions.map(({ id }) => id), ...units].find(
     (id) => identifierProblem(id) === undefined,
   );
@@ -214,4 +222,11 @@ function consignmentOf(event: EpcisEvent): Result<string, string> {
   return reject(
     "moves goods between places of ours, and names no despatch advice, order or logistic unit by which dispatch and arrival find each other",
   );
+}
+
+function ssccsIn(uris: readonly string[]): readonly string[] {
+  return uris.flatMap((uri) => {
+    const key = parseGs1Key(uri);
+    return key.ok && key.value.kind === "logistic-unit" ? [key.value.sscc] : [];
+  });
 }

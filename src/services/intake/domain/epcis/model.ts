@@ -76,6 +76,8 @@ export interface ReadEvent {
   readonly line?: number;
   /** In the JSON notation. */
   readonly raw: unknown;
+  /** The `@context` of its document, where that binds prefixes: `raw` may use them. */
+  readonly context?: unknown;
   readonly event: Result<EpcisEvent, EpcisProblem>;
 }
 

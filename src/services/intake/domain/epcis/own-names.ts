@@ -1,4 +1,5 @@
 /** Larder's own URIs, for items and places that have no GS1 key: how they are written, and read. */
+import { normalise } from "../../../../kernel/index.ts";
 
 export function uriOfOwnItem(sku: string, lot: string | undefined): string {
   return `urn:larder:item:${encoded(sku)}${lot === undefined ? "" : `:lot:${encoded(lot)}`}`;
@@ -29,7 +30,7 @@ export function encoded(text: string): string {
 
 function decoded(text: string | undefined): string | undefined {
   try {
-    return text === undefined ? undefined : decodeURIComponent(text);
+    return text === undefined ? undefined : normalise(decodeURIComponent(text));
   } catch {
     return undefined; // a percent sign that escapes nothing
   }

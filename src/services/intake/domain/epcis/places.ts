@@ -2,8 +2,15 @@ import { accept, type Result, reject } from "../../../../kernel/index.ts";
 import { hasRightCheckDigit } from "./digits.ts";
 import { parseGs1Key } from "./keys.ts";
 
-/** Which location of ours a place of an event is; undefined for places of others. */
-export type PlaceFinder = (uri: string) => string | undefined;
+/** A location of ours. */
+export interface FoundPlace {
+  readonly location: string;
+  /** What was asked for is a part of it, which has no entry of its own. */
+  readonly isPart: boolean;
+}
+
+/** Which location of ours a place of an event is, or is in; undefined for places of others. */
+export type PlaceFinder = (uri: string) => FoundPlace | undefined;
 
 /**
  * Finds our locations by a table from places to them. A place is a GLN of 13 digits, or any URI: of an SGLN or a Digital
@@ -20,11 +27,10 @@ export function placeFinder(table: Readonly<Record<string, string>>): Result<Pla
     known.set(names[0], location);
   }
   return accept((uri) => {
-    for (const name of namesOf(uri) ?? []) {
-      const location = known.get(name);
-      if (location !== undefined) return location;
-    }
-    return undefined;
+    const names = namesOf(uri) ?? [];
+    const found = names.find((name) => known.has(name));
+    const location = found === undefined ? undefined : known.get(found);
+    return location === undefined ? undefined : { location, isPart: found !== names[0] };
   });
 }
 

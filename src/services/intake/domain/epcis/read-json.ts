@@ -14,6 +14,13 @@ import { epcisName, standardPrefixes } from "./vocabulary.ts";
 export function readJsonDocument(document: unknown): Result<readonly ReadEvent[], EpcisProblem> {
   if (Array.isArray(document)) return accept(eventsOf(document, "", standardPrefixes));
   if (!isObject(document)) return reject({ pointer: "", detail: "is no EPCIS document: a JSON object or array" });
+  const read = readBody(document);
+  const context = document["@context"];
+  if (!read.ok || ![context].flat().some(isObject)) return read;
+  return accept(read.value.map((event) => ({ ...event, context })));
+}
+
+function readBody(document: Readonly<Record<string, unknown>>): Result<readonly ReadEvent[], EpcisProblem> {
   const prefixes = bound(document["@context"], standardPrefixes);
   const named = document["type"] ?? document["@type"] ?? "";
   const type = typeof named === "string" ? epcisName(named, prefixes) : "";
@@ -63,4 +70,10 @@ function bound(context: unknown, before: Prefixes): Prefixes {
     }
   }
   return prefixes;
+}
+
+/** An event that says itself by what its names are to be read, also outside of its document. */
+export function standingAlone({ raw, context }: ReadEvent): unknown {
+  if (context === undefined || !isObject(raw)) return raw;
+  return { ...raw, "@context": [context, raw["@context"] ?? []].flat() };
 }

@@ -76,7 +76,7 @@ export const stepRules: readonly StepRule[] = [
     steps: ["cycle_counting", "stock_taking"],
     actions: ["OBSERVE"],
     effect: "count",
-    becomes: "`counted`, per GTIN and lot",
+    becomes: "`counted`, per GTIN and lot; rejected for a part of a place that has no entry of its own",
   },
 ];
 

@@ -35,6 +35,11 @@ export function bareWord(text: string, vocabulary: Vocabulary, prefixes: Readonl
   return full;
 }
 
+/** Business steps that someone names in any of their forms, as events hold them. */
+export function bareSteps(steps: readonly string[]): ReadonlySet<string> {
+  return new Set(steps.map((step) => bareWord(step, "bizstep", standardPrefixes)));
+}
+
 /** The name of a type or member of EPCIS without its namespace; anything else in full. */
 export function epcisName(text: string, prefixes: Readonly<Record<string, string>>): string {
   const full = expanded(text, prefixes);

@@ -82,7 +82,7 @@ function movement(event: RecordedFact, sku: string, location: string, names: Epc
     eventID: `urn:larder:event:${encoded(event.id)}`,
     eventTime: event.time,
     eventTimeZoneOffset: "+00:00",
-    ...(typeof data["recordedAt"] === "string" && { recordTime: data["recordedAt"] }),
+    ...recordTimeOf(event),
     ...said,
     readPoint: place,
     ...(said.bizStep !== "shipping" && { bizLocation: place }),
@@ -90,6 +90,11 @@ function movement(event: RecordedFact, sku: string, location: string, names: Epc
     ...(isText(data["expiresOn"]) && isDate(data["expiresOn"]) && { "larder:expiresOn": data["expiresOn"] }),
     ...(isText(data["reason"]) && { "larder:reason": data["reason"] }),
   };
+}
+
+/** Of a void, when it was recorded: what asks for news by this time must hear of it. */
+function recordTimeOf({ data }: RecordedFact): { readonly recordTime?: string } {
+  return typeof data["recordedAt"] === "string" ? { recordTime: data["recordedAt"] } : {};
 }
 
 interface Written {
@@ -185,7 +190,8 @@ function voided(event: RecordedFact, sku: string, location: string, names: Epcis
   return before.flatMap((one) => {
     const told = movement(one, sku, location, names);
     if (told === undefined) return [];
-    return [{ ...told, errorDeclaration: { declarationTime: event.time, reason: "incorrect_data" } }];
+    const errorDeclaration = { declarationTime: event.time, reason: "incorrect_data" };
+    return [{ ...told, ...recordTimeOf(event), errorDeclaration }];
   });
 }
 

@@ -6,4 +6,5 @@ export {
   type LocationState,
   type LocationSync,
   noLocation,
+  syncKnownTo,
 } from "./location.ts";

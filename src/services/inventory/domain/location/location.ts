@@ -27,8 +27,24 @@ export interface LocationSync {
   readonly batchSize: number;
   /** A pattern of skus; all when absent. */
   readonly skus?: string;
+  /** The locations that whoever set this was limited to: it never gets changes of others. */
+  readonly limitedTo?: readonly string[];
   /** What signs pushes, sealed with the server's key, for the log is read by many; not signed when absent. */
   readonly sealedSecret?: string;
+}
+
+/**
+ * How changes are pushed, as far as someone limited to locations may know it: ids of others are left out. Patterns and groups
+ * name no location, and stay.
+ */
+export function syncKnownTo(sync: LocationSync, locations: ReadonlySet<string>): LocationSync {
+  const { of, limitedTo } = sync;
+  const isKnown = (entry: string) => locations.has(entry) || entry.includes("*") || entry.startsWith("group:");
+  return {
+    ...sync,
+    of: typeof of === "string" ? of : of.filter(isKnown),
+    ...(limitedTo && { limitedTo: limitedTo.filter((location) => locations.has(location)) }),
+  };
 }
 
 export interface LocationEvent {
@@ -67,11 +83,7 @@ function isSame(a: LocationFields | undefined, b: LocationFields): boolean {
 
 function isSameSync(a: LocationSync | undefined, b: LocationSync | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  const isSameOf =
-    typeof a.of === "string" || typeof b.of === "string"
-      ? a.of === b.of
-      : JSON.stringify(a.of) === JSON.stringify(b.of);
-  return (
-    isSameOf && a.url === b.url && a.batchSize === b.batchSize && a.skus === b.skus && a.sealedSecret === b.sealedSecret
-  );
+  const told = ({ url, of, batchSize, skus, limitedTo, sealedSecret }: LocationSync) =>
+    JSON.stringify([url, of, batchSize, skus ?? null, limitedTo ?? null, sealedSecret ?? null]);
+  return told(a) === told(b);
 }

@@ -174,7 +174,9 @@ export function partsOf(
     return accept(left.flatMap((quantity, allocation) => (quantity > 0 ? [{ allocation, quantity }] : [])));
   const parts = new Map<number, number>();
   const short = [];
-  for (const { sku, location, quantity } of lines) {
+  // Those that name a place first: the others take what any place has left.
+  const order = lines.toSorted((a, b) => Number(a.location === undefined) - Number(b.location === undefined));
+  for (const { sku, location, quantity } of order) {
     let open = quantity;
     let held = 0;
     for (const [index, allocation] of state.allocations.entries()) {
@@ -204,7 +206,12 @@ export function decideFulfil(
   id: string,
   state: Reservation,
   parts: readonly FulfilPart[],
-  request: { readonly at: Instant; readonly key?: string; readonly print?: string },
+  request: {
+    readonly at: Instant;
+    readonly flags?: readonly string[];
+    readonly key?: string;
+    readonly print?: string;
+  },
   stockOf: StockOf,
   historyOf: (pair: Pair) => readonly PastEvent[],
   now: Instant,
@@ -221,7 +228,7 @@ export function decideFulfil(
       if (status === "active") stocks.push({ ...pair, drafts: [committed(id, stock)] });
       continue;
     }
-    const drafts = fulfilledHere(id, state, here, status === "active", stock, request.at, now, historyOf(pair));
+    const drafts = fulfilledHere(id, state, here, status === "active", stock, request, now, historyOf(pair));
     if (!drafts.ok) return drafts;
     stocks.push({ ...pair, drafts: drafts.value });
   }
@@ -236,7 +243,7 @@ function fulfilledHere(
   parts: readonly FulfilPart[],
   wasActive: boolean,
   stock: Stock,
-  at: Instant,
+  { at, flags = [] }: { readonly at: Instant; readonly flags?: readonly string[] },
   now: Instant,
   history: readonly PastEvent[],
 ): Outcome<readonly StockEventDraft[]> {
@@ -261,6 +268,7 @@ function fulfilledHere(
       change,
       ...(taken !== undefined && { lots: taken }),
       ...(absorbedBy !== undefined && { absorbedBy }),
+      ...(flags.length > 0 && { flags }),
     },
   };
   const concluded = conclude(stock, draft, change, now);

@@ -20,6 +20,7 @@ export {
   type Allocation,
   type AllocationState,
   evolveReservation,
+  fulfilmentName,
   isOpen,
   noReservation,
   type Reservation,

@@ -78,7 +78,7 @@ export interface Reservation {
   readonly print: string;
   readonly sourcing: Sourcing | undefined;
   readonly allocations: readonly AllocationState[];
-  /** Digests of fulfilments by their idempotency keys. */
+  /** Digests of fulfilments by `fulfilmentName`. */
   readonly fulfilments: Readonly<Record<string, string>>;
 }
 
@@ -94,6 +94,11 @@ export const noReservation: Reservation = {
   allocations: [],
   fulfilments: {},
 };
+
+/** An idempotency key belongs to its credential: two who count their parts from 1 hand over two parts. */
+export function fulfilmentName(actor: string, key: string): string {
+  return `${actor}\u0000${key}`;
+}
 
 /** Adds one recorded event. `unit` says who recorded it and when. */
 export function evolveReservation(
@@ -130,13 +135,13 @@ export function evolveReservation(
           allocation.fulfilled + parts.reduce((sum, part) => sum + (part.allocation === index ? part.quantity : 0), 0),
       }));
       const isWhole = allocations.every((allocation) => remaining(allocation) === 0);
-      const fulfilments = key === undefined ? state.fulfilments : { ...state.fulfilments, [key]: print };
+      const known = key === undefined ? {} : { [fulfilmentName(unit.actor, key)]: print };
       return {
         ...state,
         status: isWhole ? "fulfilled" : "partly-fulfilled",
         expiresAt: null,
         allocations,
-        fulfilments,
+        fulfilments: { ...state.fulfilments, ...known },
       };
     }
     case "ReservationReleased": {

@@ -39,7 +39,6 @@ function cases(locationsMin: number, locationsMax: number): fc.Arbitrary<Case> {
             capacity,
             dated: [],
             lots: [],
-            earliestExpiry: undefined,
           })),
         ),
       ),

@@ -7,6 +7,8 @@ export interface Option {
   readonly place: Place;
   /** Units that it can give the line when nothing else is asked of it; at least 1. */
   readonly reach: number;
+  /** The earliest date among the lots that can serve the line; undefined when none of them is dated. */
+  readonly endsFirst: string | undefined;
 }
 
 /** A line and its options: those that it names in its order, otherwise all, in no order yet. */
@@ -54,9 +56,20 @@ function optionsOf(
   const options: Option[] = [];
   for (const supply of demand.locations === undefined ? supplies : named(demand.locations, supplies)) {
     const units = reach(demand, supply);
-    if (units > 0) options.push({ supply, place: placeOf(supply.location), reach: units });
+    if (units === 0) continue;
+    options.push({ supply, place: placeOf(supply.location), reach: units, endsFirst: endsFirst(demand, supply) });
   }
   return options;
+}
+
+function endsFirst({ lot: wanted, sellableUntil = "" }: Demand, { lots }: Supply): string | undefined {
+  let first: string | undefined;
+  for (const { lot, from, capacity } of lots) {
+    if (from === undefined || capacity === 0 || from < sellableUntil || (wanted !== undefined && wanted !== lot))
+      continue;
+    if (first === undefined || from < first) first = from;
+  }
+  return first;
 }
 
 function named(locations: readonly string[], supplies: readonly Supply[]): readonly Supply[] {

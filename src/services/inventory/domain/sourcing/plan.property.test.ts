@@ -124,7 +124,6 @@ const supplyOf = (sku: string, location: string): fc.Arbitrary<Supply> =>
         from: limits === null ? undefined : lotDates[index],
         capacity: lotCapacities[index] ?? 0,
       })),
-      earliestExpiry: limits === null ? undefined : dates[0],
     }));
 
 const demandOf = (line: number): fc.Arbitrary<Demand> =>

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type Demand, endOfDates, type Place, type PlanRequest, planSourcing, type Supply } from "./index.ts";
 
 function supply(location: string, capacity: number, more: Partial<Supply> = {}): Supply {
-  return { sku: "milk", location, capacity, dated: [], lots: [], earliestExpiry: undefined, ...more };
+  return { sku: "milk", location, capacity, dated: [], lots: [], ...more };
 }
 
 function demand(quantity: number, more: Partial<Demand> = {}): Demand {
@@ -72,8 +72,8 @@ describe("the strategies", () => {
   it("earliest-expiry takes stock that ends first, and undated stock last", () => {
     const supplies = [
       supply("york", 1),
-      supply("leeds", 1, { earliestExpiry: "2026-12-05" }),
-      supply("hull", 1, { earliestExpiry: "2026-12-01" }),
+      supply("leeds", 1, { lots: [{ lot: "a", from: "2026-12-05", capacity: 1 }] }),
+      supply("hull", 1, { lots: [{ lot: "a", from: "2026-12-01", capacity: 1 }] }),
     ];
     const { allocations } = plan({ demands: [demand(3)], supplies, places, strategy: "earliest-expiry" });
     expect(allocations.map(({ location, because }) => [location, because])).toEqual([
@@ -81,6 +81,27 @@ describe("the strategies", () => {
       ["leeds", "its stock ends next: 2026-12-05"],
       ["york", "none of its stock has a date, so it comes after stock that has"],
     ]);
+  });
+
+  it("earliest-expiry looks at what can serve the line alone: until its date, of its lot, and promised to nobody", () => {
+    const lot = (name: string, from: string, capacity = 5) => ({ lot: name, from, capacity });
+    const dated = [
+      { from: "2026-12-01", capacity: 5 },
+      { from: "2026-12-09", capacity: 5 },
+      { from: "9999-12-31", capacity: 0 },
+    ];
+    const york = supply("york", 10, { dated, lots: [lot("a", "2026-12-01"), lot("b", "2026-12-09")] });
+    const leeds = supply("leeds", 5, { lots: [lot("b", "2026-12-05")] });
+    const first = (more: Partial<Demand>, supplies = [york, leeds]) =>
+      plan({ demands: [demand(3, more)], supplies, places, strategy: "earliest-expiry" }).allocations[0];
+    expect(first({})).toMatchObject({ location: "york", because: "its stock ends first: 2026-12-01" });
+    expect(first({ sellableUntil: "2026-12-02" })).toMatchObject({
+      location: "leeds",
+      because: "its stock ends first: 2026-12-05",
+    });
+    expect(first({ lot: "b" })).toMatchObject({ location: "leeds" });
+    const promised = { ...york, lots: [lot("a", "2026-12-01", 0), lot("b", "2026-12-09")] };
+    expect(first({}, [promised, leeds])).toMatchObject({ location: "leeds" });
   });
 
   it("fewest-splits prefers one location that has everything to others of lower priority", () => {

@@ -34,10 +34,10 @@ export const strategies: Readonly<Record<StrategyName, Strategy>> = {
   },
 
   "earliest-expiry": () => ({
-    compare: (a, b) => ascending(a.supply.earliestExpiry, b.supply.earliestExpiry) || byPriority(a.place, b.place),
-    because: ({ supply }, rank) => {
-      if (supply.earliestExpiry === undefined) return "none of its stock has a date, so it comes after stock that has";
-      return `its stock ends ${rank === 0 ? "first" : "next"}: ${supply.earliestExpiry}`;
+    compare: (a, b) => ascending(a.endsFirst, b.endsFirst) || byPriority(a.place, b.place),
+    because: ({ endsFirst }, rank) => {
+      if (endsFirst === undefined) return "none of its stock has a date, so it comes after stock that has";
+      return `its stock ends ${rank === 0 ? "first" : "next"}: ${endsFirst}`;
     },
     notes: [],
   }),

@@ -30,8 +30,6 @@ export interface Supply {
    * date). What is asked of a lot counts against `dated` like an ask that must be sellable until the lot's date.
    */
   readonly lots: readonly { readonly lot: string; readonly from: string | undefined; readonly capacity: number }[];
-  /** Earliest date on which a sellable lot ends; undefined when none is dated. */
-  readonly earliestExpiry: string | undefined;
 }
 
 /** The date of the entry of `Supply.dated` that only undated stock can serve. */

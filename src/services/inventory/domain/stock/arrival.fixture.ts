@@ -1,6 +1,7 @@
 /** For tests: one stock that facts arrive at, each recorded as `facts/record.ts` does it. */
 import { expect } from "vitest";
 import {
+  available,
   decideFact,
   decideVoid,
   emptyStock,
@@ -18,6 +19,7 @@ import {
   stockFromSnapshot,
   stockSnapshot,
   type ToldFact,
+  totalsAt,
   totalsOf,
   totalsOfBalance,
 } from "./index.ts";
@@ -59,6 +61,9 @@ export class Arrivals {
       const event = { type: draft.type, data: evolveAndBalance(this.stock, draft) } as StockEvent;
       this.history.push({ event, recordedAt: now, ...(id !== undefined && { fact: { source: "s", id } }) });
       expect(totalsOf(totalsOfBalance(event.data.balance))).toEqual(totalsOf(this.stock));
+      if (event.type !== "ShortfallFound") continue;
+      const totals = totalsAt(this.stock, now);
+      expect(event.data).toMatchObject({ available: available(totals), onHand: totals.onHand });
     }
   }
 

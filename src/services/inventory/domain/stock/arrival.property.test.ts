@@ -349,6 +349,15 @@ describe("lots, by example", () => {
     expect(shortfall?.event.data).toMatchObject({ available: -1, onHand: -1 });
   });
 
+  it("a shortfall does not count a lot whose date has passed, unrecorded, and goes away with what told it", () => {
+    const arrivals = new Arrivals();
+    arrivals.arrive(told("1", "StockReceived", 1, { quantity: 5, lot, expiresOn }, 12), 1);
+    arrivals.arrive(told("2", "StockSold", 2, { quantity: 3 }), 2);
+    arrivals.arrive({ id: "v", voids: "1" }, 14);
+    const shortfall = arrivals.history.find(({ event }) => event.type === "ShortfallFound");
+    expect(shortfall?.event.data).toMatchObject({ available: -3, onHand: -3 });
+  });
+
   it("a loss that a count finds leaves the earliest lot first, whatever its date; a gain belongs to none", () => {
     const all = [
       told("1", "StockReceived", 1, { quantity: 5, lot: "b", expiresOn: "2026-01-18" }, 18),

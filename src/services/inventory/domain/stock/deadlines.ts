@@ -1,8 +1,8 @@
 import type { Instant } from "../../../../kernel/index.ts";
 
 /**
- * When holds lapse: a binary heap of (instant, reservation) in which entries that no longer hold are left until they
- * come up or outnumber the others. `isCurrent` says which do.
+ * When holds lapse: a binary heap of (instant, reservation) in which entries that no longer hold are left until their
+ * time has come or they outnumber the others. `isCurrent` says which do.
  */
 export class Deadlines {
   #times: Instant[] = [];
@@ -25,7 +25,8 @@ export class Deadlines {
 
   /** The reservations whose time has come, earliest first among equals in no particular order. */
   due(now: Instant, isCurrent: (id: string, time: Instant) => boolean): string[] {
-    if (this.#times.length === 0 || this.#time(0) > now) return [];
+    while (this.#time(0) <= now && !isCurrent(this.#id(0), this.#time(0))) this.#pop();
+    if (this.#time(0) > now) return [];
     const found: { id: string; time: Instant }[] = [];
     const open = [0];
     for (let index = open.pop(); index !== undefined; index = open.pop()) {
@@ -48,6 +49,21 @@ export class Deadlines {
     this.#times = [];
     this.#ids = [];
     for (const { time, id } of kept) this.push(time, id);
+  }
+
+  #pop(): void {
+    const [time, id] = [this.#times.pop(), this.#ids.pop()];
+    const { length } = this.#times;
+    if (time === undefined || id === undefined || length === 0) return;
+    this.#times[0] = time;
+    this.#ids[0] = id;
+    for (let index = 0; ; ) {
+      const left = 2 * index + 1;
+      const next = this.#time(left + 1) < this.#time(left) ? left + 1 : left;
+      if (this.#time(index) <= this.#time(next)) return;
+      this.#swap(index, next);
+      index = next;
+    }
   }
 
   #time(index: number): Instant {

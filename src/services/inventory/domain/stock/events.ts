@@ -163,6 +163,7 @@ interface EventBodies {
     /** The lots they were taken from, where `change` does not say just that. */
     readonly lots?: readonly LotChange[];
     readonly absorbedBy?: FactReference;
+    readonly flags?: readonly string[];
   };
   /** All that the reservation still held here is free again. */
   StockReleased: { readonly reservation: string; readonly quantity: number; readonly from: "reserved" | "committed" };

@@ -14,7 +14,7 @@ import type {
   Totals,
 } from "./events.ts";
 import { isFactEvent } from "./events.ts";
-import { totalsAt } from "./lapse.ts";
+import { hasLapsed, totalsAt } from "./lapse.ts";
 import { earliestFirst, type Leaving, mergeLots, unavailableChange, unitsIn, unknownLot } from "./lots.ts";
 import {
   dateTold,
@@ -55,7 +55,7 @@ export function needsHistory(stock: Stock, fact: StockFact): boolean {
     const receipt = stock.receipts.get(told.reference ?? "");
     return receipt === undefined ? stock.receiptsForgotten : receipt.partial;
   }
-  if (isDateForgotten(stock, told)) return true;
+  if (isDateForgotten(stock, fact)) return true;
   const isLate = stock.latestAt !== null && at < stock.latestAt;
   const precedesLotCount = stock.lotCountAsOf !== null && at <= stock.lotCountAsOf;
   if (fact.type !== "StockCounted") return precedesLotCount && unitsMoved(fact.type, told) !== 0;
@@ -64,9 +64,19 @@ export function needsHistory(stock: Stock, fact: StockFact): boolean {
   return isLate || precedesLotCount;
 }
 
-/** Whether a fact names a lot that the stock may have known by its date, and used up. */
-function isDateForgotten(stock: Stock, { lot, expiresOn }: ToldFact): boolean {
-  return stock.datesForgotten && isLot(lot) && expiresOn === undefined && !stock.lots.has(lot);
+/** Whether a fact names, or brings along, a lot that the stock may have known by its date, and used up. */
+function isDateForgotten(stock: Stock, { told, lots }: StockFact): boolean {
+  if (!stock.datesForgotten) return false;
+  return (
+    lots?.some((part) => isUndated(stock, part)) ?? (isLot(told.lot) && isUndated(stock, { ...told, lot: told.lot }))
+  );
+}
+
+function isUndated(
+  stock: Stock,
+  { lot, expiresOn }: { readonly lot: string; readonly expiresOn?: string | null },
+): boolean {
+  return expiresOn === undefined && !stock.lots.has(lot);
 }
 
 /**
@@ -100,7 +110,7 @@ export function decideVoid(
   stock: Stock,
   target: readonly PastEvent[],
   voids: FactReference,
-  told: { readonly reason?: string; readonly at: Instant },
+  told: { readonly reason?: string; readonly at: Instant; readonly flags?: readonly string[] },
   now: Instant,
   history: readonly PastEvent[],
 ): Result<StockEventDraft[], OutOfRange> {
@@ -113,8 +123,9 @@ export function decideVoid(
   const references = new Set(target.flatMap(({ event }) => receiptIn(event) ?? []));
   const receipts = [...references].map((reference) => receiptChange(stock, reference, receiptTold(rest, reference)));
   const change = Object.assign({}, rebased, ...receipts) as Change;
-  const reason = told.reason === undefined ? {} : { reason: told.reason };
-  return conclude(stock, { type: "FactVoided", data: { at: told.at, voids, ...reason, change } }, change, now);
+  const { reason, at, flags = [] } = told;
+  const data = { at, voids, ...(reason !== undefined && { reason }), ...(flags.length > 0 && { flags }), change };
+  return conclude(stock, { type: "FactVoided", data }, change, now);
 }
 
 /** The hold-backs that a fact made, taken back: in the lots that it named, or in none. */
@@ -187,8 +198,8 @@ function resolve(stock: Stock, fact: StockFact, history: readonly PastEvent[]): 
   const heldBack = heldBackBy(type, told);
   const named = fact.lots ?? lotsTold(fact, units, heldBack);
   const moved = move(stock, { units, at, leaving: leavingOf(type), heldBack, ...(named && { lots: named }) }, history);
-  const resolved =
-    fact.lots === undefined ? withDate(stock, moved, fact, named, history) : { ...moved, lots: fact.lots };
+  const dated = withDates(stock, moved, fact, named, history);
+  const resolved = fact.lots === undefined ? dated : { ...dated, lots: fact.lots };
   if (type !== "StockReceived" || told.reference === undefined) return resolved;
   const known = receiptKnown(stock, told.reference);
   const after = { ...known, received: known.received + (told.quantity ?? 0) };
@@ -206,19 +217,20 @@ function lotsTold({ told, cutoff }: StockFact, quantity: number, heldBack: numbe
   return [{ lot: told.lot, ...nonZero({ quantity, heldBack }), ...dates }];
 }
 
-/** Gives a lot that comes back the date that the history tells for it. */
-function withDate(
+/** Gives lots that come back the dates that the history tells for them. */
+function withDates(
   stock: Stock,
   resolved: Resolved,
-  { told }: StockFact,
+  fact: StockFact,
   named: readonly LotChange[] | undefined,
   history: readonly PastEvent[],
 ): Resolved {
-  if (!isDateForgotten(stock, told)) return resolved;
-  const dated = (resolved.change.lots ?? []).map((part) =>
-    part.lot === told.lot ? { ...part, ...dateTold(history, part.lot) } : part,
+  if (named === undefined || !isDateForgotten(stock, fact)) return resolved;
+  const undated = new Set(named.flatMap((part) => (isUndated(stock, part) ? [part.lot] : [])));
+  const lots = (resolved.change.lots ?? []).map((part) =>
+    undated.has(part.lot) ? { ...part, ...dateTold(history, part.lot) } : part,
   );
-  return { ...resolved, change: { ...resolved.change, ...lotsOf(dated) }, ...(named && { lots: named }) };
+  return { ...resolved, change: { ...resolved.change, ...lotsOf(lots) }, lots: named };
 }
 
 function resolveCount(stock: Stock, fact: StockFact, history: readonly PastEvent[]): Resolved {
@@ -344,12 +356,11 @@ export function conclude(
   for (const part of change.lots ?? []) {
     const lot = stock.lots.get(part.lot) ?? noLot;
     const after = lotAfter(lot, part, change.ordered);
-    if (after.cutoff === null || after.cutoff > now || after.expired) continue;
+    const isLapsed = hasLapsed(after, now);
     const isGone = after.quantity === 0 && after.heldBack === 0;
-    if (!isGone) drafts.push({ type: "LotExpired", data: { lot: part.lot, quantity: sellable(after) } });
+    if (isLapsed && !isGone) drafts.push({ type: "LotExpired", data: { lot: part.lot, quantity: sellable(after) } });
     // What had lapsed already, unrecorded, is in `totalsAt`; only what this change added, or took away, is new.
-    const wasLapsed = !lot.expired && lot.cutoff !== null && lot.cutoff <= now;
-    expired += sellable(after) - (wasLapsed ? sellable(lot) : 0);
+    expired += (isLapsed ? sellable(after) : 0) - (hasLapsed(lot, now) ? sellable(lot) : 0);
   }
   const before = totalsAt(stock, now);
   const after = { ...before };
@@ -357,7 +368,8 @@ export function conclude(
   after.unavailable += expired;
   for (const name in after) {
     const value = after[name as keyof typeof after];
-    if (Math.abs(value) > limits.totalMax) {
+    // What is beyond it for another reason may come back.
+    if (Math.abs(value) > limits.totalMax && Math.abs(value) > Math.abs(before[name as keyof typeof after])) {
       return reject({ code: "out-of-range", detail: `${name} would become ${value}, beyond ±${limits.totalMax}` });
     }
   }

@@ -35,6 +35,7 @@ export {
   type Lot,
   noLot,
   promisable,
+  promisableIn,
   type Stock,
   sellable,
   totalsOf,

@@ -1,7 +1,7 @@
 /** What has lapsed by a time, whether or not anything has recorded it yet. */
 import type { Instant } from "../../../../kernel/index.ts";
 import type { StockEventDraft } from "./events.ts";
-import { type MutableTotals, type Stock, sellable, totalsOf } from "./stock.ts";
+import { type Lot, type MutableTotals, type Stock, sellable, totalsOf } from "./stock.ts";
 
 /** The reservations whose holds have lapsed by `now` though nothing has recorded it yet, with their units. */
 export function lapsedHolds(stock: Stock, now: Instant): { readonly reservation: string; readonly quantity: number }[] {
@@ -10,12 +10,17 @@ export function lapsedHolds(stock: Stock, now: Instant): { readonly reservation:
     .map((reservation) => ({ reservation, quantity: stock.holdings.get(reservation)?.quantity ?? 0 }));
 }
 
+/** Whether the date of a lot has passed by `now` though nothing has recorded it yet. */
+export function hasLapsed({ cutoff, expired }: Lot, now: Instant): boolean {
+  return !expired && cutoff !== null && cutoff <= now;
+}
+
 /** The lots whose date has passed by `now` though nothing has recorded it yet, with the units that were sellable. */
 export function lapsedLots(stock: Stock, now: Instant): { readonly lot: string; readonly quantity: number }[] {
   if (stock.nextCutoff === null || stock.nextCutoff > now) return [];
   const lapsed = [];
   for (const [name, lot] of stock.lots) {
-    if (!lot.expired && lot.cutoff !== null && lot.cutoff <= now) lapsed.push({ lot: name, quantity: sellable(lot) });
+    if (hasLapsed(lot, now)) lapsed.push({ lot: name, quantity: sellable(lot) });
   }
   return lapsed;
 }

@@ -1,6 +1,6 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { HoldLine, LotChange } from "./events.ts";
-import { lotAfter, noLot, type Stock, sellable } from "./stock.ts";
+import { lotAfter, noLot, promisableIn, type Stock, sellable } from "./stock.ts";
 
 /** What contract.md calls the units that belong to no lot. They have no entry among the lots; only facts name them so. */
 export const unknownLot = "unknown";
@@ -75,7 +75,7 @@ function chooseLots(
   const open = [...stock.lots]
     .filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > at))
     .filter(([, lot]) => sellableUntil === undefined || lot.expiresOn === null || lot.expiresOn >= sellableUntil)
-    .map(([name, lot]): [string, LotView] => [name, { ...lot, quantity: sellable(lot) + takenOf(taken, name) }])
+    .map(([name, lot]): [string, LotView] => [name, { ...lot, quantity: promisableIn(lot) + takenOf(taken, name) }])
     .sort(([nameA, a], [nameB, b]) => compareDates(a.expiresOn, b.expiresOn) || (nameA < nameB ? -1 : 1));
   const first = take(
     less(open, (name) => others.get(name) ?? 0),
@@ -111,15 +111,18 @@ export function unitsIn(
   return onHand - inLots;
 }
 
-/** Sellable units that belong to no lot: below zero when more left, or is held back, than lots and loose units had. */
+/**
+ * Units that belong to no lot and may be promised: below zero when more left, or is held back, than lots and loose units had;
+ * never more than there are, although more were put back than held back.
+ */
 export function looseUnits(stock: Stock): number {
-  let inLots = 0;
-  let unavailableInLots = 0;
+  let units = stock.onHand;
+  let heldBack = stock.unavailable;
   for (const lot of stock.lots.values()) {
-    inLots += lot.quantity;
-    unavailableInLots += lot.heldBack + (lot.expired ? sellable(lot) : 0);
+    units -= lot.quantity;
+    heldBack -= lot.heldBack + (lot.expired ? sellable(lot) : 0);
   }
-  return stock.onHand - inLots - (stock.unavailable - unavailableInLots);
+  return units - Math.max(0, heldBack);
 }
 
 /** How `unavailable` changes when lots do: by their holdbacks, and by the sellable units of those that have expired. */

@@ -113,7 +113,10 @@ export function replay(entries: readonly Entry[]): Replay {
   let lotCountAsOf: Instant | null = null;
   const change = ({ lot, quantity = 0, expiresOn, cutoff }: LotChange) => {
     const known = lots.get(lot) ?? { quantity: 0, expiresOn: null, cutoff: null };
-    const isEarlier = typeof expiresOn === "string" && (known.expiresOn === null || expiresOn < known.expiresOn);
+    // Of a lot that was used up, what comes in anew tells the date.
+    const isAnew = known.quantity === 0 && quantity > 0;
+    const isEarlier =
+      typeof expiresOn === "string" && (isAnew || known.expiresOn === null || expiresOn < known.expiresOn);
     const dated = isEarlier ? { expiresOn, cutoff: cutoff ?? null } : known;
     lots.set(lot, { expiresOn: dated.expiresOn, cutoff: dated.cutoff, quantity: known.quantity + quantity });
   };

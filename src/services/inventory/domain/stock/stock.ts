@@ -135,9 +135,14 @@ export function promisable(stock: Totals): number {
   return available(stock) + Math.min(0, stock.unavailable);
 }
 
-/** Units of a lot that may be sold while it has not expired. */
+/** Units of a lot that are for sale while it has not expired. */
 export function sellable(lot: Lot): number {
   return Math.max(0, lot.quantity - lot.heldBack);
+}
+
+/** Of these, the units that a promise may count on: no more than are in the lot, although more were put back in it than held back. */
+export function promisableIn(lot: Lot): number {
+  return Math.min(sellable(lot), Math.max(0, lot.quantity));
 }
 
 export type MutableTotals = { -readonly [K in keyof Totals]: number };
@@ -191,6 +196,7 @@ export function evolve(stock: Stock, event: StockEventDraft | StockEvent): void 
     case "HoldExtended":
       changeHolding(stock, event.data.reservation, (holding) => ({ ...holding, expiresAt: event.data.expiresAt }));
       stock.deadlines.push(event.data.expiresAt, event.data.reservation);
+      tidyDeadlines(stock);
       return;
     case "StockCommitted":
       changeHolding(stock, event.data.reservation, (holding) => ({ ...holding, expiresAt: null }));
@@ -343,7 +349,11 @@ function dropHolding(stock: Stock, reservation: string): void {
   if (holding === undefined) return;
   own(stock.holdings).delete(reservation);
   countAsks(stock, holding.holds, -1);
-  stock.deadlines.tidy(stock.holdings.size, (id, time) => stock.holdings.get(id)?.expiresAt === time);
+  tidyDeadlines(stock);
+}
+
+function tidyDeadlines({ deadlines, holdings }: Stock): void {
+  deadlines.tidy(holdings.size, (id, time) => holdings.get(id)?.expiresAt === time);
 }
 
 function changeHolding(stock: Stock, reservation: string, change: (holding: Holding) => Holding): void {

@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { Arrivals } from "./arrival.fixture.ts";
 import { type HoldLine, type LotChange, lotsForHolds, supplyOf } from "./index.ts";
 
-const dates = ["2026-01-10", "2026-01-20", "2026-01-30"] as const;
+const dates = ["2026-01-10", "2026-01-20", "2026-01-30", "9999-12-31"] as const;
 const now = 100;
 
 interface Shelf {
-  /** Units of lot `l0`, `l1`, … and the index of its date; 3 for none. */
+  /** Units of lot `l0`, `l1`, … and the index of its date; 4 for none. */
   readonly lots: readonly { readonly units: number; readonly date: number; readonly heldBack: number }[];
   readonly loose: number;
 }
@@ -16,7 +16,7 @@ type Ask = Pick<HoldLine, "quantity" | "sellableUntil" | "lot">;
 
 const shelf: fc.Arbitrary<Shelf> = fc.record({
   lots: fc.array(
-    fc.record({ units: fc.integer({ min: 1, max: 4 }), date: fc.nat(3), heldBack: fc.constantFrom(0, 0, 0, 1) }),
+    fc.record({ units: fc.integer({ min: 1, max: 4 }), date: fc.nat(4), heldBack: fc.constantFrom(0, 0, 0, 1) }),
     { maxLength: 3 },
   ),
   loose: fc.nat(4),
@@ -80,8 +80,8 @@ function canServe(on: ReturnType<typeof unitsOn>, asks: readonly Ask[]): boolean
 }
 
 /** What `supplyOf` says of one more ask, read as its documentation says. */
-function isOffered(arrivals: Arrivals, one: Ask, own?: string): boolean {
-  const { capacity, dated, lots } = supplyOf(arrivals.stock, now, own);
+function isOffered(arrivals: Arrivals, one: Ask, own?: string, time = now): boolean {
+  const { capacity, dated, lots } = supplyOf(arrivals.stock, time, own);
   const named = lots.find(({ lot }) => lot === one.lot);
   if (one.lot !== undefined && (named === undefined || named.capacity < one.quantity)) return false;
   const until = one.lot === undefined ? one.sellableUntil : (named?.from ?? "9999-12-31");
@@ -112,7 +112,7 @@ describe("what a stock can still promise", () => {
           taken.push(one);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 1500 },
     );
   });
 
@@ -135,7 +135,7 @@ describe("what a stock can still promise", () => {
           canServe(unitsOn(on), lapsed ? [...taken, more] : [...taken, more, more]),
         );
       }),
-      { numRuns: 400 },
+      { numRuns: 1500 },
     );
   });
 
@@ -152,6 +152,49 @@ describe("what a stock can still promise", () => {
       false,
     ]);
     expect(supplyOf(arrivals.stock, 500, "own").capacity).toBe(2);
+  });
+});
+
+/** Hold-backs and put-backs that need not match: some name a lot, some none, a put-back may come first. */
+const blocked = fc.array(
+  fc.record({
+    type: fc.constantFrom("StockHeldBack" as const, "StockPutBack" as const),
+    units: fc.integer({ min: 1, max: 4 }),
+    lot: fc.constantFrom(undefined, "l0", "l1"),
+  }),
+  { maxLength: 4 },
+);
+
+describe("what is promised beside hold-backs and put-backs that name other lots", () => {
+  it("is there, in the lot that was asked for and until the date that was asked for, also after dates have passed", () => {
+    fc.assert(
+      fc.property(
+        shelf,
+        blocked,
+        fc.array(ask, { maxLength: 6 }),
+        fc.constantFrom(now, 1001, 1002),
+        (on, blocks, asks, time) => {
+          const arrivals = stockOf(on);
+          for (const [index, { type, units, lot }] of blocks.entries())
+            arrivals.arrive(
+              { id: `b${index}`, type, at: 1, told: { quantity: units, ...(lot !== undefined && { lot }) } },
+              1,
+            );
+          const unitsThere = unitsOn({ ...on, lots: on.lots.map((lot) => ({ ...lot, heldBack: 0 })) });
+          const fresh = unitsThere.filter(
+            ({ date }) => date === undefined || 1000 + dates.indexOf(date as never) > time,
+          );
+          const taken: Ask[] = [];
+          for (const [index, one] of asks.entries()) {
+            if (!isOffered(arrivals, one, undefined, time)) continue;
+            hold(arrivals, `r${index}`, [one]);
+            taken.push(one);
+          }
+          expect([taken, canServe(fresh, taken)]).toEqual([taken, true]);
+        },
+      ),
+      { numRuns: 1500 },
+    );
   });
 });
 

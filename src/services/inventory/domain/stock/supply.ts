@@ -1,15 +1,14 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { HoldLine } from "./events.ts";
-import { totalsAt } from "./lapse.ts";
-import { compareDates, looseUnits } from "./lots.ts";
-import { askKey, type Lot, promisable, type Stock, sellable } from "./stock.ts";
+import { hasLapsed, totalsAt } from "./lapse.ts";
+import { looseUnits } from "./lots.ts";
+import { askKey, available, type Lot, promisableIn, type Stock, sellable } from "./stock.ts";
 
 /** What a stock can still promise; the shape that sourcing plans with. */
 export interface Supply {
   readonly capacity: number;
   readonly dated: readonly { readonly from: string; readonly capacity: number }[];
   readonly lots: readonly { readonly lot: string; readonly from: string | undefined; readonly capacity: number }[];
-  readonly earliestExpiry: string | undefined;
 }
 
 /** Later than any lot's date: what only units without a date can serve. */
@@ -28,14 +27,14 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
   const isLapsed = holding !== undefined && holding.expiresAt !== null && holding.expiresAt <= now;
   const kept = holding === undefined || isLapsed ? [] : holding.holds;
   const freed = kept.reduce((sum, { quantity }) => sum + quantity, 0);
-  const capacity = Math.max(freed, promisable(totalsAt(stock, now)) + stock.backorderLimit + freed);
+  const capacity = Math.max(freed, promisableAt(stock, now) + stock.backorderLimit + freed);
   if (stock.lots.size === 0) {
-    return { capacity, dated: [], lots: keptLots(stock, kept, new Set()), earliestExpiry: undefined };
+    return { capacity, dated: [], lots: keptLots(stock, kept, new Set()) };
   }
 
   const open = [...stock.lots].filter(([, lot]) => !lot.expired && (lot.cutoff === null || lot.cutoff > now));
-  const dates = [...new Set(open.flatMap(([, lot]) => (lot.expiresOn === null ? [] : [lot.expiresOn])))].sort();
-  dates.push(undated);
+  // A lot may have the last date of all: then it serves whatever units without a date do.
+  const dates = [...new Set([...open.flatMap(([, lot]) => lot.expiresOn ?? []), undated])].sort();
   const asks = openAsks(stock, now, own);
   const keeps = asksOf(kept);
   return {
@@ -45,17 +44,23 @@ export function supplyOf(stock: Stock, now: Instant, own?: string): Supply {
       ...open.map(([lot, state]) => ({
         lot,
         from: state.expiresOn ?? undefined,
-        capacity: Math.max(keeps.get(`lot:${lot}`) ?? 0, sellable(state) - (asks.get(`lot:${lot}`) ?? 0)),
+        capacity: Math.max(keeps.get(`lot:${lot}`) ?? 0, promisableIn(state) - (asks.get(`lot:${lot}`) ?? 0)),
       })),
       ...keptLots(stock, kept, new Set(open.map(([lot]) => lot))),
     ],
-    earliestExpiry:
-      open
-        .filter(([, lot]) => sellable(lot) > 0)
-        .map(([, lot]) => lot.expiresOn)
-        .sort(compareDates)
-        .find((date) => date !== null) ?? undefined,
   };
+}
+
+/**
+ * As `promisable`, at `now`. What was put back beyond what else is held back may have been in lots past their date, where it
+ * serves nobody.
+ */
+function promisableAt(stock: Stock, now: Instant): number {
+  const totals = totalsAt(stock, now);
+  let elsewhere = totals.unavailable;
+  for (const lot of stock.lots.values())
+    if (lot.expired || hasLapsed(lot, now)) elsewhere -= Math.max(0, lot.heldBack + sellable(lot));
+  return available(totals) + Math.min(0, elsewhere);
 }
 
 /** Lots that a reservation holds though they are gone or past their date: it may keep them. */
@@ -132,7 +137,7 @@ function unitsByDate(
   const units = new Map<string, number>(dates.map((date) => [date, 0]));
   for (const [, lot] of open) {
     const date = lot.expiresOn ?? undated;
-    units.set(date, (units.get(date) ?? 0) + sellable(lot));
+    units.set(date, (units.get(date) ?? 0) + promisableIn(lot));
   }
   units.set(undated, (units.get(undated) ?? 0) + looseUnits(stock));
   return units;

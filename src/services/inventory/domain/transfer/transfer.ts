@@ -16,8 +16,8 @@ export interface LotUnderWay {
 /** The units of one sku in a transfer. */
 export interface Consignment {
   readonly sku: string;
-  /** Where it was sent, once a dispatch has said so. */
-  readonly to?: string;
+  /** Units by where they were sent. */
+  readonly destinations: ReadonlyMap<string, number>;
   readonly dispatched: number;
   readonly arrived: number;
   readonly arrivals: number;
@@ -57,6 +57,8 @@ export type TransferEvent =
       readonly data: {
         readonly sku: string;
         readonly dispatched?: number;
+        /** Where the units of the dispatch were sent; absent in logs of before this was told, and of arrivals. */
+        readonly to?: string;
         readonly arrived?: number;
         readonly arrivals?: number;
         readonly lots?: readonly LotUnderWay[];
@@ -67,7 +69,7 @@ export const noTransfer: Transfer = new Map();
 
 /** What a transfer knows of a sku. */
 export function consignmentOf(transfer: Transfer, sku: string): Consignment {
-  return transfer.get(sku) ?? { sku, dispatched: 0, arrived: 0, arrivals: 0, lots: [] };
+  return transfer.get(sku) ?? { sku, destinations: new Map(), dispatched: 0, arrived: 0, arrivals: 0, lots: [] };
 }
 
 export function evolveTransfer(transfer: Transfer, event: TransferEvent): Transfer {
@@ -78,7 +80,8 @@ function evolveConsignment(known: Consignment, event: TransferEvent): Consignmen
   switch (event.type) {
     case "TransferDispatched": {
       const { to, quantity, lots = [] } = event.data;
-      return { ...known, to, dispatched: known.dispatched + quantity, lots: addLots(known.lots, lots, 1) };
+      const dispatched = known.dispatched + quantity;
+      return { ...known, destinations: sent(known, to, quantity), dispatched, lots: addLots(known.lots, lots, 1) };
     }
     case "TransferArrived": {
       const { quantity, lots = [] } = event.data;
@@ -87,8 +90,10 @@ function evolveConsignment(known: Consignment, event: TransferEvent): Consignmen
     }
     case "TransferCorrected": {
       const { dispatched = 0, arrived = 0, arrivals = 0, lots = [] } = event.data;
+      const to = event.data.to ?? [...known.destinations.keys()].at(-1);
       return {
         ...known,
+        ...(to !== undefined && { destinations: sent(known, to, dispatched) }),
         dispatched: known.dispatched + dispatched,
         arrived: known.arrived + arrived,
         arrivals: known.arrivals + arrivals,
@@ -99,6 +104,10 @@ function evolveConsignment(known: Consignment, event: TransferEvent): Consignmen
       event satisfies never;
       return known;
   }
+}
+
+function sent({ destinations }: Consignment, to: string, quantity: number): ReadonlyMap<string, number> {
+  return new Map(destinations).set(to, (destinations.get(to) ?? 0) + quantity);
 }
 
 function addLots(known: readonly LotUnderWay[], more: readonly LotUnderWay[], sign: 1 | -1): readonly LotUnderWay[] {
@@ -112,9 +121,9 @@ function addLots(known: readonly LotUnderWay[], more: readonly LotUnderWay[], si
   return [...lots.values()];
 }
 
-/** Units still on their way: none once something has arrived. */
-export function inTransit({ arrivals, dispatched }: Consignment): number {
-  return arrivals > 0 ? 0 : dispatched;
+/** Units still on their way, by where they go: none once something has arrived. */
+export function inTransit({ arrivals, destinations }: Consignment): ReadonlyMap<string, number> {
+  return arrivals > 0 ? new Map() : destinations;
 }
 
 /** The lots of units that arrive without naming one: what is under way, the earliest date first. */

@@ -17,9 +17,11 @@ export {
   accuracyOf,
   evolveRun,
   type LocationResult,
+  type PassedOver,
   type Requested,
   type Run,
   type RunEvent,
   type RunStatus,
   statusOf,
+  type Uncomparable,
 } from "./run.ts";

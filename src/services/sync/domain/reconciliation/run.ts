@@ -11,6 +11,7 @@
 import type { Instant } from "../../../../kernel/index.ts";
 import type { Action, Mode } from "./act.ts";
 import type { Finding, FindingKind } from "./judge.ts";
+import type { Pair } from "./records.ts";
 
 export interface Requested {
   readonly mode: Mode;
@@ -23,12 +24,29 @@ export interface ActedFinding extends Finding {
   readonly action: Action;
 }
 
+/**
+ * Stocks that could not be compared. `impossible-name`: their record has a sku or location that can be none of ours.
+ * `unreadable-here`: their record tells of an earlier figure of ours, which is in a cold file that can't be read.
+ */
+export interface PassedOver {
+  readonly reason: "impossible-name" | "unreadable-here";
+  readonly count: number;
+  readonly first: Uncomparable;
+}
+
+export interface Uncomparable extends Pair {
+  /** What is wrong, for whoever runs the server. */
+  readonly problem: string;
+}
+
 /** What came of comparing with one location. */
 export interface LocationResult {
   readonly location: string;
   readonly startedAt: Instant;
   /** Why it could not be compared; then the figures are zero. */
   readonly cause?: string;
+  /** What is not among the figures; absent where nothing is. */
+  readonly passedOver?: readonly PassedOver[];
   readonly compared: number;
   readonly inFlight: number;
   readonly found: number;

@@ -204,7 +204,8 @@ export declare const FollowResponseSchema: GenMessage<FollowResponse>;
  */
 export declare const ModuleService: GenService<{
   /**
-   * Any number of calls at once over one stream. The first message of the server is empty and says that it takes calls.
+   * Any number of calls at once over one stream. The first message of the server is empty and says that it takes calls. The metadata
+   * `larder-module` names the module that they are for: where it is not offered, the stream is refused with UNAVAILABLE.
    *
    * @generated from rpc larder.internal.v1.ModuleService.Exchange
    */

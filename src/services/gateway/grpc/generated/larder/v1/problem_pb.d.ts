@@ -38,7 +38,7 @@ export declare type Problem = Message<"larder.v1.Problem"> & {
   isRetryable: boolean;
 
   /**
-   * For `insufficient-stock`: every line that is short.
+   * For `insufficient-stock`: every line that is short; in the status details of a call the first of them, of as many as `detail` says.
    *
    * @generated from field: repeated larder.v1.ShortLine short_lines = 4;
    */
