@@ -97,6 +97,8 @@ export const limits = {
   ledgerQueueMax: 50_000,
   /** Commands decided and appended in one go: bounds the latency of the first and the memory of the append. */
   flushCommandsMax: 1024,
+  /** Of them, those of large batches while others ask too; a batch is large that holds more. */
+  flushBulkMax: 128,
   /** Times a command is decided again after others moved its streams. */
   conflictRetriesMax: 3,
   /** Locations up to which `fewest-splits` looks at every combination. */
@@ -124,8 +126,8 @@ export const limits = {
   importItemRowsMax: 2_000_000,
   /** Items of one import, which are held in memory until every row of the file has been merged. */
   importItemsMax: 500_000,
-  /** Batches an import has under way: one is read while another is recorded. */
-  importBatchesInFlight: 2,
+  /** Batches an import has under way: one is on its way, one read, one decided, one written to the disk. */
+  importBatchesInFlight: 4,
   /** Milliseconds an import goes on asking a server that is busy or out of reach before it gives up. */
   importRetryMsMax: 120_000,
   /** Elements of an imported XML document inside one another: an event with extensions has a dozen. */

@@ -50,6 +50,29 @@ describe("group commit", () => {
     expect(appends).toEqual([3]);
   });
 
+  it("decides a large batch in steps while others ask, who pass it, and in one go when it is alone", async () => {
+    const { storage, ledger, clock } = open();
+    const appends = countAppends(storage);
+    const refuse = (error: unknown): never => {
+      throw error;
+    };
+    const batch = [...Array.from({ length: 599 }, () => receive(1)), take(1200)];
+    expect((await ledger.submitAll(batch, refuse)).values.at(-1)).toBe("refused");
+    expect(appends.splice(0)).toEqual([599]);
+
+    const large = ledger.submitAll(batch, refuse);
+    const other = await ledger.submit(command((transaction) => transaction.stock("shop", "milk").onHand));
+    expect([other.value, appends]).toEqual([599, [limits.flushBulkMax]]);
+    // In its own order all the same: the last one finds what came before it.
+    expect((await large).values.at(-1)).toBe("refused");
+    expect(appends.splice(0)).toEqual([128, 128, 128, 128, 87]);
+
+    const system = command(() => "sealed", { actor: "system:seals" });
+    for (clock.now += 3000; appends.length < 2; )
+      await Promise.all([ledger.submit(system), ledger.submitAll(batch, refuse)]);
+    expect(appends).toEqual([128, 472]);
+  });
+
   it("lets others have their turn while it reads many states", async () => {
     const { storage, ledger } = open();
     const streams = Array.from({ length: 100 }, (_, index) => streamOf.stock("shop", `sku ${index}`));

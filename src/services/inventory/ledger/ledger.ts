@@ -39,6 +39,9 @@ import type { Command } from "./transaction.ts";
  */
 const turnsAfterConflict = 32;
 
+/** Milliseconds without others after which large batches have the rounds to themselves. */
+const bulkAloneMs = 2000;
+
 export interface LedgerOptions {
   readonly storage: Storage;
   readonly clock: () => Instant;
@@ -80,6 +83,10 @@ export class Ledger {
   /** The round under way. */
   #round: Round | undefined;
   #queue: Waiting[] = [];
+  /** Commands of large batches: a round takes some of them, behind those of the queue. */
+  #bulk: Waiting[] = [];
+  /** When somebody last asked for anything else, beside the system itself. */
+  #askedAt: Instant = Number.NEGATIVE_INFINITY;
   #running = false;
   #closed = false;
   #lastNow: Instant = 0;
@@ -98,7 +105,7 @@ export class Ledger {
 
   /** Commands that wait. */
   get queueLength(): number {
-    return this.#queue.length;
+    return this.#queue.length + this.#bulk.length;
   }
 
   get cacheStats(): CacheStats {
@@ -118,7 +125,7 @@ export class Ledger {
   }
 
   /**
-   * As `submit` for each command, in their order, answered together. What `decide` threw is turned into an answer by
+   * As `submit` for each command, in their order, answered together; a large batch lets others pass. What `decide` threw is turned into an answer by
    * `recover`, or rejects all when that throws it again.
    */
   submitAll<T>(
@@ -130,13 +137,14 @@ export class Ledger {
     return new Promise<AllDecided<T>>((resolve, reject) => {
       this.#refuseWhenFull(commands[0]);
       const answers = new AllAnswers(commands.length, recover, resolve, reject);
-      for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place, within);
+      const isBulk = commands.length > limits.flushBulkMax;
+      for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place, within, isBulk);
     });
   }
 
   #refuseWhenFull(command: Command<unknown> | undefined): void {
     if (this.#closed) throw new PlatformError("shutting-down", "The ledger is closed.");
-    if (this.#queue.length >= limits.ledgerQueueMax) {
+    if (this.queueLength >= limits.ledgerQueueMax) {
       throw new PlatformError("overloaded", "Too many commands wait for the ledger.");
     }
     if (this.#options.isMemoryShort?.() && !command?.looks && !command?.actor.startsWith("system:")) {
@@ -144,10 +152,17 @@ export class Ledger {
     }
   }
 
-  #enqueue(command: Command<unknown>, answers: Answers, place: number, within: Timeframe | undefined): void {
+  #enqueue(
+    command: Command<unknown>,
+    answers: Answers,
+    place: number,
+    within: Timeframe | undefined,
+    isBulk = false,
+  ): void {
     this.#commands += 1;
     const id = `${this.#options.processId}-${this.#commands.toString(36)}`;
-    this.#queue.push({ command, id, answers, place, within, attempts: 0 });
+    (isBulk ? this.#bulk : this.#queue).push({ command, id, answers, place, within, attempts: 0 });
+    if (!isBulk && !command.actor.startsWith("system:")) this.#askedAt = this.#lastNow;
     if (!this.#running) this.#start();
   }
 
@@ -176,19 +191,19 @@ export class Ledger {
     this.#soon(() => {
       this.#decideWaiting().then(
         () => {
-          if (this.#queue.length > 0) this.#start();
+          if (this.queueLength > 0) this.#start();
           else this.#running = false;
         },
         (error: unknown) => {
           this.#running = false;
-          for (const waiting of this.#queue.splice(0)) reject(waiting, error);
+          for (const waiting of [...this.#queue.splice(0), ...this.#bulk.splice(0)]) reject(waiting, error);
         },
       );
     });
   }
 
   async #decideWaiting(): Promise<void> {
-    const batch = this.#queue.splice(0, limits.flushCommandsMax);
+    const batch = this.#nextBatch();
     // Only here, so that nothing a decision has seen is forgotten before it ends.
     if (this.#options.isMemoryShort?.()) this.#cache.clear();
     else this.#cache.age();
@@ -204,6 +219,18 @@ export class Ledger {
       this.#round = undefined;
       await turn?.end();
     }
+  }
+
+  /**
+   * What the next round decides. Beside others large batches get on in small steps: who asks for one thing would wait for a
+   * whole round of theirs, and then for another one.
+   */
+  #nextBatch(): readonly Waiting[] {
+    const batch = this.#queue.splice(0, limits.flushCommandsMax);
+    if (this.#bulk.length === 0) return batch;
+    const isAlone = this.#lastNow - this.#askedAt > bulkAloneMs;
+    const some = this.#bulk.splice(0, isAlone ? limits.flushCommandsMax - batch.length : limits.flushBulkMax);
+    return batch.length === 0 ? some : batch.concat(some);
   }
 
   async #decideTogether(asked: readonly Waiting[], turn: Turn | undefined): Promise<void> {
