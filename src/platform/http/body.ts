@@ -5,10 +5,16 @@ import { isTooDeep, jsonFaultOffset, lineAndColumn } from "./json.ts";
 import { RequestError } from "./problem.ts";
 
 /**
- * Takes JSON of these media types, and says where a text that is none goes wrong. Keys that would reach into the
- * prototype (`__proto__`, `constructor.prototype`) are refused. An empty body is undefined.
+ * Reads a body in a way of its own: well-formed UTF-8, in a coding that is taken. Undefined, or a rejection, leaves it to the
+ * ordinary way.
  */
-export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[]): void {
+export type BodyReader = (request: FastifyRequest, body: Buffer) => Promise<unknown> | undefined;
+
+/**
+ * Takes JSON of these media types, and says where a text that is none goes wrong. Keys that would reach into the
+ * prototype (`__proto__`, `constructor.prototype`) are refused. An empty body is undefined. A `reader` is asked first.
+ */
+export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[], reader?: BodyReader): void {
   const parse = server.getDefaultJsonParser("error", "error");
 
   take(server, mediaTypes, (request, body, done) => {
@@ -19,6 +25,16 @@ export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[
       done(error as Error);
       return;
     }
+    const reading = reader?.(request, body);
+    if (reading === undefined) readHere(request, body, done);
+    else {
+      reading
+        .catch(() => undefined)
+        .then((value) => (value === undefined ? readHere(request, body, done) : done(null, value)));
+    }
+  });
+
+  function readHere(request: FastifyRequest, body: Buffer, done: Done): void {
     if (body.length === 0) {
       done(null, undefined);
       return;
@@ -34,7 +50,7 @@ export function acceptJson(server: FastifyInstance, mediaTypes: readonly string[
     }
     // The default parser calls back at once; its own error does not say where.
     parse(request, text, (error, value) => done(error && parseError(text), value));
-  });
+  }
 }
 
 /** Media types that some part of a server takes. */
@@ -51,6 +67,7 @@ function take(server: FastifyInstance, mediaTypes: readonly string[], parser: Pa
 }
 
 type Parser = FastifyBodyParser<Buffer>;
+type Done = (error: Error | null, value?: unknown) => void;
 
 /** Takes text of these media types as it is. An empty body is undefined. */
 export function acceptText(server: FastifyInstance, mediaTypes: readonly string[]): void {
@@ -72,11 +89,11 @@ const byteOrderMark = 0xfeff;
  * Whether a key of a text may be one that is not allowed, in plain letters or escaped ones. Looking for these words costs
  * a tenth of the default parser's own look at every string, a microsecond for each fact of a batch.
  */
-function mayReachPrototype(text: string): boolean {
+export function mayReachPrototype(text: string): boolean {
   return text.includes("__proto__") || text.includes("constructor") || text.includes("\\u");
 }
 
-function parsePlain(text: string, done: (error: Error | null, value?: unknown) => void): void {
+function parsePlain(text: string, done: Done): void {
   let value: unknown;
   try {
     value = JSON.parse(text);

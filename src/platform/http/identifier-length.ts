@@ -1,5 +1,5 @@
 import { type Ajv, str } from "ajv";
-import { isLongerThan } from "../../kernel/index.ts";
+import { isLongerThan, normalise } from "../../kernel/index.ts";
 
 /**
  * Lets `maxLength` of a text with the format `identifier` count the characters of its stored form, as contract.md does:
@@ -12,7 +12,7 @@ export function countingStoredForm(ajv: Ajv): Ajv {
     schemaType: "number",
     compile: (max: number, schema) =>
       schema["format"] === "identifier"
-        ? (text: string) => !isLongerThan(text.normalize("NFC"), max)
+        ? (text: string) => !isLongerThan(normalise(text), max)
         : (text: string) => !isLongerThan(text, max),
     error: { message: ({ schemaCode }) => str`must NOT have more than ${schemaCode} characters` },
   });

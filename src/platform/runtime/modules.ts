@@ -328,7 +328,8 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
     async start(
       { settings, logger, registry, readiness },
       { inventory, intake, relay, sync, reconciliation, archive },
-      { identity },
+      // The inventory may run elsewhere.
+      { identity, inventory: beside }: Pick<Offers, "identity"> & Partial<Offers>,
     ) {
       const { metrics, contentType, scrape } = registry;
       const [requests, feeds] = [new InFlight(), new InFlight(limits.credentialFeedsMax, limits.feedsMax)];
@@ -345,6 +346,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
       };
       const gateway = await createGateway({
         inventory,
+        ...(beside && { readFacts: beside.readFacts }),
         identity,
         intake: intake.queue,
         epcis: intake.epcis,

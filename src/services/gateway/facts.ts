@@ -3,7 +3,7 @@ import Type, { type TSchema } from "typebox";
 import { invariant, limits } from "../../kernel/index.ts";
 import { acceptJson, type HttpServer, RequestError, sendProblem } from "../../platform/http/index.ts";
 import type { Intake } from "../intake/index.ts";
-import { type Inventory, wire } from "../inventory/index.ts";
+import { type Inventory, type RunningInventory, wire } from "../inventory/index.ts";
 import { sendJson } from "./answer.ts";
 import { named, operation } from "./docs.ts";
 import { prefers } from "./prefer.ts";
@@ -17,9 +17,16 @@ const batch = "application/cloudevents-batch+json";
  * here: the inventory judges each by itself, so that one bad fact spoils no other. With `Prefer: respond-async` they are
  * put into the queue of intake, and judged later.
  */
-export function factRoutes(server: HttpServer, inventory: Inventory, intake: Intake): void {
+export function factRoutes(
+  server: HttpServer,
+  inventory: Inventory,
+  intake: Intake,
+  readFacts?: RunningInventory["readFacts"],
+): void {
   server.register(async (scope: HttpServer) => {
-    acceptJson(scope, [single, batch]);
+    acceptJson(scope, [single]);
+    // A queue keeps facts as they came.
+    acceptJson(scope, [batch], (request, body) => (prefers(request, "respond-async") ? undefined : readFacts?.(body)));
     const { validatorCompiler: compile } = server;
     invariant(compile !== undefined, "the HTTP base compiles schemas");
     // The schema of the body documents it; what it says is not enforced here.

@@ -291,6 +291,59 @@ describe("facts", () => {
     expect(waited.headers["preference-applied"]).toBeUndefined();
   });
 
+  describe("that are read beside the main thread", () => {
+    const type = "application/cloudevents-batch+json";
+    let own: Fixture;
+    let offered: string[];
+    let read: () => Promise<readonly unknown[] | undefined>;
+    beforeAll(async () => {
+      own = await startFixture({
+        readFacts: (json) => {
+          offered.push(Buffer.from(json).toString());
+          return read();
+        },
+      });
+    });
+    beforeEach(() => {
+      own.reset();
+      offered = [];
+      own.fake.answers["recordFacts"] = receipt;
+      own.fake.answers["enqueueFacts"] = { queued: 2 };
+    });
+    afterAll(() => own.gateway.close());
+    const send = (body: string, headers: Record<string, string> = {}) =>
+      ask("POST", "/v1/events", "stock:write", body, { "content-type": type, ...headers }, own);
+
+    it("are recorded as they were read", async () => {
+      read = async () => ["a", "b"];
+      const answer = await send(JSON.stringify([fact, 5]));
+      expect([answer.statusCode, answer.json()]).toEqual([202, receipt]);
+      expect(own.fake.asked("recordFacts")[0]).toEqual(["a", "b"]);
+      expect(offered).toEqual([JSON.stringify([fact, 5])]);
+    });
+
+    it.each([
+      ["are left to it", async () => undefined],
+      ["the reader fails", () => Promise.reject(new Error("gone"))],
+    ])("are read here when they %s", async (_why, fails) => {
+      read = fails;
+      await send(JSON.stringify([fact, 5]));
+      expect(own.fake.asked("recordFacts")[0]).toEqual([fact, 5]);
+      const answer = await send('[{"id":');
+      expect([answer.statusCode, answer.json().detail]).toEqual([400, expect.stringContaining("line 1, column 8")]);
+    });
+
+    it("are no facts for a queue, nor in another coding or form", async () => {
+      read = async () => ["never"];
+      expect((await send(JSON.stringify([fact]), { prefer: "respond-async" })).statusCode).toBe(202);
+      expect(own.fake.asked("enqueueFacts")[0]).toEqual([fact]);
+      expect((await send("[]", { "content-encoding": "gzip" })).statusCode).toBe(415);
+      for (const other of ["application/json", "application/cloudevents+json"])
+        await send(JSON.stringify(fact), { "content-type": other });
+      expect(offered).toEqual([]);
+    });
+  });
+
   it("come in binary mode", async () => {
     const { data, ...attributes } = fact;
     const headers = Object.fromEntries(

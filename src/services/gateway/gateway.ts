@@ -6,7 +6,7 @@ import { createHttpServer, type HttpServer, type InFlight, type RequestObserver 
 import type { Archive } from "../archive/index.ts";
 import type { Identity } from "../identity/index.ts";
 import type { Epcis, Intake } from "../intake/index.ts";
-import type { Inventory } from "../inventory/index.ts";
+import type { Inventory, RunningInventory } from "../inventory/index.ts";
 import type { Relay } from "../relay/index.ts";
 import type { Reconciliations, Sync } from "../sync/index.ts";
 import { guard } from "./access.ts";
@@ -28,6 +28,8 @@ import { webhookRoutes } from "./webhooks.ts";
 
 export interface GatewayOptions {
   readonly inventory: Inventory;
+  /** Of an inventory in this process. */
+  readonly readFacts?: RunningInventory["readFacts"];
   readonly identity: Identity;
   readonly intake: Intake;
   readonly epcis: Epcis;
@@ -101,7 +103,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     isStopping: () => isDraining || isStopping(),
     ...(metrics && { metrics: metrics.expose }),
   });
-  factRoutes(server, inventory, intake);
+  factRoutes(server, inventory, intake, options.readFacts);
   reservationRoutes(server, inventory);
   stockRoutes(server, inventory);
   itemRoutes(server, inventory);

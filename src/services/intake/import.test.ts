@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { limits } from "../../kernel/index.ts";
 import {
   type CloudEvent,
   checkItemMapping,
@@ -263,7 +264,7 @@ describe("importFacts", () => {
     expect(failure).toBeInstanceOf(ImportError);
     expect(failure.summary).toMatchObject({ isComplete: false });
     expect(failure.summary.accepted).toBeGreaterThan(900);
-    expect(calls).toBeLessThanOrEqual(4);
+    expect(calls).toBeLessThanOrEqual(limits.importBatchesInFlight + 2);
   });
 
   it("records what was read before a file turns out to be cut off, and writes its rejects", async () => {

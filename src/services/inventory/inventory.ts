@@ -9,6 +9,7 @@ import { Catalog, type Outgoing } from "./catalog/catalog.ts";
 import { Registry } from "./catalog/registry.ts";
 import { Changes, findEvent, seenBy, toCloudEvent } from "./changes/index.ts";
 import { Expiry } from "./expiry/index.ts";
+import { FactReader } from "./facts/fact-reader.ts";
 import { Facts } from "./facts/facts.ts";
 import { Ledger, SnapshotWriter } from "./ledger/index.ts";
 import { type InventoryObserver, silentObserver } from "./observer.ts";
@@ -52,6 +53,11 @@ export interface RunningInventory extends Inventory {
   warnings(): readonly string[];
   figures(): InventoryFigures;
   readonly archiving: ArchivePreparation;
+  /**
+   * Reads a large batch of facts in JSON beside the main thread, into items for `recordFacts`; undefined where it is to be read
+   * in the ordinary way.
+   */
+  readFacts(json: Uint8Array): Promise<readonly unknown[] | undefined>;
   /** Finishes what it has, records what it can, and stops. The storage stays open. */
   stop(): Promise<void>;
 }
@@ -100,6 +106,7 @@ class LocalInventory implements RunningInventory {
   #sweeping = false;
   readonly #tokens: Tokens;
   readonly #facts: Facts;
+  readonly #factReader = new FactReader();
   readonly #reservations: Reservations;
   readonly #reading: Reading;
 
@@ -203,6 +210,7 @@ class LocalInventory implements RunningInventory {
     await this.#sealer.stop().catch(() => undefined);
     await this.#housekeeping.stop();
     await this.#ledger.close();
+    await this.#factReader.close();
     this.#host.stop();
   }
 
@@ -238,6 +246,7 @@ class LocalInventory implements RunningInventory {
   }
 
   recordFacts: Inventory["recordFacts"] = (items, caller, receivedAt) => this.#facts.record(items, caller, receivedAt);
+  readFacts: RunningInventory["readFacts"] = (json) => this.#factReader.read(json);
   checkFacts: Inventory["checkFacts"] = (items, caller) => this.#facts.check(items, caller);
   eventsOfFact: Inventory["eventsOfFact"] = (source, id, caller) => this.#facts.eventsOf(source, id, caller);
   eventsOfVoid: Inventory["eventsOfVoid"] = (source, id, caller) => this.#facts.eventsOfVoid(source, id, caller);

@@ -6,7 +6,8 @@ import type { Command, Ledger } from "../ledger/index.ts";
 import type { InventoryObserver } from "../observer.ts";
 import type { Tokens } from "../positions.ts";
 import type { FactsReceipt, RecordedCloudEvent } from "../wire.ts";
-import { claimKey, type ParsedFact, parseFact, voidKeyOf } from "./parse.ts";
+import { claimKey, type ParsedFact, voidKeyOf } from "./parse.ts";
+import { readItem } from "./read-items.ts";
 import { factCommand, judgeCommand } from "./record.ts";
 import { type FactOutcome, refusalOf } from "./refused.ts";
 
@@ -61,7 +62,7 @@ export class Facts {
     for (const item of items) {
       place += 1;
       const index = place;
-      const parsed = parseFact(item);
+      const parsed = readItem(item);
       if (!parsed.ok) {
         const { id, detail } = parsed.malformed;
         rejected.push({ index, id, code: "invalid-fact", detail });

@@ -75,7 +75,8 @@ const envelopeNames = new Set([
   "data",
 ]);
 
-type ReadFact =
+/** What an item of a batch says. */
+export type ReadFact =
   | { readonly ok: true; readonly fact: ParsedFact }
   | { readonly ok: false; readonly malformed: MalformedFact };
 
@@ -242,9 +243,9 @@ function readStockFact(data: Body): FactBody | string {
   for (const name of texts) {
     const value = data[name];
     if (typeof value !== "string") continue;
-    const wrong =
-      name === "to" || name === "from" ? locationProblem(value, `/${name}`) : textProblem({ [name]: value });
-    if (wrong !== undefined) return wrong;
+    const isLocation = name === "to" || name === "from";
+    const wrong = identifierProblem(value, isLocation ? limits.locationLengthMax : limits.identifierLengthMax);
+    if (wrong !== undefined) return `/data/${name}: ${wrong}`;
     told[name] = normalise(value);
   }
   for (const name of dates) {
