@@ -45,7 +45,7 @@ describe("a reader of facts", () => {
     expect(answers.filter((items) => items === undefined)).toHaveLength(4);
   });
 
-  it("leaves a batch to the ordinary way when its thread ends over it, and starts another", async () => {
+  it("leaves a batch to the ordinary way when its thread ends over it", async () => {
     reader = new FactReader(new URL("./dying-thread.fixture.ts", import.meta.url));
     for (let asked = 0; asked < 40; asked += 1) {
       expect(await reader.read(batch)).toBeUndefined();

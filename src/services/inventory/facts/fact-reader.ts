@@ -6,6 +6,8 @@ import type { BatchRead, BatchToRead, Ready } from "./reading-thread.ts";
 const bytesMin = 16_384;
 /** Batches that the thread has at once: one in hand and one next. With more, this thread would wait for that one. */
 const waitingMax = 2;
+/** Milliseconds after which a thread that has ended is followed by another. */
+const restartMs = 10_000;
 
 /**
  * Reads large batches of facts beside the main thread, which has a fifth more time then for deciding and writing, and is
@@ -16,6 +18,7 @@ export class FactReader {
   readonly #thread: URL;
   #worker: Worker | undefined;
   #isReady = false;
+  #startAt = 0;
   #isClosed = false;
   #lastId = 0;
   readonly #waiting = new Map<number, (read: string | undefined) => void>();
@@ -33,7 +36,7 @@ export class FactReader {
   async read(json: Uint8Array): Promise<readonly ReadItem[] | undefined> {
     if (json.byteLength < bytesMin || this.#isClosed) return undefined;
     const worker = this.#start();
-    if (!this.#isReady || this.#waiting.size >= waitingMax) return undefined;
+    if (worker === undefined || !this.#isReady || this.#waiting.size >= waitingMax) return undefined;
     this.#lastId += 1;
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     this.#waiting.set(this.#lastId, resolve);
@@ -44,12 +47,13 @@ export class FactReader {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#worker?.terminate();
-    this.#leave();
+    const worker = this.#worker;
+    await worker?.terminate();
+    this.#left(worker);
   }
 
-  #start(): Worker {
-    if (this.#worker !== undefined) return this.#worker;
+  #start(): Worker | undefined {
+    if (this.#worker !== undefined || performance.now() < this.#startAt) return this.#worker;
     const worker = new Worker(this.#thread, {
       resourceLimits: { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: 128 },
     });
@@ -60,14 +64,17 @@ export class FactReader {
       if (message === "ready") this.#isReady = true;
       else this.#answer(message.id, message.read);
     });
-    worker.on("error", () => this.#leave());
-    worker.on("exit", () => this.#leave());
+    worker.on("error", () => this.#left(worker));
+    worker.on("exit", () => this.#left(worker));
     return worker;
   }
 
-  /** The thread has ended, for want of memory or descriptors: the next large batch starts another. */
-  #leave(): void {
+  /** A thread has ended, for want of memory or descriptors: after a while the next large batch starts another. */
+  #left(worker: Worker | undefined): void {
+    // An error is followed by an exit, by which time there may be another one.
+    if (worker === undefined || worker !== this.#worker) return;
     this.#worker = undefined;
+    this.#startAt = performance.now() + restartMs;
     this.#isReady = false;
     for (const id of [...this.#waiting.keys()]) this.#answer(id, undefined);
   }
