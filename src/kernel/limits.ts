@@ -93,12 +93,14 @@ export const limits = {
   readinessWriteMs: 1000,
   /** Seconds in `Retry-After`. */
   retryAfterSeconds: 1,
-  /** Commands that wait for the ledger before more are turned away with `overloaded`. */
+  /** Commands that wait for the ledger before more are turned away with `overloaded`; others are not for large batches. */
   ledgerQueueMax: 50_000,
   /** Commands decided and appended in one go: bounds the latency of the first and the memory of the append. */
   flushCommandsMax: 1024,
-  /** Of them, those of large batches while others ask too; a batch is large that holds more. */
+  /** Of large batches, which are those that hold more: so many are decided in one go, on top, while others ask too. */
   flushBulkMax: 128,
+  /** Rounds without others after which large batches have them to themselves: a second or two of an import. */
+  roundsAlone: 256,
   /** Times a command is decided again after others moved its streams. */
   conflictRetriesMax: 3,
   /** Locations up to which `fewest-splits` looks at every combination. */

@@ -3,7 +3,7 @@ import { limits, PlatformError } from "../../../kernel/index.ts";
 import type { AppendUnit } from "../../../platform/storage/index.ts";
 import type { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { caller, fact, openInventory } from "../fixture.ts";
-import { streamOf } from "./index.ts";
+import { type Command, streamOf } from "./index.ts";
 import { command, milk, open, read, receive, received, take } from "./ledger.fixture.ts";
 
 async function codes(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
@@ -50,27 +50,68 @@ describe("group commit", () => {
     expect(appends).toEqual([3]);
   });
 
-  it("decides a large batch in steps while others ask, who pass it, and in one go when it is alone", async () => {
-    const { storage, ledger, clock } = open();
-    const appends = countAppends(storage);
+  describe("with a large batch", () => {
     const refuse = (error: unknown): never => {
       throw error;
     };
-    const batch = [...Array.from({ length: 599 }, () => receive(1)), take(1200)];
-    expect((await ledger.submitAll(batch, refuse)).values.at(-1)).toBe("refused");
-    expect(appends.splice(0)).toEqual([599]);
+    const batch = [...Array.from({ length: 599 }, () => receive(1)), take(10_000)];
+    const look = command((transaction) => transaction.stock("shop", "milk").onHand, { actor: "buyer" });
 
-    const large = ledger.submitAll(batch, refuse);
-    const other = await ledger.submit(command((transaction) => transaction.stock("shop", "milk").onHand));
-    expect([other.value, appends]).toEqual([599, [limits.flushBulkMax]]);
-    // In its own order all the same: the last one finds what came before it.
-    expect((await large).values.at(-1)).toBe("refused");
-    expect(appends.splice(0)).toEqual([128, 128, 128, 128, 87]);
+    it("decides it in one go when it is alone", async () => {
+      const { storage, ledger } = open();
+      const appends = countAppends(storage);
+      expect((await ledger.submitAll(batch, refuse)).values.at(-1)).toBe("refused");
+      const seal = { ...receive(1, "sealed"), actor: "system:seals" };
+      await Promise.all([ledger.submitAll(batch, refuse), ledger.submit(seal)]);
+      expect(appends).toEqual([599, 600]);
+    });
 
-    const system = command(() => "sealed", { actor: "system:seals" });
-    for (clock.now += 3000; appends.length < 2; )
-      await Promise.all([ledger.submit(system), ledger.submitAll(batch, refuse)]);
-    expect(appends).toEqual([128, 472]);
+    it("decides it in steps while others ask, who pass it", async () => {
+      const { storage, ledger } = open();
+      const appends = countAppends(storage);
+      const large = ledger.submitAll(batch, refuse);
+      const other = await ledger.submit(look);
+      expect([other.value, appends]).toEqual([0, [128]]);
+      // In its own order all the same: the last one finds what came before it.
+      expect((await large).values.at(-1)).toBe("refused");
+      expect(appends.splice(0)).toEqual([128, 128, 128, 128, 87]);
+      // For a while, since who has asked will ask again.
+      await ledger.submitAll(batch, refuse);
+      expect(appends).toEqual([128, 128, 128, 128, 87]);
+      for (let rounds = 0; rounds < limits.roundsAlone; rounds += 1)
+        await ledger.submit({ ...look, actor: "system:look" });
+      appends.length = 0;
+      await ledger.submitAll(batch, refuse);
+      expect(appends).toEqual([599]);
+    });
+
+    it("keeps the order of what one actor asks for by batches, short ones too", async () => {
+      const { ledger } = open();
+      const of = (actor: string): readonly Command<unknown>[] => [
+        { ...receive(1), actor },
+        { ...look, actor },
+      ];
+      const large = ledger.submitAll(batch, refuse);
+      const own = ledger.submitAll(of("test"), refuse);
+      const others = ledger.submitAll(of("other"), refuse);
+      expect((await others).values).toEqual(["received", 1]);
+      await large;
+      expect((await own).values).toEqual(["received", 601]);
+      expect((await ledger.submitAll(of("test"), refuse)).values).toEqual(["received", 602]);
+    });
+
+    it("turns others away only for what waits beside it", async () => {
+      const { ledger } = open();
+      const batches = Array.from({ length: limits.ledgerQueueMax / 1000 }, () =>
+        ledger.submitAll(
+          Array.from({ length: 1000 }, () => ({ ...look, actor: "test" })),
+          refuse,
+        ),
+      );
+      await expect(ledger.submitAll(batch, refuse)).rejects.toMatchObject({ code: "overloaded" });
+      expect((await ledger.submit(look)).value).toBe(0);
+      expect(await Promise.all(batches)).toHaveLength(limits.ledgerQueueMax / 1000);
+    });
   });
 
   it("lets others have their turn while it reads many states", async () => {

@@ -27,6 +27,7 @@ import type {
 import { AllAnswers, type AllDecided, type Answers, type Decided, OneAnswer } from "./answers.ts";
 import { type CacheStats, StateCache } from "./cache.ts";
 import { familyOf } from "./families.ts";
+import { CommandQueue } from "./queue.ts";
 import { type Draft, Round, type Waiting } from "./round.ts";
 import type { SnapshotReader } from "./snapshots.ts";
 import { pairOf, placesOf } from "./streams.ts";
@@ -38,9 +39,6 @@ import type { Command } from "./transaction.ts";
  * after it had lost one round they took 500.
  */
 const turnsAfterConflict = 32;
-
-/** Milliseconds without others after which large batches have the rounds to themselves. */
-const bulkAloneMs = 2000;
 
 export interface LedgerOptions {
   readonly storage: Storage;
@@ -82,11 +80,7 @@ export class Ledger {
   #turnsLeft = 0;
   /** The round under way. */
   #round: Round | undefined;
-  #queue: Waiting[] = [];
-  /** Commands of large batches: a round takes some of them, behind those of the queue. */
-  #bulk: Waiting[] = [];
-  /** When somebody last asked for anything else, beside the system itself. */
-  #askedAt: Instant = Number.NEGATIVE_INFINITY;
+  readonly #queue = new CommandQueue();
   #running = false;
   #closed = false;
   #lastNow: Instant = 0;
@@ -105,7 +99,7 @@ export class Ledger {
 
   /** Commands that wait. */
   get queueLength(): number {
-    return this.#queue.length + this.#bulk.length;
+    return this.#queue.length;
   }
 
   get cacheStats(): CacheStats {
@@ -119,35 +113,36 @@ export class Ledger {
    */
   submit<T>(command: Command<T>, within?: Timeframe): Promise<Decided<T>> {
     return new Promise<Decided<T>>((resolve, reject) => {
-      this.#refuseWhenFull(command);
-      this.#enqueue(command, new OneAnswer(resolve, reject), 0, within);
+      this.#refuseWhenFull(command, this.#queue.singles);
+      this.#enqueue(command, new OneAnswer(resolve, reject), 0, within, false);
     });
   }
 
   /**
-   * As `submit` for each command, in their order, answered together; a large batch lets others pass. What `decide` threw is turned into an answer by
-   * `recover`, or rejects all when that throws it again.
+   * As `submit` for each command, in their order, answered together; a large batch lets others pass. All are of one actor.
+   * What `decide` threw is turned into an answer by `recover`, or rejects all when that throws it again.
    */
   submitAll<T>(
     commands: readonly Command<T>[],
     recover: (error: unknown) => T,
     within?: Timeframe,
   ): Promise<AllDecided<T>> {
-    if (commands.length === 0) return Promise.resolve({ values: [], seq: 0 });
+    const [first] = commands;
+    if (first === undefined) return Promise.resolve({ values: [], seq: 0 });
     return new Promise<AllDecided<T>>((resolve, reject) => {
-      this.#refuseWhenFull(commands[0]);
+      const isBulk = this.#queue.isBulk(first.actor, commands.length);
+      this.#refuseWhenFull(first, isBulk ? this.#queue.length : this.#queue.singles);
       const answers = new AllAnswers(commands.length, recover, resolve, reject);
-      const isBulk = commands.length > limits.flushBulkMax;
       for (const [place, command] of commands.entries()) this.#enqueue(command, answers, place, within, isBulk);
     });
   }
 
-  #refuseWhenFull(command: Command<unknown> | undefined): void {
+  #refuseWhenFull(command: Command<unknown>, waiting: number): void {
     if (this.#closed) throw new PlatformError("shutting-down", "The ledger is closed.");
-    if (this.queueLength >= limits.ledgerQueueMax) {
+    if (waiting >= limits.ledgerQueueMax) {
       throw new PlatformError("overloaded", "Too many commands wait for the ledger.");
     }
-    if (this.#options.isMemoryShort?.() && !command?.looks && !command?.actor.startsWith("system:")) {
+    if (this.#options.isMemoryShort?.() && !command.looks && !command.actor.startsWith("system:")) {
       throw new PlatformError("overloaded", "Too little memory is left to take anything in.");
     }
   }
@@ -157,12 +152,11 @@ export class Ledger {
     answers: Answers,
     place: number,
     within: Timeframe | undefined,
-    isBulk = false,
+    isBulk: boolean,
   ): void {
     this.#commands += 1;
     const id = `${this.#options.processId}-${this.#commands.toString(36)}`;
-    (isBulk ? this.#bulk : this.#queue).push({ command, id, answers, place, within, attempts: 0 });
-    if (!isBulk && !command.actor.startsWith("system:")) this.#askedAt = this.#lastNow;
+    this.#queue.add({ command, id, answers, place, within, attempts: 0 }, isBulk);
     if (!this.#running) this.#start();
   }
 
@@ -191,19 +185,19 @@ export class Ledger {
     this.#soon(() => {
       this.#decideWaiting().then(
         () => {
-          if (this.queueLength > 0) this.#start();
+          if (this.#queue.length > 0) this.#start();
           else this.#running = false;
         },
         (error: unknown) => {
           this.#running = false;
-          for (const waiting of [...this.#queue.splice(0), ...this.#bulk.splice(0)]) reject(waiting, error);
+          for (const waiting of this.#queue.clear()) reject(waiting, error);
         },
       );
     });
   }
 
   async #decideWaiting(): Promise<void> {
-    const batch = this.#nextBatch();
+    const batch = this.#queue.next();
     // Only here, so that nothing a decision has seen is forgotten before it ends.
     if (this.#options.isMemoryShort?.()) this.#cache.clear();
     else this.#cache.age();
@@ -219,18 +213,6 @@ export class Ledger {
       this.#round = undefined;
       await turn?.end();
     }
-  }
-
-  /**
-   * What the next round decides. Beside others large batches get on in small steps: who asks for one thing would wait for a
-   * whole round of theirs, and then for another one.
-   */
-  #nextBatch(): readonly Waiting[] {
-    const batch = this.#queue.splice(0, limits.flushCommandsMax);
-    if (this.#bulk.length === 0) return batch;
-    const isAlone = this.#lastNow - this.#askedAt > bulkAloneMs;
-    const some = this.#bulk.splice(0, isAlone ? limits.flushCommandsMax - batch.length : limits.flushBulkMax);
-    return batch.length === 0 ? some : batch.concat(some);
   }
 
   async #decideTogether(asked: readonly Waiting[], turn: Turn | undefined): Promise<void> {
@@ -405,7 +387,7 @@ export class Ledger {
     }
     await this.#settleUnsure(unsure, before, round, error);
     // First in the next round, and so on top of nothing that may fail: a store that takes no writes is still read.
-    this.#queue = [...looking, ...this.#queue];
+    this.#queue.putBack(looking);
   }
 
   async #settleUnsure(unsure: readonly Draft[], before: Sequence, round: Round, error: unknown): Promise<void> {
@@ -463,7 +445,7 @@ export class Ledger {
       );
       return false;
     });
-    this.#queue = [...retried, ...this.#queue];
+    this.#queue.putBack(retried);
   }
 
   /** Never runs backwards, whatever the clock does. */
