@@ -30,7 +30,6 @@ export class Delivery<T> {
   readonly #underWay: Promise<void>[] = [];
   #batch: Batch<T> = { made: [], origins: [], rejects: [] };
   #settled: Promise<void> = Promise.resolve();
-  #hasFailed = false;
 
   constructor(send: (made: readonly T[]) => Promise<Receipt>, tallies: Tallies, rejects: RejectsWriter | undefined) {
     this.#send = send;
@@ -61,16 +60,15 @@ export class Delivery<T> {
     const receipt = batch.made.length > 0 ? this.#send(batch.made) : Promise.resolve(nothing);
     const settled = Promise.all([receipt, this.#settled]).then(([answer]) => this.#settle(batch, answer));
     // Heard of at the next dispatch; unheard until then it would count as unhandled.
-    settled.catch(() => {
-      this.#hasFailed = true;
-    });
+    settled.catch(() => undefined);
     this.#settled = settled;
     this.#underWay.push(settled);
   }
 
   /** Sends the rest and waits for every answer; sends no more once an earlier batch has failed, and throws what made it. */
   async finish(): Promise<void> {
-    if (this.#hasFailed) await this.#settled;
+    // A short batch could pass the long ones before it.
+    await this.#settled;
     await this.dispatch();
     await this.#settled;
   }
