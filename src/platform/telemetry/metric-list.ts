@@ -171,7 +171,7 @@ export const metricList = {
   upkeepFailures: {
     name: "larder_inventory_upkeep_failures_total",
     kind: "counter",
-    help: "Times that work beside the log failed and was left to be tried again: expiry, seals, housekeeping, or derived (commits of what is derived).",
+    help: "Times that work beside the log failed and was left to be tried again: expiry, seals, housekeeping, derived (commits of what is derived), or reading (the thread that reads large batches of facts).",
     labels: ["work"],
   },
   reconciliations: {

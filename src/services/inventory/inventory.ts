@@ -106,7 +106,7 @@ class LocalInventory implements RunningInventory {
   #sweeping = false;
   readonly #tokens: Tokens;
   readonly #facts: Facts;
-  readonly #factReader = new FactReader();
+  readonly #factReader: FactReader;
   readonly #reservations: Reservations;
   readonly #reading: Reading;
 
@@ -152,6 +152,7 @@ class LocalInventory implements RunningInventory {
     this.#tokens = new Tokens(storage);
     const shared = { storage, ledger: this.#ledger, tokens: this.#tokens, observer: this.#observer };
     this.#facts = new Facts(shared);
+    this.#factReader = new FactReader({ onFailure: (error) => this.#observer.upkeepFailed("reading", error) });
     this.#reservations = new Reservations({
       ...shared,
       lists: new ReservationLists({ storage, open: this.#openReservations, soon: this.#timers.soon }),

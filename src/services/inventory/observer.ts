@@ -11,7 +11,7 @@ export interface InventoryObserver extends LedgerObserver, AvailabilityObserver 
   expiryRecorded(secondsLate: number): void;
   /** A read model stands still until a restart. */
   consumerFailed(name: string, error: unknown): void;
-  /** Work beside the log failed (expiry, seals, commits of what is derived) and is tried again by itself. */
+  /** Work beside the log failed (expiry, seals, commits of what is derived, the thread that reads) and is tried again by itself. */
   upkeepFailed(work: string, error: unknown): void;
 }
 

@@ -5,7 +5,7 @@ import { readBatch } from "./read-items.ts";
 /** A batch in JSON, as UTF-8 that is known to be well-formed. */
 export interface BatchToRead {
   readonly id: number;
-  readonly json: Uint8Array;
+  readonly json: Uint8Array<ArrayBuffer>;
 }
 
 /** What the thread says first, once it can read. */
