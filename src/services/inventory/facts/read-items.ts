@@ -30,7 +30,7 @@ export function readBatch(json: string): string | undefined {
     return undefined;
   }
   if (!Array.isArray(items) || items.length > limits.batchItemsMax) return undefined;
-  return JSON.stringify(items.map(parseFact));
+  return JSON.stringify(items.map((item) => parseFact(item)));
 }
 
 /** The items of a batch that `readBatch` has read. */
