@@ -1,4 +1,5 @@
 /** What tests of the inventory share: an inventory on storage in memory, with a clock that they move. */
+import type { Epoch } from "../../platform/storage/index.ts";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
 import type { Caller } from "./api.ts";
 import { type RunningInventory, startInventory } from "./inventory.ts";
@@ -38,6 +39,23 @@ export async function openInventory(
     ...(options.cachedStatesMax !== undefined && { cachedStatesMax: options.cachedStatesMax }),
   });
   return { storage, inventory, clock };
+}
+
+/** A storage with the events of another one up to where the last of these epochs begins, as a restore leaves it. */
+export async function restoredFrom(storage: MemoryStorage, epochs: readonly Epoch[]): Promise<MemoryStorage> {
+  const restored = new MemoryStorage({ tagging: inventoryTagging, epochs });
+  const startsAfter = epochs.at(-1)?.startsAfter ?? 0;
+  for (const { meta, events, claims } of await storage.readLog(0, startsAfter)) {
+    const unit = {
+      meta,
+      events: events.map(({ stream, type, schema, data }) => ({ stream, type, schema, data })),
+      expected: events.map(({ stream, version }) => ({ stream, version: version - 1 })),
+      claims,
+    };
+    const [outcome] = await restored.append([unit]);
+    if (outcome?.ok !== true) throw new Error(`not copied: ${JSON.stringify(outcome)}`);
+  }
+  return restored;
 }
 
 let facts = 0;

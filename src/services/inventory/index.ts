@@ -15,7 +15,6 @@ export { type Outgoing, secretContext } from "./catalog/catalog.ts";
 export {
   type LocationDescribed,
   locationDescribedBy,
-  positionAt,
   recordedChanges,
   sequenceOfPosition,
   stockChangedBy,
@@ -26,7 +25,7 @@ export { type EventSchemas, eventSchemas } from "./event-schemas.ts";
 export { type FactType, factSchemas } from "./facts/schemas.ts";
 export { type InventoryFigures, type InventoryOptions, type RunningInventory, startInventory } from "./inventory.ts";
 export { type InventoryObserver, silentObserver } from "./observer.ts";
-export { publicVersion } from "./positions.ts";
+export { positionToGoOnFrom, publicVersion } from "./positions.ts";
 export { errorsReference, eventsReference } from "./reference.ts";
 export { inventoryMethods, remoteInventory } from "./remote.ts";
 export { captureTags, inventoryTagging } from "./reservations/lists.ts";

@@ -47,20 +47,27 @@ export function reachOf(storage: Pick<Storage, "head"> & { readonly shared?: Sto
 
 /** The place a token names in this history; what lies after a restore point in an older history is gone. */
 export function parsePosition(token: string, epochs: readonly Epoch[], head: Sequence): Outcome<Sequence> {
-  if (token.length > limits.positionLengthMax || !/^[\w-]+$/.test(token)) return unreadable();
-  const match = /^1\.([\w-]+)\.(\d{1,15})$/.exec(Buffer.from(token, "base64url").toString("latin1"));
-  if (match === null) return unreadable();
-  const [, id, digits] = match;
-  const seq = Number(digits);
-  const index = epochs.findIndex((epoch) => epoch.id === id);
-  // A history that was left shares what came before the first later epoch began.
-  const shared = Math.min(head, ...epochs.slice(index + 1).map((epoch) => epoch.startsAfter));
-  if (index >= 0 && seq <= shared) return accept(seq);
+  const place = placeIn(token);
+  if (place === undefined) return unreadable();
+  const index = epochs.findIndex((epoch) => epoch.id === place.epoch);
+  if (index >= 0 && place.seq <= Math.min(head, sharedUpTo(epochs, index))) return accept(place.seq);
   return reject({
     code: "position-from-another-history",
     detail:
       "The position is from a history that was left by a restore. Read the present state and follow from its position.",
   });
+}
+
+/**
+ * Where to go on from a position that `parsePosition` rejects: after the last event that its history shares with this one.
+ * Of another log nothing is shared. Of the current epoch it lies beyond the end of the log, and all since that epoch began comes again.
+ */
+export function positionToGoOnFrom(token: string, epochs: readonly Epoch[]): string {
+  const place = placeIn(token);
+  const index = epochs.findIndex((epoch) => epoch.id === place?.epoch);
+  if (index < 0) return formatPosition(epochs, 0);
+  const isCurrent = index === epochs.length - 1;
+  return formatPosition(epochs, isCurrent ? (epochs[index]?.startsAfter ?? 0) : sharedUpTo(epochs, index));
 }
 
 /** The one of two positions of one history that has seen more. */
@@ -71,6 +78,20 @@ export function laterPosition(one: string, other: string): string {
 /** The one of two positions of one history that has seen less. */
 export function earlierPosition(one: string, other: string): string {
   return sequenceIn(one) <= sequenceIn(other) ? one : other;
+}
+
+/** What a token names; undefined when it can't be read. */
+function placeIn(token: string): { readonly epoch: string; readonly seq: Sequence } | undefined {
+  if (token.length > limits.positionLengthMax || !/^[\w-]+$/.test(token)) return undefined;
+  const match = /^1\.([\w-]+)\.(\d{1,15})$/.exec(Buffer.from(token, "base64url").toString("latin1"));
+  if (match === null) return undefined;
+  const [, epoch = "", digits] = match;
+  return { epoch, seq: Number(digits) };
+}
+
+/** The last event that an epoch shares with this history: what came before the first of all later epochs began. */
+function sharedUpTo(epochs: readonly Epoch[], index: number): Sequence {
+  return Math.min(Number.MAX_SAFE_INTEGER, ...epochs.slice(index + 1).map(({ startsAfter }) => startsAfter));
 }
 
 /** The sequence of a token that Larder has given, in whatever epoch. */
@@ -103,6 +124,5 @@ export function ownVersion(
 ): { readonly version: number; readonly sharedUpTo: Sequence } | undefined {
   const index = epochs.findIndex(({ number }) => number - 1 === Math.floor(version / versionsPerEpoch));
   if (index < 0) return undefined;
-  const sharedUpTo = Math.min(Number.MAX_SAFE_INTEGER, ...epochs.slice(index + 1).map((epoch) => epoch.startsAfter));
-  return { version: version % versionsPerEpoch, sharedUpTo };
+  return { version: version % versionsPerEpoch, sharedUpTo: sharedUpTo(epochs, index) };
 }

@@ -51,7 +51,7 @@ async function dispatching(
     queue: "q",
     webhook,
     after: "start",
-    historyStart: () => "start of history",
+    goOnFrom: (position) => `shared with ${position}`,
     signal: abort.signal,
     onMoved: (after, sent) => void moved.push([after, sent]),
     onFailure: (error) => void failures.push(error),
@@ -85,7 +85,7 @@ describe("a dispatcher", () => {
     expect([moved, failures]).toEqual([[["250", 250]], []]);
   });
 
-  it("begins with the current history when its place is in one that a restore has left", async () => {
+  it("goes on after what its history shares with this one when a restore has left that history", async () => {
     const asked: unknown[] = [];
     const { moved, ended } = await dispatching(100, (after) => {
       asked.push(after);
@@ -94,7 +94,7 @@ describe("a dispatcher", () => {
         : accept(steps({ events: [event(1)], position: "1", caughtUp: true }));
     });
     await ended;
-    expect(asked).toEqual(["start", "start of history"]);
+    expect(asked).toEqual(["start", "shared with start"]);
     expect(moved).toEqual([["1", 1]]);
   });
 

@@ -13,8 +13,8 @@ export interface DispatcherOptions {
   readonly webhook: Webhook;
   /** Where it begins. */
   readonly after: string;
-  /** Where the history that is current begins: for a place in one that a restore has left. */
-  readonly historyStart: () => string;
+  /** Where to go on from a position of a history that a restore has left. */
+  readonly goOnFrom: (position: string) => string;
   readonly signal: AbortSignal;
   /** All matching events up to here are in the queue, `sent` of them since the last call. */
   readonly onMoved: (after: string, sent: number) => void;
@@ -35,7 +35,7 @@ export async function dispatch(options: DispatcherOptions): Promise<void> {
   while (!signal.aborted) {
     try {
       const found = await follow(after);
-      const steps = found.ok ? found : await follow(options.historyStart());
+      const steps = found.ok ? found : await follow(options.goOnFrom(after));
       if (!steps.ok) throw new Error(`the log can't be followed: ${steps.rejection.detail}`);
       for await (const { events, position } of steps.value) {
         await sendAll(events, options);

@@ -31,7 +31,8 @@ export interface EndpointOptions {
   readonly timers: Timers;
   /** The webhook as it stands now. */
   readonly webhook: (id: string) => Webhook | undefined;
-  readonly historyStart: () => string;
+  /** Where to go on from a position of a history that a restore has left. */
+  readonly goOnFrom: (position: string) => string;
   /** Events have come into the webhook's queue since the last call. */
   readonly onSent: (id: string) => void;
   readonly onDelivered: (webhook: Webhook, delivery: Delivery, delivered: Delivered) => void;

@@ -57,6 +57,8 @@ export interface House {
   readonly clock: { ahead: number };
   readonly told: { disabled: string[]; failed: unknown[] };
   relay: RunningRelay;
+  /** Another relay beside it. */
+  start(changed: Partial<RelayOptions>): Promise<RunningRelay>;
   /** Ends the relay and starts another on what it kept; as another server when it is given another key. */
   restart(serverKey?: Uint8Array, whileDown?: () => void): Promise<void>;
   stop(): Promise<void>;
@@ -72,14 +74,14 @@ export async function openHouse(options: Partial<RelayOptions> = {}): Promise<Ho
   const messaging = new MemoryMessaging({ clock: now });
   const receivers = new Receivers();
   const told: House["told"] = { disabled: [], failed: [] };
-  const start = (serverKey: Uint8Array = key) =>
+  const start = (changed: Partial<RelayOptions> = {}) =>
     startRelay({
       storage,
       messaging,
       inventory,
       outbound: receivers.outbound,
       policy: { firstDelayMs: 2, delayMsMax: 4, attemptsMax: 5, elapsedMsMax: limits.deliveryElapsedMsMax },
-      serverKey: () => serverKey,
+      serverKey: () => key,
       clock: now,
       random: randomBytes,
       // Whatever waits does so for a moment.
@@ -91,6 +93,7 @@ export async function openHouse(options: Partial<RelayOptions> = {}): Promise<Ho
         failed: (_what, error) => void told.failed.push(error),
       },
       ...options,
+      ...changed,
     });
   const house: House = {
     storage,
@@ -99,11 +102,12 @@ export async function openHouse(options: Partial<RelayOptions> = {}): Promise<Ho
     receivers,
     clock,
     told,
+    start,
     relay: await start(),
     async restart(serverKey, whileDown) {
       await house.relay.stop();
       whileDown?.();
-      house.relay = await start(serverKey);
+      house.relay = await start(serverKey === undefined ? {} : { serverKey: () => serverKey });
     },
     async stop() {
       await house.relay.stop();

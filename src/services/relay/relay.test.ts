@@ -3,7 +3,7 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { limits, PlatformError } from "../../kernel/index.ts";
 import { OutboundError } from "../../platform/outbound/index.ts";
-import { accepted, caller, codeOf } from "../inventory/fixture.ts";
+import { accepted, caller, codeOf, openInventory, restoredFrom } from "../inventory/fixture.ts";
 import { admin, createWebhook, eventually, type House, key, limitedTo, openHouse, receive } from "./fixture.ts";
 
 let house: House;
@@ -419,6 +419,29 @@ describe("what is not sent now", () => {
     const before = calls().length;
     await house.restart();
     await eventually(() => skusAt(one).slice(before)).toEqual(["a"]);
+  });
+
+  it("because a restore came before it was sent, is sent after a later restore that keeps it", async () => {
+    const { id } = await createWebhook(house, { types: ["larder.stock.received.v1"] });
+    await house.relay.stop();
+    await receive(house, "milk", "s1", 3);
+    const { storage } = house;
+    const head = storage.head();
+    // The webhook had come to the end of the first history; the second one parts from it before the last two events.
+    const epochs = [
+      { number: 1, id: "left", startsAfter: 0 },
+      ...storage.epochs.map(({ id }) => ({ number: 2, id, startsAfter: head - 2 })),
+      { number: 3, id: "restored-again", startsAfter: head },
+    ];
+    const after = Buffer.from(`1.left.${head + 5}`).toString("base64url");
+    const restored = await restoredFrom(storage, epochs);
+    const document = { id, body: JSON.stringify({ attempts: 0, place: { after, replays: 0 } }) };
+    restored.derived.commit([{ consumer: "relay-journal", checkpoint: head, put: [document], remove: [] }]);
+    const { inventory } = await openInventory({ storage: restored });
+    const relay = await house.start({ storage: restored, inventory });
+    await eventually(() => skusAt(one)).toEqual(["milk", "milk"]);
+    await relay.stop();
+    await inventory.stop();
   });
 
   it("and was not delivered yet, is not told to the log as delivered", async () => {

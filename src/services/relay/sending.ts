@@ -2,7 +2,7 @@ import { formatInstant, limits } from "../../kernel/index.ts";
 import type { Delivery } from "../../platform/messaging/index.ts";
 import { Duty } from "../../platform/storage/index.ts";
 import type { Timers } from "../../platform/timers/index.ts";
-import { positionAt } from "../inventory/index.ts";
+import { positionToGoOnFrom } from "../inventory/index.ts";
 import { type Delivered, lagSeconds, secretLost } from "./deliverer.ts";
 import type { Webhook, WebhookEvent } from "./domain/index.ts";
 import { Endpoint, type EndpointOptions, queueOf, webhookOfQueue } from "./endpoint.ts";
@@ -55,7 +55,7 @@ export class Sending {
       ...options,
       random: () => new DataView(random(4).slice().buffer).getUint32(0) / 2 ** 32,
       webhook: (id) => webhooks.get(id),
-      historyStart: () => positionAt(storage.epochs.at(-1)?.startsAfter ?? 0, storage),
+      goOnFrom: (position) => positionToGoOnFrom(position, storage.epochs),
       onSent: (id) => this.#advance(id),
       onDelivered: (webhook, delivery, delivered) => this.#delivered(webhook, delivery, delivered),
     };

@@ -9,5 +9,5 @@ export {
   toCloudEvent,
 } from "./cloud-events.ts";
 export { type LocationDescribed, locationDescribedBy, stockChangedBy, streamOfStock } from "./followed.ts";
-export { positionAt, recordedChanges, sequenceOfPosition } from "./recorded.ts";
+export { recordedChanges, sequenceOfPosition } from "./recorded.ts";
 export { unknownTypeIn } from "./type-names.ts";

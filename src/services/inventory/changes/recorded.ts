@@ -1,7 +1,7 @@
 /** The log for tools that have it without a server: a folder at rest, or a backup. */
 import type { Outcome } from "../../../kernel/index.ts";
 import type { LogReader, Sequence, Storage } from "../../../platform/storage/index.ts";
-import { formatPosition, parsePosition, reachOf } from "../positions.ts";
+import { parsePosition, reachOf } from "../positions.ts";
 import type { RecordedCloudEvent } from "../wire.ts";
 import { isPublic, toCloudEvent } from "./cloud-events.ts";
 
@@ -27,9 +27,4 @@ export function sequenceOfPosition(
   log: Pick<LogReader, "epochs" | "head"> & { readonly shared?: Storage["shared"] },
 ): Outcome<Sequence> {
   return parsePosition(position, log.epochs, reachOf(log));
-}
-
-/** The position after an event: for who begins at a place in the log that no client has named. */
-export function positionAt(seq: Sequence, log: Pick<LogReader, "epochs">): string {
-  return formatPosition(log.epochs, seq);
 }

@@ -7,7 +7,7 @@ import {
   type Caller,
   type ChangesStep,
   type Inventory,
-  positionAt,
+  positionToGoOnFrom,
   sequenceOfPosition,
 } from "../../inventory/index.ts";
 import type { SinksObserver } from "./observer.ts";
@@ -134,8 +134,8 @@ export class Carrier {
     this.#status = "filling";
     observer.filling(this.#sink.name, position === undefined ? "it is empty" : "what it holds is of another history");
     if (filling.from === "events") {
-      // What a restore has taken back was carried once; what came instead of it begins where the history does.
-      if (position !== undefined) return positionAt(storage.epochs.at(-1)?.startsAfter ?? 0, storage);
+      // What a restore has taken back was carried once; what came instead of it begins where the histories part.
+      if (position !== undefined) return positionToGoOnFrom(position, storage.epochs);
       return filling.keepMs === undefined ? undefined : await inventory.positionBefore(clock() - filling.keepMs);
     }
     const from = await this.#readSidePosition();

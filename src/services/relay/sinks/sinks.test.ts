@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MemorySink } from "../../../platform/sink/memory/index.ts";
 import { MemoryStorage, SharedMemoryLog } from "../../../platform/storage/memory/index.ts";
 import { systemTimers } from "../../../platform/timers/index.ts";
-import { accepted, caller, fact, openInventory } from "../../inventory/fixture.ts";
+import { accepted, caller, fact, openInventory, restoredFrom } from "../../inventory/fixture.ts";
 import {
   inventoryTagging,
   type RecordedCloudEvent,
@@ -159,24 +159,29 @@ describe("a sink of events", () => {
     await first.stop();
     await inventory.stop();
     // The history that it knows is left after the second event.
-    const restored = new MemoryStorage({
-      tagging: inventoryTagging,
-      epochs: [
-        { number: 1, id: storage.epochs[0]?.id ?? "", startsAfter: 0 },
-        { number: 2, id: "restored", startsAfter: 2 },
-      ],
-    });
-    const units = (await storage.readLog(0, 2)).map(({ meta, events, claims }) => ({
-      meta,
-      events: events.map(({ stream, type, schema, data }) => ({ stream, type, schema, data })),
-      expected: events.map(({ stream, version }) => ({ stream, version: version - 1 })),
-      claims,
-    }));
-    for (const unit of units) expect(await restored.append([unit])).toMatchObject([{ ok: true }]);
-    ({ storage, inventory, clock } = await openInventory({ storage: restored, clock }));
+    const epochs = [...storage.epochs, { number: 2, id: "restored", startsAfter: 2 }];
+    ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, epochs), clock }));
     await receive("bread", 2);
     start([sink]);
     await eventually(() => sink.events.slice(4).map(({ id }) => id)).toEqual(["restored-3", "restored-4"]);
+  });
+
+  it("gets after two restores also what was recorded between them, while it waited", async () => {
+    await receive("milk", 4);
+    const sink = new MemorySink("events");
+    const first = start([sink]);
+    await expectFeed(sink);
+    await first.stop();
+    await inventory.stop();
+    const once = [...storage.epochs, { number: 2, id: "restored", startsAfter: 2 }];
+    ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, once), clock }));
+    await receive("bread", 2);
+    await inventory.stop();
+    const twice = [...once, { number: 3, id: "restored-again", startsAfter: 3 }];
+    ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, twice), clock }));
+    await receive("cheese");
+    start([sink]);
+    await eventually(() => sink.events.slice(4).map(({ id }) => id)).toEqual(["restored-3", "restored-again-4"]);
   });
 });
 
