@@ -1,6 +1,6 @@
 /** Several processes on one log: each answers clients, one of them sends, and another goes on where it was. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { limits } from "../../kernel/index.ts";
 import { MemoryMessaging } from "../../platform/messaging/memory/index.ts";
 import { SharedMemoryLog } from "../../platform/storage/memory/index.ts";
@@ -20,10 +20,16 @@ const timers = {
   every: (ms: number, run: () => void) => systemTimers.every(Math.min(ms, 40), run),
 };
 
+let aheadMs = 0;
+const clock = () => Date.now() + aheadMs;
+beforeEach(() => {
+  aheadMs = 0;
+});
+
 async function startProcess(log: SharedMemoryLog, messaging: MemoryMessaging, receivers: Receivers, isPaused = false) {
   const storage = log.open();
   await storage.setOutgoingPaused(isPaused);
-  const common = { storage, clock: Date.now, timers };
+  const common = { storage, clock, timers };
   const inventory = await startInventory({ ...common, randomId: randomUUID });
   const failed: unknown[] = [];
   const relay = await startRelay({
@@ -66,8 +72,7 @@ const salesHook = { url: "http://a.example/", types: ["larder.stock.sold.v1"] };
 /** Two processes; a webhook that was made through the one that does not send, which has had ten events. */
 async function twoProcesses() {
   const log = openLog();
-  let aheadMs = 0;
-  const messaging = new MemoryMessaging({ clock: () => Date.now() + aheadMs });
+  const messaging = new MemoryMessaging({ clock });
   const forgetIds = () => {
     aheadMs += limits.webhookDeduplicationMs;
   };
@@ -77,7 +82,7 @@ async function twoProcesses() {
   const { id } = accepted(await second.relay.create(salesHook, admin));
   await second.sell(10);
   await expect.poll(() => toFirst.calls.length, { timeout: 10_000 }).toBe(10);
-  return { first, second, toFirst, toSecond, id, messaging, forgetIds };
+  return { log, first, second, toFirst, toSecond, id, messaging, forgetIds };
 }
 
 it("are sent by one process, whoever made the webhook, and by the next one from where it was", async () => {
@@ -94,6 +99,29 @@ it("are sent by one process, whoever made the webhook, and by the next one from 
   expect(toSecond.calls).toHaveLength(3);
   expect(new Set([...toFirst.calls, ...toSecond.calls].map(({ headers }) => headers?.["webhook-id"])).size).toBe(13);
   expect([...first.failed, ...second.failed]).toEqual([]);
+}, 60_000);
+
+it("are not called failing, or disabled, for what failed before another process delivered", async () => {
+  const { log, first, second, toFirst, toSecond, id } = await twoProcesses();
+  const status = async () => accepted(await second.relay.read(id, admin)).status;
+  toFirst.answer = () => ({ status: 503, headers: { "retry-after": "1" } });
+  await first.sell(1);
+  await expect.poll(() => first.relay.figures().failing, { timeout: 10_000 }).toBe(1);
+  log.passOn("relay");
+  aheadMs += 2000;
+  await expect.poll(() => toSecond.calls.length, { timeout: 10_000 }).toBe(1);
+  expect(first.relay.figures().failing).toBe(0);
+  expect(first.relay.warnings()).toEqual([]);
+  aheadMs += limits.webhookFailingMsMax + 60_000;
+  log.passOn("relay");
+  const before = toFirst.calls.length;
+  await first.sell(1);
+  await expect.poll(() => toFirst.calls.length, { timeout: 10_000 }).toBeGreaterThan(before);
+  await expect.poll(() => first.relay.figures().failing, { timeout: 10_000 }).toBe(1);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(await status()).toBe("active");
+  aheadMs += limits.webhookFailingMsMax + 60_000;
+  await expect.poll(status, { timeout: 10_000 }).toBe("disabled");
 }, 60_000);
 
 it("are changed and deleted through any process", async () => {

@@ -98,12 +98,13 @@ export class Journal {
 
   /**
    * Goes on where another process has left off, by its text: what is known here of places is older. Undefined when it
-   * has left none; then the log tells roughly how far each webhook has come.
+   * has left none; then the log tells roughly how far each webhook has come. Failures from before are forgotten: what the
+   * other process delivered since is not known here.
    */
   takeUpPlaces(text: string | undefined): void {
     const places = new Map(Object.entries(text === undefined ? {} : (JSON.parse(text) as Record<string, Place>)));
     for (const id of new Set([...this.#progress.keys(), ...places.keys()])) {
-      const { place: _older, ...rest } = this.progress(id);
+      const { place: _older, failingSince: _before, ...rest } = this.progress(id);
       const place = places.get(id);
       this.#change(id, place === undefined ? rest : { ...rest, place });
     }

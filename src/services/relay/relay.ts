@@ -50,7 +50,7 @@ export interface RelayFigures {
   readonly active: number;
   readonly paused: number;
   readonly disabled: number;
-  /** Active, but no delivery has succeeded lately. */
+  /** Active, but no delivery has succeeded lately; 0 where another process sends, which alone knows. */
   readonly failing: number;
 }
 
@@ -130,7 +130,9 @@ class LocalRelay implements RunningRelay {
   figures(): RelayFigures {
     const all = this.#webhooks.all();
     const count = (status: Webhook["status"]) => all.filter((webhook) => webhook.status === status).length;
-    const failing = all.filter(({ id, status }) => status === "active" && this.#journal.progress(id).failingSince);
+    // Of what another process sends, only that one knows how it goes.
+    const ours = this.#sending.isMine ? all : [];
+    const failing = ours.filter(({ id, status }) => status === "active" && this.#journal.progress(id).failingSince);
     return { active: count("active"), paused: count("paused"), disabled: count("disabled"), failing: failing.length };
   }
 

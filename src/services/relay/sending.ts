@@ -181,8 +181,8 @@ export class Sending {
     else if (now - since > limits.webhookFailingMsMax) {
       const last =
         lastSuccessAt === undefined
-          ? "no delivery has ever succeeded"
-          : `the last delivery that succeeded was at ${formatInstant(lastSuccessAt)}`;
+          ? "no delivery is known to have succeeded"
+          : `the last delivery known to have succeeded was at ${formatInstant(lastSuccessAt)}`;
       this.#disable(
         webhook,
         `all deliveries have failed since ${formatInstant(since)}; ${last}; the newest failure: ${attempt.cause}`,

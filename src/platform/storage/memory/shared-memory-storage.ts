@@ -86,6 +86,16 @@ export class SharedMemoryLog {
     this.#grant(lease);
   }
 
+  /** Takes a lease from whoever has it, as a store does of which a process has not heard for too long: it asks again, behind all others. */
+  passOn(name: string): void {
+    const lease = this.#leases.get(name);
+    const first = lease?.asking.shift();
+    if (lease === undefined || first === undefined) return;
+    lease.asking.push(first);
+    first.holder.lost();
+    this.#grant(lease);
+  }
+
   leaveWord(name: string, token: number, word: string): boolean {
     const lease = this.#leases.get(name);
     if (lease?.token !== token) return false;
