@@ -13,7 +13,7 @@ async function working(handle: WorkerOptions["handle"], options: Partial<WorkerO
   await messaging.declareQueue(queueOf("q"));
   const settled: (readonly [string, Settled])[] = [];
   const failures: unknown[] = [];
-  const worker = new QueueWorker({
+  const workerOptions: WorkerOptions = {
     messaging,
     queue: "q",
     handle,
@@ -24,9 +24,10 @@ async function working(handle: WorkerOptions["handle"], options: Partial<WorkerO
     onSettled: (delivery, how) => settled.push([delivery.id, how]),
     onFailure: (error) => failures.push(error),
     ...options,
-  });
+  };
+  const worker = new QueueWorker(workerOptions);
   worker.start();
-  return { time, messaging, worker, settled, failures };
+  return { time, messaging, worker, workerOptions, settled, failures };
 }
 
 const always =
@@ -177,4 +178,35 @@ it("counts what its end cuts off as no attempt, however long it has been tried",
   await worker.stop(0);
   expect(settled).toEqual([["a", "retried"]]);
   expect(await messaging.depth("q")).toMatchObject({ waiting: 1, deadLetters: 0 });
+});
+
+it("counts against a message neither the time without a worker nor that in which the queue failed", async () => {
+  const quick = { ...systemTimers, after: (_ms: number, run: () => void) => systemTimers.after(1, run) };
+  const busy = always({ outcome: "retry", cause: "busy" });
+  const first = await working(busy, { policy: { ...policy, attemptsMax: 9 }, timers: quick });
+  const { time, messaging, settled, failures } = first;
+  await messaging.send("q", [message("a")]);
+  await vi.waitFor(() => expect(settled).toHaveLength(1));
+  await first.worker.stop(0);
+  time.pass(policy.elapsedMsMax + 1);
+  const second = new QueueWorker(first.workerOptions);
+  second.start();
+  await vi.waitFor(() => expect(settled).toHaveLength(2));
+  await second.stop(0);
+
+  const { receive } = messaging;
+  messaging.receive = () => Promise.reject(new Error("the store is away"));
+  const third = new QueueWorker(first.workerOptions);
+  third.start();
+  await vi.waitFor(() => expect(failures).not.toEqual([]));
+  time.pass(policy.elapsedMsMax + 1);
+  const before = failures.length;
+  await vi.waitFor(() => expect(failures.length).toBeGreaterThan(before + 1));
+  messaging.receive = receive;
+  await vi.waitFor(() => expect(settled).toHaveLength(3));
+  expect(settled.map(([, how]) => how)).toEqual(["retried", "retried", "retried"]);
+
+  time.pass(policy.elapsedMsMax + 1);
+  await vi.waitFor(() => expect(settled.at(-1)).toEqual(["a", "dead"]));
+  await third.stop(0);
 });

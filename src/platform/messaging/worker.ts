@@ -24,6 +24,7 @@ export interface WorkerOptions {
    * waited long enough for its end.
    */
   handle(batch: readonly Delivery[], signal: AbortSignal): Promise<readonly Handled[]>;
+  /** Its time counts while the worker works: not while it is stopped, or the queue fails. */
   readonly policy: RetryPolicy;
   /** Messages of one call of `handle`; 1 unless given. */
   readonly batchMax?: number;
@@ -54,6 +55,8 @@ export class QueueWorker {
   readonly #cutting = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
   #loop: Promise<void> = Promise.resolve();
+  /** Since when it takes messages without a break: before, none could be tried, however long it had waited. */
+  #worksSince: Instant = 0;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class QueueWorker {
   }
 
   start(): void {
+    this.#worksSince = this.#options.clock();
     this.#loop = this.#run();
   }
 
@@ -84,6 +88,7 @@ export class QueueWorker {
         for (let at = 0; at < found.length; at += batchMax) this.#begin(found.slice(at, at + batchMax));
       } catch (error) {
         this.#options.onFailure?.(error);
+        this.#worksSince = this.#options.clock();
         await pause(queueFailureMs, this.#stopping.signal, this.#timers);
       }
       if (this.#underWay.size >= concurrency) await Promise.race(this.#underWay);
@@ -122,7 +127,8 @@ export class QueueWorker {
     }
     // What was cut off by the end of this worker is no attempt: it says nothing of the message.
     if (this.#cutting.signal.aborted) return (await messaging.retry(delivery, 0, handled.cause)) ? "retried" : "lost";
-    const decision = decideRetry(policy, { ...delivery, ...handled }, clock(), random);
+    const firstAttemptAt = Math.max(delivery.firstAttemptAt, this.#worksSince);
+    const decision = decideRetry(policy, { ...delivery, ...handled, firstAttemptAt }, clock(), random);
     if (decision.action === "retry")
       return (await messaging.retry(delivery, decision.delayMs, handled.cause)) ? "retried" : "lost";
     const cause = `given up after ${delivery.attempts} attempts${decision.because === "time" ? ", for no more time is left" : ""}; the last: ${handled.cause}`;

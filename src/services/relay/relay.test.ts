@@ -371,6 +371,21 @@ describe("what is not sent now", () => {
     await eventually(() => skusAt(one).sort()).toEqual(["bread", "milk"]);
   });
 
+  it("because the webhook is paused for days, is tried as long as ever once it is enabled", async () => {
+    const { id } = await createWebhook(house);
+    house.receivers.answer = () => ({ status: 503, headers: { "retry-after": "1" } });
+    await receive(house, "milk");
+    await eventually(async () => (await house.relay.deliveries(id, 10, admin)).ok && calls().length).toBe(1);
+    accepted(await house.relay.pause(id, admin));
+    house.clock.ahead += hours(4 * 24);
+    accepted(await house.relay.enable(id, admin));
+    await eventually(() => calls().length).toBe(2);
+    house.receivers.answer = () => 204;
+    house.clock.ahead += 2000;
+    await eventually(() => skusAt(one)).toEqual(["milk", "milk", "milk"]);
+    await eventually(async () => await read(id)).toMatchObject({ waiting: 0, deadLetters: 0 });
+  });
+
   it("because everything outgoing is paused, waits for that to end", async () => {
     await house.storage.setOutgoingPaused(true);
     await house.restart();
