@@ -45,7 +45,6 @@ async function run(name: string, sink: Sink): Promise<void> {
       sinks: [sink],
       storage,
       inventory,
-      isPaused: false,
       clock: Date.now,
       random: Math.random,
       timers: systemTimers,

@@ -24,7 +24,7 @@ it.skipIf(postgres === undefined)("says of a log in PostgreSQL that its servers 
   const io = { env: {}, out: (line: string) => void lines.push(line) } as unknown as Io;
   for (let times = 0; times < 2; times += 1) await resumeCommand(io).parseAsync(["--data", url], { from: "user" });
   expect(lines).toEqual([
-    expect.stringMatching(/^Outgoing traffic of postgres:.* goes on within two seconds, .* at its next start\.$/),
+    expect.stringMatching(/^Outgoing traffic of postgres:.* goes on within two seconds, also of servers that run\.$/),
     expect.stringMatching(/^Nothing outgoing was paused/),
   ]);
 });

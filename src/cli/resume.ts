@@ -28,5 +28,5 @@ export function resumeCommand(io: Io): Command {
 function goesOn(folder: string, isShared: boolean): string {
   const subject = `Outgoing traffic of ${folder} goes on`;
   if (!isShared) return `${subject} at its next start.`;
-  return `${subject} within two seconds, also of servers that run; what carries changes to NATS or Redis does at its next start.`;
+  return `${subject} within two seconds, also of servers that run.`;
 }

@@ -266,6 +266,8 @@ export const limits = {
   webhookStopMs: 1000,
   /** Milliseconds that one call to a sink (NATS, Redis) may take, connecting included. */
   sinkCallMs: 5000,
+  /** Milliseconds between looks whether everything outgoing was paused or let go on by another process. */
+  outgoingLookMs: 1000,
   /** Milliseconds after which a quiet sink is looked at: how late it shows that it was emptied. */
   sinkCheckMs: 10_000,
   /** Milliseconds, at most, before the second attempt at a sink, doubled for each one after it up to the second figure. */

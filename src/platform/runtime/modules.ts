@@ -225,7 +225,6 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
         sinks: await openSinks(settings, randomIds(random)),
         storage,
         inventory,
-        isPaused: storage.outgoingPaused,
         clock,
         random: Math.random,
         timers: systemTimers,

@@ -34,8 +34,9 @@ export function watchSinks(all: () => readonly SinkFigures[], { metrics, beforeS
     metrics.sinkLagEvents.clear();
     for (const { name, status, lagEvents } of all()) {
       if (status === "elsewhere") continue;
-      metrics.sinkUp.set(status === "down" ? 0 : 1, { sink: name });
-      metrics.sinkLagEvents.set(lagEvents, { sink: name });
+      metrics.sinkUp.set(status === "down" || status === "paused" ? 0 : 1, { sink: name });
+      // It was not asked yet how far it has come.
+      if (status !== "paused") metrics.sinkLagEvents.set(lagEvents, { sink: name });
     }
   });
 }
@@ -47,6 +48,7 @@ export function sinkChecks(all: readonly SinkFigures[], now: Instant): Checks {
 
 function sinkCheck({ status, lagEvents, down }: SinkFigures, now: Instant): Check {
   if (status === "elsewhere") return { ok: true, detail: "another process carries to it" };
+  if (status === "paused") return { ok: true, detail: "paused after a restore, until `larder resume`" };
   const behind = `${lagEvents} events behind`;
   if (down === undefined) return { ok: true, detail: status === "following" ? behind : `${status}, ${behind}` };
   const detail = `down since ${formatInstant(down.since)}: ${down.reason}; ${behind}, which wait in the log`;

@@ -361,7 +361,7 @@ export const metricList = {
   sinkUp: {
     name: "larder_sinks_up",
     kind: "gauge",
-    help: "Whether the last attempt at a sink succeeded.",
+    help: "Whether the last attempt at a sink succeeded; 0 also while it waits for `larder resume`.",
     labels: ["sink"],
   },
   sinkFailures: {

@@ -24,8 +24,6 @@ export interface SendingOptions
 }
 
 const system = "system:relay";
-/** Milliseconds between looks whether everything outgoing has been paused or let go on by another process. */
-const pausedLookMs = 1000;
 const pausedAfterRestore = "everything outgoing is paused after a restore, until `larder resume`";
 
 /** The endpoints that send to webhooks. Where several processes share the log, each answers clients, and one of them sends. */
@@ -88,7 +86,8 @@ export class Sending {
     await this.#sweep();
     this.#wasPaused = this.#options.storage.outgoingPaused;
     // On a log of one's own nobody else can change it.
-    if (shared !== undefined) this.#stopLooking = this.#options.timers.every(pausedLookMs, () => this.#lookAtPause());
+    if (shared !== undefined)
+      this.#stopLooking = this.#options.timers.every(limits.outgoingLookMs, () => this.#lookAtPause());
     await Promise.all(this.#options.webhooks.all().map(({ id }) => this.align(id)));
   }
 

@@ -28,8 +28,8 @@ export interface CarrierOptions {
 /** How it stands with a sink. */
 export interface SinkFigures {
   readonly name: string;
-  readonly status: "elsewhere" | "opening" | "filling" | "following" | "down";
-  /** Events of the log that it has not got. */
+  readonly status: "paused" | "elsewhere" | "opening" | "filling" | "following" | "down";
+  /** Events of the log that it has not got; 0 while this process does not carry to it. */
   readonly lagEvents: number;
   /** While it is down: since when, and the newest failure. */
   readonly down?: { readonly since: Instant; readonly reason: string };

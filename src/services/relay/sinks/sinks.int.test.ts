@@ -39,7 +39,6 @@ function start(sink: SinksOptions["sinks"][number]): void {
     sinks: [sink],
     storage,
     inventory,
-    isPaused: false,
     clock: Date.now,
     random: Math.random,
     timers: systemTimers,

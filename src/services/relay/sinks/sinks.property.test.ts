@@ -42,7 +42,6 @@ it("bring everything to sinks that lose what they had, go away and come back, an
           sinks: [events, stocks],
           storage,
           inventory,
-          isPaused: false,
           clock: () => clock.now,
           random: () => 0,
           timers: systemTimers,

@@ -32,7 +32,6 @@ function start(sinks: SinksOptions["sinks"], options: Partial<SinksOptions> = {}
     sinks,
     storage,
     inventory,
-    isPaused: false,
     clock: () => clock.now,
     random: () => 0.5,
     timers: systemTimers,
@@ -288,12 +287,28 @@ describe("several sinks", () => {
     await sinks.stop();
   });
 
-  it("rest while everything outgoing is paused", async () => {
+  it("rest while everything outgoing is paused, say so, and begin once it goes on", async () => {
+    const timers = { ...systemTimers, every: (_ms: number, run: () => void) => systemTimers.every(5, run) };
+    await storage.setOutgoingPaused(true);
     const sink = new MemorySink("events");
-    const sinks = start([sink], { isPaused: true });
+    const sinks = start([sink], { timers });
     await receive("milk", 5);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(sink.opened).toBe(0);
-    expect(sinks.figures()).toEqual([]);
+    expect(sinks.figures()).toEqual([{ name: "memory", status: "paused", lagEvents: 0 }]);
+    await storage.setOutgoingPaused(false);
+    await expectFeed(sink);
+    await eventually(() => sinks.figures()).toEqual([{ name: "memory", status: "following", lagEvents: 0 }]);
+    expect(sink.opened).toBe(1);
+  });
+
+  it("that were stopped while everything outgoing was paused stay so", async () => {
+    const timers = { ...systemTimers, every: (_ms: number, run: () => void) => systemTimers.every(5, run) };
+    await storage.setOutgoingPaused(true);
+    const sink = new MemorySink("events");
+    await start([sink], { timers }).stop();
+    await storage.setOutgoingPaused(false);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(sink.opened).toBe(0);
   });
 });

@@ -1,11 +1,11 @@
+import { limits } from "../../../kernel/index.ts";
 import type { Sink } from "../../../platform/sink/index.ts";
-import { Duty } from "../../../platform/storage/index.ts";
+import { Duty, type Storage } from "../../../platform/storage/index.ts";
 import { Carrier, type CarrierOptions, type SinkFigures } from "./carrier.ts";
 
 export interface SinksOptions extends CarrierOptions {
   readonly sinks: readonly Sink[];
-  /** Whether everything outgoing waits for `larder resume`: so after a restore. */
-  readonly isPaused: boolean;
+  readonly storage: CarrierOptions["storage"] & Pick<Storage, "outgoingPaused">;
 }
 
 export interface RunningSinks {
@@ -17,12 +17,24 @@ export interface RunningSinks {
  * Sets every sink to work. Never waits for one: a sink that is away is tried again and again, and nothing else notices.
  * Where several processes share a log, each sink is carried by the one that has its lease; two of them for a moment do
  * no harm, for sinks take nothing on top of what another has written.
+ *
+ * While everything outgoing is paused, as after a restore, none is asked; they begin once it goes on.
  */
-export function startSinks({ sinks, isPaused, ...options }: SinksOptions): RunningSinks {
-  const posts = isPaused ? [] : sinks.map((sink) => new Post(sink, options));
+export function startSinks({ sinks, ...options }: SinksOptions): RunningSinks {
+  const { storage, timers } = options;
+  const posts = sinks.map((sink) => new Post(sink, options));
+  let stopLooking: () => void = () => undefined;
+  const beginUnlessPaused = () => {
+    if (storage.outgoingPaused) return;
+    stopLooking();
+    for (const post of posts) post.start();
+  };
+  if (storage.outgoingPaused) stopLooking = timers.every(limits.outgoingLookMs, beginUnlessPaused);
+  else beginUnlessPaused();
   return {
     figures: () => posts.map((post) => post.figures()),
     async stop() {
+      stopLooking();
       await Promise.all(posts.map((post) => post.stop()));
     },
   };
@@ -32,6 +44,7 @@ export function startSinks({ sinks, isPaused, ...options }: SinksOptions): Runni
 class Post {
   readonly #sink: Sink;
   readonly #duty: Duty;
+  #isPaused = true;
   #carrier: Carrier | undefined;
 
   constructor(sink: Sink, options: CarrierOptions) {
@@ -48,11 +61,16 @@ class Post {
       onFailure: (error) => options.observer.failed(sink.name, error, true),
       timers: options.timers,
     });
+  }
+
+  start(): void {
+    this.#isPaused = false;
     void this.#duty.start();
   }
 
   figures(): SinkFigures {
-    return this.#carrier?.figures() ?? { name: this.#sink.name, status: "elsewhere", lagEvents: 0 };
+    const status = this.#isPaused ? "paused" : "elsewhere";
+    return this.#carrier?.figures() ?? { name: this.#sink.name, status, lagEvents: 0 };
   }
 
   async stop(): Promise<void> {
