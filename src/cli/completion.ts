@@ -62,17 +62,18 @@ ${all.map(({ path, words }) => `    "${path}") COMPREPLY=($(compgen -W "${words.
 }
 complete -F _larder larder
 `,
+  // In zsh `path` is PATH, and a length that begins with a letter is a modifier.
   zsh: (all) => `#compdef larder
 # Completion of larder for zsh.
 _larder() {
-  local path="" word
-  for word in "\${words[@]:1:CURRENT-2}"; do
-    case "$path $word" in
-${all.flatMap(({ path }) => (path === "" ? [] : [`      " ${path}"|"${path}") path="${path}" ;;`])).join("\n")}
+  local at="" word
+  for word in "\${words[@]:1:$((CURRENT-2))}"; do
+    case "$at $word" in
+${all.flatMap(({ path }) => (path === "" ? [] : [`      " ${path}"|"${path}") at="${path}" ;;`])).join("\n")}
     esac
   done
   local -a found
-  case "$path" in
+  case "$at" in
 ${all.map(({ path, words }) => `    "${path}") found=(${words.map(({ word, about }) => quoted(`${word}:${about.replaceAll(":", "\\:")}`)).join(" ")}) ;;`).join("\n")}
   esac
   _describe 'larder' found || _files
