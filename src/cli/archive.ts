@@ -91,7 +91,10 @@ async function archive(target: Target, flags: ArchiveFlags, io: Io): Promise<voi
   if (flags.json) io.out(JSON.stringify(ended));
   else for (const line of linesOf(ended)) io.out(line);
   const problem = ended.lastRun?.problem;
-  if (problem !== undefined && !flags.status) throw new Failure(`Not all was moved. ${problem}`);
+  if (problem === undefined) return;
+  const told = `Not all was moved. ${problem}`;
+  if (!flags.status) throw new Failure(told);
+  if (!flags.json) io.out(io.paint("red", told));
 }
 
 async function awaitEnd(target: Target, started: ArchiveStatus, io: Io): Promise<ArchiveStatus> {
@@ -121,6 +124,7 @@ function tellPlan({ before, days }: ArchivePlan, { json }: ArchiveFlags, io: Io)
 }
 
 function linesOf({
+  isRunning,
   hotSince,
   files,
   coldEvents,
@@ -133,9 +137,11 @@ function linesOf({
   if (unavailable !== undefined) return [unavailable];
   const lines: string[] = [];
   if (lastRun !== undefined) {
-    const { events, before, bytes } = lastRun;
+    const { events, before, bytes, days } = lastRun;
     lines.push(
-      `${counted(events, "event")} before ${before} moved into ${counted(lastRun.files, "cold file")}, ${megabytes(bytes)}.`,
+      isRunning
+        ? `A run is under way: ${lastRun.files} of ${counted(days, "day")} before ${before} moved so far, ${counted(events, "event")}, ${megabytes(bytes)}.`
+        : `${counted(events, "event")} before ${before} moved into ${counted(lastRun.files, "cold file")}, ${megabytes(bytes)}.`,
     );
   }
   lines.push(
