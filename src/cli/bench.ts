@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { Agent, request } from "node:http";
+import * as http from "node:http";
+import * as https from "node:https";
 import { cpus } from "node:os";
 import { Command, Option } from "commander";
 import { limits } from "../kernel/index.ts";
@@ -71,11 +72,12 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
   const own = flags.url === undefined ? await startOwnServer(flags.store) : undefined;
   const [url, key] = own === undefined ? [flags.url, flags.key] : [own.url, own.key];
   if (url === undefined || key === undefined) throw wrongUse("Measuring a running server needs --key or LARDER_KEY.");
+  const client = new Client(url, key);
   const runs: Run[] = [];
   try {
     for (const scenario of scenarios) {
       if (!flags.json) io.note(`${scenario.name}: ${scenario.about} …`);
-      runs.push(await measure(scenario, new Client(url, key), { ...flags, url, key }));
+      runs.push(await measure(scenario, client, { ...flags, url: client.url, key }));
     }
   } finally {
     await own?.stop();
@@ -93,12 +95,15 @@ async function bench(flags: BenchFlags, io: Io): Promise<void> {
         runs,
       }),
     );
-  else report(runs, machine, flags, io);
+  else {
+    const place = own ? "server and callers on this machine" : `callers on this machine, the server at ${client.url}`;
+    report(runs, `${machine}; ${flags.connections} connections, ${place}`, io);
+  }
   if (!ok) throw new Failure("Something was oversold or failed: see the last columns.");
 }
 
-function report(runs: readonly Run[], machine: string, flags: BenchFlags, io: Io): void {
-  io.out(`${machine}; ${flags.connections} connections, server and callers on this machine`);
+function report(runs: readonly Run[], circumstances: string, io: Io): void {
+  io.out(circumstances);
   const lines = table(runs, [
     { title: "LOAD", of: ({ name }) => name },
     { title: "REQUESTS/S", of: ({ perSecond }) => Math.round(perSecond) },
@@ -120,6 +125,7 @@ async function measure(
   const run = randomBytes(4).toString("hex");
   const skus = Array.from({ length: scenario.skus }, (_, index) => `bench-${run}-${index}`);
   await stockUp(skus, scenario.stock, run, client);
+  const { Agent } = transportOf(flags.url);
   const agent = new Agent({ keepAlive: true, maxSockets: flags.connections });
   const statuses = new Map<number, number>();
   const latencies: number[] = [];
@@ -190,14 +196,18 @@ async function oversold(
   return beyond + Math.abs(held - promised);
 }
 
+function transportOf(url: string): Pick<typeof https, "Agent" | "request"> | Pick<typeof http, "Agent" | "request"> {
+  return url.startsWith("https:") ? https : http;
+}
+
 function reserve(
-  agent: Agent,
+  agent: http.Agent,
   { url, key }: { readonly url: string; readonly key: string },
   sku: string,
 ): Promise<number> {
   const body = JSON.stringify({ lines: [{ sku, quantity: 1, location }] });
   return new Promise((resolve, reject) => {
-    const sent = request(
+    const sent = transportOf(url).request(
       `${url}/v1/reservations`,
       {
         agent,
