@@ -78,7 +78,9 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   const problem = clusterProblem(settings);
   if (problem !== undefined) throw new TargetError(problem);
 
-  const registry = createMetrics();
+  const registry = createMetrics((err) =>
+    logger.error({ err }, "some figures can't be read, and are told as they were"),
+  );
   const needs = new Set(chosen.names.flatMap((name) => modules[name as keyof typeof modules].needs));
   const engines = await openEngines(needs, settings, registry, logger);
   const outbound = new OutboundClient({ allow: settings.outboundAllow });
@@ -110,7 +112,14 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     },
   };
   // Also where nobody asks /readyz.
-  registry.beforeScrape(async () => void (await resources.readiness()));
+  registry.beforeScrape(async () => {
+    try {
+      await resources.readiness();
+    } catch (error) {
+      registry.metrics.ready.set(0);
+      throw error;
+    }
+  });
   let remote: RemoteModules | undefined;
   const close = async () => {
     remote?.close();

@@ -47,6 +47,26 @@ describe("metrics", () => {
     expect(text).toMatch(/larder_runtime_event_loop_delay_seconds\{quantile="0.99"\} \d/);
   });
 
+  it("are told but for those that can't be read, which is said once until they can", async () => {
+    const failures: unknown[] = [];
+    const registry = createMetrics((error) => failures.push(error));
+    let problem: Error | undefined = new Error("the disk can't be read");
+    registry.beforeScrape(() => {
+      if (problem !== undefined) throw problem;
+      registry.metrics.archiveFiles.set(3);
+    });
+    registry.beforeScrape(() => Promise.reject("the queues can't be read"));
+    registry.beforeScrape(() => registry.metrics.storageBytes.set(42, { part: "log" }));
+    for (let scrapes = 0; scrapes < 3; scrapes += 1)
+      expect(await registry.scrape()).toContain('larder_storage_bytes{part="log"} 42');
+    expect(failures).toEqual([problem, "the queues can't be read"]);
+    problem = undefined;
+    expect(await registry.scrape()).toContain("larder_archive_files 3");
+    problem = new Error("the disk can't be read again");
+    expect(await registry.scrape()).toContain("larder_archive_files 3");
+    expect(failures.slice(2)).toEqual([problem]);
+  });
+
   it("forget values of gauges that are cleared", async () => {
     const { metrics, scrape } = createMetrics();
     metrics.queueWaiting.set(3, { queue: "gone" });

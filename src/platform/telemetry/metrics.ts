@@ -32,24 +32,42 @@ export type Metrics = {
 export interface MetricsRegistry {
   readonly metrics: Metrics;
   readonly contentType: string;
-  /** Has `read` called before each scrape, to set gauges that nobody keeps up otherwise. It must be quick. */
+  /**
+   * Has `read` called before each scrape, to set gauges that nobody keeps up otherwise. It must be quick. Where it fails, its gauges
+   * stay as they were, and all else is told.
+   */
   beforeScrape(read: () => void | Promise<void>): void;
   /** The text of a scrape. */
   scrape(): Promise<string>;
 }
 
-export function createMetrics(): MetricsRegistry {
+/** `readFailed` hears the first failure of a reader, and the next one only after it has read again. */
+export function createMetrics(readFailed: (error: unknown) => void = () => {}): MetricsRegistry {
   const registry = new prometheus.Registry<prometheus.OpenMetricsContentType>();
   registry.setContentType(prometheus.Registry.OPENMETRICS_CONTENT_TYPE);
-  const readers: (() => void | Promise<void>)[] = [];
+  const readers: (() => Promise<void>)[] = [];
   return {
     metrics: instruments((name) => register(name, registry)),
     contentType: prometheus.Registry.OPENMETRICS_CONTENT_TYPE,
-    beforeScrape: (read) => void readers.push(read),
+    beforeScrape: (read) => void readers.push(guarded(read, readFailed)),
     scrape: async () => {
       await Promise.all(readers.map((read) => read()));
       return await registry.metrics();
     },
+  };
+}
+
+/** A reader that never fails: a scrape that failed as a whole would look like a process that is gone. */
+function guarded(read: () => void | Promise<void>, readFailed: (error: unknown) => void): () => Promise<void> {
+  let isFailing = false;
+  return async () => {
+    try {
+      await read();
+      isFailing = false;
+    } catch (error) {
+      if (!isFailing) readFailed(error);
+      isFailing = true;
+    }
   };
 }
 
