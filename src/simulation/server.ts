@@ -1,4 +1,5 @@
 /** One run of the server: from its start on what the disk holds to its end, by a stop or by a crash. */
+import { hasCode } from "../kernel/index.ts";
 import type { Messaging } from "../platform/messaging/index.ts";
 import type { Timers } from "../platform/timers/index.ts";
 import type { RunningArchive } from "../services/archive/index.ts";
@@ -108,9 +109,11 @@ export class Server {
         observer: {
           ...silentObserver,
           consumerFailed: (name, error) => fail(new Violation(`the consumer ${name} failed: ${String(error)}`)),
-          // A seal that could not be appended is tried again; nothing else may fail.
+          // A seal that could not be appended is tried again, and so is an expiry whose cold file could not be read; nothing else may fail.
           upkeepFailed: (work, error) =>
-            work === "seals" ? undefined : fail(new Violation(`${work} failed: ${String(error)}`)),
+            work === "seals" || (work === "expiry" && hasCode(error, "archive-unavailable"))
+              ? undefined
+              : fail(new Violation(`${work} failed: ${String(error)}`)),
         },
         ...setup,
       });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PlatformError } from "../../kernel/index.ts";
 import { MemoryStorage } from "../../platform/storage/memory/index.ts";
+import { systemTimers } from "../../platform/timers/index.ts";
 import type { Caller } from "./api.ts";
 import { startInventory } from "./inventory.ts";
 import { silentObserver } from "./observer.ts";
@@ -65,6 +66,56 @@ describe("work beside the log that fails", () => {
     await expect.poll(() => failed.toSorted()).toEqual(["derived", "seals"]);
     await expect.poll(() => storage.versions(["seal-0"])).toEqual([1]);
     expect(inventory.problems()).toEqual([]);
+    await inventory.stop();
+  });
+});
+
+describe("an expiry whose history is in a cold file that is missing", () => {
+  it("is told once a minute, and is recorded when the file is back", async () => {
+    const { inventory: before, storage, now } = await open();
+    await before.recordFacts([fact("received", { sku: "milk", location: "leeds", quantity: 1 })], caller);
+    await before.reserve({ id: "r", lines: [{ sku: "milk", quantity: 1 }], ttlSeconds: 60 }, caller);
+    await before.stop();
+
+    let [reads, elapsedMs] = [0, 0];
+    let sweep = () => {};
+    const told: string[] = [];
+    const inventory = await startInventory({
+      ...{ storage, clock: () => now.value, randomId: () => "a process", sweepEveryMs: 17 },
+      timers: {
+        ...systemTimers,
+        elapsedMs: () => elapsedMs,
+        every: (ms, run) => {
+          if (ms === 17) sweep = run;
+          return () => {};
+        },
+      },
+      observer: { ...silentObserver, upkeepFailed: (work, error) => told.push(`${work}: ${String(error)}`) },
+    });
+    const { readStream } = storage;
+    storage.readStream = () => {
+      reads += 1;
+      return Promise.reject(new PlatformError("archive-unavailable", "the cold file is not there"));
+    };
+    const sweepAfter = async (ms: number) => {
+      const readsBefore = reads;
+      elapsedMs += ms;
+      sweep();
+      await expect.poll(() => reads).toBeGreaterThan(readsBefore);
+      await new Promise(setImmediate);
+      return told.length;
+    };
+    now.value += 3_600_000;
+    expect([await sweepAfter(0), await sweepAfter(250), await sweepAfter(59_749)]).toEqual([1, 1, 1]);
+    expect([await sweepAfter(1), await sweepAfter(250)]).toEqual([2, 2]);
+    expect(told[0]).toMatch(/^expiry: .*the cold file is not there/);
+
+    storage.readStream = readStream;
+    sweep();
+    await expect
+      .poll(async () => await inventory.reservation("r", caller))
+      .toMatchObject({ value: { status: "expired" } });
+    expect(told).toHaveLength(2);
     await inventory.stop();
   });
 });

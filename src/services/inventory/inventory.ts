@@ -1,4 +1,4 @@
-import { accept, type Instant, invariant, type Outcome, PlatformError, reject } from "../../kernel/index.ts";
+import { accept, hasCode, type Instant, invariant, type Outcome, PlatformError, reject } from "../../kernel/index.ts";
 import { ConsumerHost } from "../../platform/consumer/index.ts";
 import { Duty, type Storage } from "../../platform/storage/index.ts";
 import { systemTimers, type Timers } from "../../platform/timers/index.ts";
@@ -85,6 +85,9 @@ export async function startInventory(options: InventoryOptions): Promise<Running
   return inventory;
 }
 
+/** Milliseconds between two times it is told that a cold file keeps what has lapsed from being recorded: a sweep comes every 250 ms. */
+const unreadToldEveryMs = 60_000;
+
 class LocalInventory implements RunningInventory {
   readonly #storage: Storage;
   readonly #options: InventoryOptions;
@@ -104,6 +107,8 @@ class LocalInventory implements RunningInventory {
   readonly #timers: Timers;
   readonly #stopTimers: (() => void)[] = [];
   #sweeping = false;
+  /** By the timers' `elapsedMs`. */
+  #unreadToldAt: number | undefined;
   readonly #tokens: Tokens;
   readonly #facts: Facts;
   readonly #factReader: FactReader;
@@ -333,10 +338,19 @@ class LocalInventory implements RunningInventory {
       await this.#expiry.sweep(this.#ledger, this.#options.clock());
     } catch (error) {
       // Tried again at the next turn; promises don't depend on it.
-      if (!(error instanceof PlatformError)) this.#observer.upkeepFailed("expiry", error);
+      if (hasCode(error, "archive-unavailable")) this.#tellUnread(error);
+      else if (!(error instanceof PlatformError)) this.#observer.upkeepFailed("expiry", error);
     } finally {
       this.#sweeping = false;
     }
+  }
+
+  /** Unlike a store that is out of reach, which others tell of, a cold file comes back only when someone puts it back. */
+  #tellUnread(error: unknown): void {
+    const now = this.#timers.elapsedMs();
+    if (this.#unreadToldAt !== undefined && now - this.#unreadToldAt < unreadToldEveryMs) return;
+    this.#unreadToldAt = now;
+    this.#observer.upkeepFailed("expiry", error);
   }
 }
 
