@@ -7,6 +7,7 @@ import { folderNamed } from "./folder.ts";
 import type { Io } from "./io.ts";
 import { clientOf, dataOption, type ServerOptions, withExamples, withServer } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { settingsFrom } from "./serve.ts";
 import { counted } from "./words.ts";
 
 interface ArchiveFlags extends ServerOptions {
@@ -35,7 +36,10 @@ export function archiveCommand(io: Io): Command {
     .description(
       "Move whole days of the log into Parquet files. Everything is read as before, old times a little slower. By a running server, or on the data folder of one that is stopped.",
     )
-    .option("--before <date>", "days before this one, UTC; default is the server's LARDER_ARCHIVE_AFTER")
+    .option(
+      "--before <date>",
+      "days before this one, UTC; default is as LARDER_ARCHIVE_AFTER says, the server's, or with --data that of this command",
+    )
     .option("--dry-run", "tell what would be moved, and move nothing")
     .option("--status", "tell what lies in cold files, and how the last run went")
     .option("--check", "read every cold file of a data folder and compare it with its manifest; needs --data")
@@ -45,7 +49,8 @@ export function archiveCommand(io: Io): Command {
       checkFlags(flags);
       if (flags.check) return await check(flags, io);
       if (flags.compact) return await compact(flags, io);
-      const target = flags.data === undefined ? serverTarget(clientOf(flags, io)) : await folderTarget(flags.data);
+      const target =
+        flags.data === undefined ? serverTarget(clientOf(flags, io)) : await folderTarget(flags.data, flags, io);
       try {
         await archive(target, flags, io);
       } finally {
@@ -165,9 +170,11 @@ function serverTarget(client: Client): Target {
   };
 }
 
-async function folderTarget(folder: string): Promise<Target> {
+async function folderTarget(folder: string, { before, status }: ArchiveFlags, io: Io): Promise<Target> {
   const { openArchive } = await import("../platform/runtime/index.ts");
-  const { archive, close } = await openArchive(folder);
+  // Settings that can't be used are in nobody's way who needs none.
+  const settings = before === undefined && !status ? settingsFrom({}, io).settings : undefined;
+  const { archive, close } = await openArchive(folder, settings);
   return {
     async start({ before, dryRun = false }) {
       const outcome = await archive.start({ ...(before !== undefined && { before }), dryRun });

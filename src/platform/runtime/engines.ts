@@ -142,12 +142,21 @@ export interface OpenArchive {
   close(): Promise<void>;
 }
 
+/** The days of `LARDER_ARCHIVE_AFTER`; null where it is not set. */
+export function archiveAfterDays({ archiveAfter }: Pick<Settings, "archiveAfter">): number | null {
+  return archiveAfter === null ? null : Number.parseInt(archiveAfter, 10);
+}
+
 /**
- * Opens the archive of a data folder; the newest seal in its log bounds what can be moved.
+ * Opens the archive of a data folder; the newest seal in its log bounds what can be moved. Nothing is moved by itself: the setting
+ * says only what a request without a date means.
  *
  * Throws `PlatformError("storage-unavailable")` when there is no log, or a server has it.
  */
-export async function openArchive(folder: string): Promise<OpenArchive> {
+export async function openArchive(
+  folder: string,
+  settings: Pick<Settings, "archiveAfter"> = { archiveAfter: null },
+): Promise<OpenArchive> {
   await (await openSqliteReader({ folder })).close();
   const storage = await openSqliteStorage({ folder, tagging, coldColumns });
   const archive = startArchive({
@@ -155,8 +164,8 @@ export async function openArchive(folder: string): Promise<OpenArchive> {
     preparation: archivePreparation(storage),
     clock: Date.now,
     timers: systemTimers,
-    afterDays: null,
-    dailyAtMs: 0,
+    afterDays: archiveAfterDays(settings),
+    dailyAtMs: null,
   });
   const close = async () => {
     await archive.stop();

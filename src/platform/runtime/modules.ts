@@ -46,7 +46,7 @@ import { addressesIn, deliveryPolicy, type OutboundClient, openSecret, sealSecre
 import type { Storage } from "../storage/index.ts";
 import type { Logger, MetricsRegistry } from "../telemetry/index.ts";
 import { systemTimers } from "../timers/index.ts";
-import { openSinks } from "./engines.ts";
+import { archiveAfterDays, openSinks } from "./engines.ts";
 import type { Checks, ModuleTable } from "./module.ts";
 import { archiveObserver, watchArchive } from "./observe-archive.ts";
 import { intakeObserver } from "./observe-intake.ts";
@@ -308,7 +308,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
         preparation: inventory.archiving,
         clock,
         timers: systemTimers,
-        afterDays: settings.archiveAfter === null ? null : Number.parseInt(settings.archiveAfter, 10),
+        afterDays: archiveAfterDays(settings),
         dailyAtMs: timeOfDayMs(settings.archiveAt),
         ended: archiveObserver(registry.metrics, logger, clock),
       });

@@ -26,10 +26,10 @@ export interface ArchiveOptions {
   readonly preparation: ArchivePreparation;
   readonly clock: () => Instant;
   readonly timers: Timers;
-  /** Days after which events are moved by themselves; null when they are not. */
+  /** Days after which events are moved by themselves, and by a request without a date; null when they are not. */
   readonly afterDays: number | null;
-  /** Milliseconds after midnight, UTC, at which they are. */
-  readonly dailyAtMs: number;
+  /** Milliseconds after midnight, UTC, at which they are moved by themselves; null where only requests move any. */
+  readonly dailyAtMs: number | null;
   /** Hears how each run ended. */
   readonly ended?: (run: ArchiveRun, error: unknown) => void;
 }
@@ -64,7 +64,7 @@ class LocalArchive implements RunningArchive {
   /** Waits for the next quiet hour, if events are to be moved by themselves. */
   schedule(): void {
     const { afterDays, dailyAtMs, clock, timers } = this.#options;
-    if (afterDays === null || this.#options.log === undefined) return;
+    if (afterDays === null || dailyAtMs === null || this.#options.log === undefined) return;
     const untilMs = (dailyAtMs - (clock() % dayMs) + dayMs) % dayMs;
     this.#callOff = timers.after(untilMs === 0 ? dayMs : untilMs, () => {
       void this.#startByItself();
