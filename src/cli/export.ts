@@ -37,13 +37,13 @@ export function exportCommand(io: Io): Command {
           "--json tells what was written into a file: name it by --out, or leave --json out for the table.",
         );
       const target = flags.out === undefined ? process.stdout : fileAt(flags.out);
-      const written =
-        flags.format === "csv" ? await exportStock(flags, target, io) : await exportEvents(flags, target, io);
-      if (flags.out === undefined) return;
-      target.end();
-      await finished(target).catch((error: unknown) => {
-        throw new Failure(`${flags.out} can't be written: ${messageOf(error)}.`);
-      });
+      const writeAll = (): Promise<Readonly<Record<string, number>>> =>
+        flags.format === "csv" ? exportStock(flags, target, io) : exportEvents(flags, target, io);
+      if (flags.out === undefined) {
+        await writeAll();
+        return;
+      }
+      const written = await intoFile(flags.out, target, writeAll);
       if (flags.json) io.out(JSON.stringify({ file: flags.out, ...written }));
       else
         io.out(
@@ -63,9 +63,25 @@ export function exportCommand(io: Io): Command {
 /** Opened at once, so that a path that can't be written is told before anything is read. */
 function fileAt(path: string): Writable {
   try {
-    return createWriteStream(path, { fd: openSync(path, "w") });
+    const file = createWriteStream(path, { fd: openSync(path, "w") });
+    // It may fail while nobody waits for it: the next write, or the end, throws what it failed of.
+    file.on("error", () => {});
+    return file;
   } catch (error) {
     throw new Failure(`${path} can't be written: ${messageOf(error)}. Name another file by --out.`);
+  }
+}
+
+/** What `writeAll` gives, once the file has all that it wrote. */
+async function intoFile<T>(path: string, file: Writable, writeAll: () => Promise<T>): Promise<T> {
+  try {
+    const written = await writeAll();
+    file.end();
+    await finished(file);
+    return written;
+  } catch (error) {
+    if (error !== file.errored) throw error;
+    throw new Failure(`${path} can't be written: ${messageOf(error)}.`);
   }
 }
 
@@ -168,5 +184,6 @@ function csvCell(value: string | number): string {
 }
 
 async function write(target: Writable, text: string): Promise<void> {
+  if (target.errored !== null) throw target.errored;
   if (!target.write(text)) await once(target, "drain");
 }
