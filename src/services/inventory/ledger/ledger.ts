@@ -31,7 +31,7 @@ import { CommandQueue } from "./queue.ts";
 import { type Draft, Round, type Waiting } from "./round.ts";
 import type { SnapshotReader } from "./snapshots.ts";
 import { pairOf, placesOf } from "./streams.ts";
-import type { Command } from "./transaction.ts";
+import { type Command, isOfSystem } from "./transaction.ts";
 
 /**
  * Rounds that are decided in turns after a conflict. Those who met on a stock will meet again: with turns that are kept up, two
@@ -142,7 +142,7 @@ export class Ledger {
     if (waiting >= limits.ledgerQueueMax) {
       throw new PlatformError("overloaded", "Too many commands wait for the ledger.");
     }
-    if (this.#options.isMemoryShort?.() && !command.looks && !command.actor.startsWith("system:")) {
+    if (this.#options.isMemoryShort?.() && !command.looks && !isOfSystem(command)) {
       throw new PlatformError("overloaded", "Too little memory is left to take anything in.");
     }
   }

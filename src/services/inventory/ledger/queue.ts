@@ -1,5 +1,6 @@
 import { limits } from "../../../kernel/index.ts";
 import type { Waiting } from "./round.ts";
+import { isOfSystem } from "./transaction.ts";
 
 /**
  * The commands that wait for the ledger. Large batches wait apart: who asks for one thing passes them, and while somebody
@@ -45,7 +46,7 @@ export class CommandQueue {
   /** What the next round decides. */
   next(): readonly Waiting[] {
     const batch = this.#single.splice(0, limits.flushCommandsMax);
-    const isAsked = batch.some(({ command }) => !command.actor.startsWith("system:"));
+    const isAsked = batch.some(({ command }) => !isOfSystem(command));
     this.#roundsAlone = isAsked ? 0 : this.#roundsAlone + 1;
     if (this.#bulk.length === 0) return batch;
     const isAlone = this.#roundsAlone > limits.roundsAlone;

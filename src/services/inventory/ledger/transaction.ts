@@ -62,3 +62,8 @@ export interface Command<T> {
   readonly looks?: true;
   decide(transaction: Transaction): T;
 }
+
+/** Whether the system itself asks, and nobody waits for the answer. */
+export function isOfSystem({ actor }: Pick<Command<unknown>, "actor">): boolean {
+  return actor.startsWith("system:");
+}
