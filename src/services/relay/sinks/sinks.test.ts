@@ -54,6 +54,13 @@ async function receive(sku: string, times = 1, location = "leeds"): Promise<void
   expect((await inventory.recordFacts(facts, caller)).accepted).toBe(times);
 }
 
+/** Goes on as a restore of the log up to an event leaves it, in an epoch of its own. */
+async function restore(id: string, startsAfter: number): Promise<void> {
+  await inventory.stop();
+  const epochs = [...storage.epochs, { number: storage.epochs.length + 1, id, startsAfter }];
+  ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, epochs), clock }));
+}
+
 async function feed(): Promise<readonly RecordedCloudEvent[]> {
   const { events } = accepted(await inventory.readChanges(undefined, 100_000, caller));
   return events;
@@ -156,10 +163,8 @@ describe("a sink of events", () => {
     const first = start([sink]);
     await expectFeed(sink);
     await first.stop();
-    await inventory.stop();
     // The history that it knows is left after the second event.
-    const epochs = [...storage.epochs, { number: 2, id: "restored", startsAfter: 2 }];
-    ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, epochs), clock }));
+    await restore("restored", 2);
     await receive("bread", 2);
     start([sink]);
     await eventually(() => sink.events.slice(4).map(({ id }) => id)).toEqual(["restored-3", "restored-4"]);
@@ -171,13 +176,9 @@ describe("a sink of events", () => {
     const first = start([sink]);
     await expectFeed(sink);
     await first.stop();
-    await inventory.stop();
-    const once = [...storage.epochs, { number: 2, id: "restored", startsAfter: 2 }];
-    ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, once), clock }));
+    await restore("restored", 2);
     await receive("bread", 2);
-    await inventory.stop();
-    const twice = [...once, { number: 3, id: "restored-again", startsAfter: 3 }];
-    ({ storage, inventory, clock } = await openInventory({ storage: await restoredFrom(storage, twice), clock }));
+    await restore("restored-again", 3);
     await receive("cheese");
     start([sink]);
     await eventually(() => sink.events.slice(4).map(({ id }) => id)).toEqual(["restored-3", "restored-again-4"]);
