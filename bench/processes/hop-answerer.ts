@@ -1,7 +1,7 @@
 /** A process that decides, and is asked by others: peers of its cluster, and clients of gRPC. Its log is in memory. */
 import { GrpcServer, ModuleServer, ModuleService } from "../../src/platform/grpc/index.ts";
 import { silentLogger } from "../../src/platform/telemetry/index.ts";
-import { createGrpcGateway } from "../../src/services/gateway/index.ts";
+import { createGrpcGateway } from "../../src/services/gateway/grpc/index.ts";
 import { inventoryMethods } from "../../src/services/inventory/index.ts";
 import { serveCalls } from "../harness/child.ts";
 import { caller, openInventory, secret } from "./hop.ts";

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import * as http from "node:http";
-import * as https from "node:https";
+import type { Agent } from "node:http";
 import { cpus } from "node:os";
 import { Command, Option } from "commander";
 import { limits } from "../kernel/index.ts";
@@ -196,12 +195,12 @@ async function oversold(
   return beyond + Math.abs(held - promised);
 }
 
-function transportOf(url: string): Pick<typeof https, "Agent" | "request"> | Pick<typeof http, "Agent" | "request"> {
-  return url.startsWith("https:") ? https : http;
+function transportOf(url: string) {
+  return process.getBuiltinModule(url.startsWith("https:") ? "node:https" : "node:http");
 }
 
 function reserve(
-  agent: http.Agent,
+  agent: Agent,
   { url, key }: { readonly url: string; readonly key: string },
   sku: string,
 ): Promise<number> {

@@ -1,4 +1,5 @@
-import { SingleBar } from "cli-progress";
+import { createRequire } from "node:module";
+import type { SingleBar } from "cli-progress";
 import type { Io } from "./io.ts";
 
 /** Milliseconds between lines where no terminal shows a bar; work that is done before stays quiet there. */
@@ -18,7 +19,9 @@ export class Progress {
     [this.#what, this.#total, this.#io] = [what, total, io];
     if (!io.isTerminal.err) return;
     const format = `${what} {bar} {percentage}%, {details}, {left} s left`;
-    this.#bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true, barsize: 24 });
+    // Loaded where a bar is shown: most commands show none.
+    const progress: typeof import("cli-progress") = createRequire(import.meta.url)("cli-progress");
+    this.#bar = new progress.SingleBar({ format, hideCursor: true, clearOnComplete: true, barsize: 24 });
     this.#bar.start(Math.max(1, total), 0, { details: "starting", left: "-" });
   }
 

@@ -1,3 +1,4 @@
+export type { Static, TObject, TSchema, TUnsafe } from "typebox";
 export type { ErrorCode, ErrorSpec, FactRejectionCode, Outcome, Rejection } from "./errors.ts";
 export {
   catalogue,
@@ -16,6 +17,7 @@ export { identifierProblem, isLongerThan, normalise } from "./identifiers.ts";
 export { limits } from "./limits.ts";
 export { once } from "./once.ts";
 export { accept, type Result, reject } from "./result.ts";
+export { Type } from "./schema.ts";
 export {
   daysSinceEpoch,
   formatInstant,

@@ -2,6 +2,8 @@
  * Cold files in a history: days pass, old ones are moved by themselves and when asked, and what they hold is asked for
  * again, while the disk, the log and the process fail in the middle.
  */
+// Before virtual time begins: the log itself loads it when the first cold file is read.
+import "../platform/storage/cold/cold-file.ts";
 import { type RunningArchive, startArchive } from "../services/archive/index.ts";
 import { type RunningInventory, verifyLog } from "../services/inventory/index.ts";
 import { mustReadAcross } from "./across.ts";

@@ -3,8 +3,8 @@
  * in the file, `LARDER_LOG_LEVEL` in the environment and `--log-level` on the command line. Names are public and never
  * reused; `docs/reference/configuration.md` is written from here.
  */
-import Type, { type Static, type TSchema } from "typebox";
-import { limits, parseDuration } from "../../kernel/index.ts";
+
+import { limits, parseDuration, type Static, type TSchema, Type } from "../../kernel/index.ts";
 import { addressListProblem } from "../outbound/index.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

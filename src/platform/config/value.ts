@@ -1,5 +1,4 @@
-import type { TSchema } from "typebox";
-import { Check } from "typebox/schema";
+import type { TSchema } from "../../kernel/index.ts";
 import { isSecret, type SettingName, settingOf } from "./settings.ts";
 
 /** What a source gives: a typed value from the file, a text from everywhere else. */
@@ -11,7 +10,7 @@ export type Parsed = { readonly value: unknown } | { readonly problem: string };
 export function parseValue(name: SettingName, given: Given): Parsed {
   const { type, check } = settingOf(name);
   const value = "text" in given ? fromText(type, given.text) : given.json;
-  const problem = Check(type, value) ? check?.(value) : allowed(name);
+  const problem = fits(type, value) ? check?.(value) : allowed(name);
   if (problem === undefined) return { value };
   const shown = "text" in given ? given.text : jsonText(given.json);
   return {
@@ -19,6 +18,37 @@ export function parseValue(name: SettingName, given: Given): Parsed {
       ? `is not what it must be: ${problem}`
       : `is "${shortened(withoutLogin(shown))}", and must be ${problem}`,
   };
+}
+
+/** What the schemas of settings may say, and no more. */
+interface SettingSchema {
+  readonly anyOf?: readonly SettingSchema[];
+  readonly enum?: readonly unknown[];
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+}
+
+/** Whether a value is valid by the schema of a setting. Commands that ask a server load nothing more for that. */
+export function fits(schema: SettingSchema, value: unknown): boolean {
+  if (schema.anyOf !== undefined) return schema.anyOf.some((other) => fits(other, value));
+  if (schema.enum !== undefined) return schema.enum.includes(value);
+  const { minimum = -Infinity, maximum = Infinity, minLength = 0, maxLength = Infinity, pattern = "" } = schema;
+  switch (schema.type) {
+    case "null":
+      return value === null;
+    case "integer":
+      return Number.isInteger(value) && Number(value) >= minimum && Number(value) <= maximum;
+    case "string": {
+      if (typeof value !== "string") return false;
+      const length = Array.from(value).length;
+      return length >= minLength && length <= maxLength && new RegExp(pattern, "u").test(value);
+    }
+  }
+  throw new Error(`no setting may be of the type ${schema.type}`);
 }
 
 function jsonText(value: unknown): string {

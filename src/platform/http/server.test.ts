@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import fc from "fast-check";
-import Type from "typebox";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { limits, OutcomeUnknown, PlatformError } from "../../kernel/index.ts";
+import { limits, OutcomeUnknown, PlatformError, Type } from "../../kernel/index.ts";
 import { createHttpServer, type HttpServer } from "./server.ts";
 
 const silent = () => {};

@@ -10,8 +10,15 @@ import Fastify, {
   type FastifyTypeProvider,
   LogController,
 } from "fastify";
-import type { Static, TSchema } from "typebox";
-import { catalogue, codeOf, type ErrorCode, limits, type Rejection } from "../../kernel/index.ts";
+import {
+  catalogue,
+  codeOf,
+  type ErrorCode,
+  limits,
+  type Rejection,
+  type Static,
+  type TSchema,
+} from "../../kernel/index.ts";
 import { acceptJson, mediaTypesTaken } from "./body.ts";
 import { connectionsMax } from "./open-files.ts";
 import { endSoon, endWithProblem, problemDocument, RequestError, sendProblem } from "./problem.ts";

@@ -1,7 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { FastifySchemaCompiler } from "fastify";
-import type { Static, TSchema } from "typebox";
-import { identifierProblem, limits, normalise, once } from "../../kernel/index.ts";
+import { identifierProblem, limits, normalise, once, type Static, type TSchema } from "../../kernel/index.ts";
 import { countingStoredForm } from "./identifier-length.ts";
 import { type Finding, RequestError } from "./problem.ts";
 

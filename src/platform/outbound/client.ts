@@ -1,5 +1,4 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import type { Agent, IncomingMessage } from "node:http";
 import { isIPv6, type LookupFunction } from "node:net";
 import { limits } from "../../kernel/index.ts";
 import { systemTimers, type Timers } from "../timers/index.ts";
@@ -7,6 +6,10 @@ import { type AddressRule, addressRule } from "./addresses.ts";
 import { codeOf, OutboundError, outboundError } from "./failure.ts";
 import { type Resolve, systemResolver } from "./resolver.ts";
 import { fixedAddresses, parseTarget } from "./target.ts";
+
+// Imported, they would bring all that they load only when it is first asked for, WebSocket among it: a thirtieth of a start.
+const http = process.getBuiltinModule("node:http");
+const https = process.getBuiltinModule("node:https");
 
 export interface OutboundOptions {
   /** Addresses and CIDRs that may be reached beside public ones: the setting `outboundAllow`. */
@@ -58,8 +61,8 @@ export interface OutboundAnswer {
 export class OutboundClient {
   readonly #mayReach: AddressRule;
   readonly #timers: Timers;
-  readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #http: Agent;
+  readonly #https: Agent;
 
   constructor({ allow, resolve = systemResolver(), timers = systemTimers }: OutboundOptions) {
     this.#mayReach = addressRule(allow);
@@ -71,8 +74,8 @@ export class OutboundClient {
       timeout: limits.outboundIdleMs,
       lookup: guardedLookup(resolve, this.#mayReach),
     };
-    this.#http = new HttpAgent(options);
-    this.#https = new HttpsAgent(options);
+    this.#http = new http.Agent(options);
+    this.#https = new https.Agent(options);
   }
 
   /** Why a URL can't be called, as a clause after the name of its field; undefined when nothing shows without a look-up. */
@@ -110,7 +113,7 @@ export class OutboundClient {
     if (signal?.aborted === true) return Promise.reject(new OutboundError("aborted"));
     return new Promise((resolve, reject) => {
       const isTls = url.protocol === "https:";
-      const request = (isTls ? requestHttps : requestHttp)(url, {
+      const request = (isTls ? https : http).request(url, {
         agent: isTls ? this.#https : this.#http,
         method,
         headers: {

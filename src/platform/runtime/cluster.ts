@@ -2,7 +2,7 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import { type Instant, limits } from "../../kernel/index.ts";
 import { parsePeers, type Settings } from "../config/index.ts";
-import { GrpcServer, ModuleServer, ModuleService, Peers } from "../grpc/index.ts";
+import type { GrpcServer, ModuleServer, Peers } from "../grpc/index.ts";
 import type { Logger } from "../telemetry/index.ts";
 import type { Check, Checks, Publication } from "./module.ts";
 import { type Interfaces, modules, type Offers, type Resources } from "./modules.ts";
@@ -28,11 +28,24 @@ function secretOf({ clusterSecret }: Settings): string {
 
 /** Connections to the modules that this process uses and does not run. */
 export class RemoteModules {
-  readonly #peers = new Map<string, Peers>();
+  readonly #peers: ReadonlyMap<string, Peers>;
   readonly interfaces: Partial<Interfaces>;
 
+  private constructor(peers: ReadonlyMap<string, Peers>, interfaces: Partial<Interfaces>) {
+    this.#peers = peers;
+    this.interfaces = interfaces;
+  }
+
   /** `storeClock` is that of a store that all processes share. */
-  constructor(names: readonly string[], resources: Resources, storeClock: (() => Instant) | undefined) {
+  static async connect(
+    names: readonly string[],
+    resources: Resources,
+    storeClock: (() => Instant) | undefined,
+  ): Promise<RemoteModules> {
+    const remote = new Map<string, Peers>();
+    if (names.length === 0) return new RemoteModules(remote, {});
+    // A process that has everything itself does without gRPC, whose code takes a tenth of a start.
+    const { Peers } = await import("../grpc/index.ts");
     const { settings, logger } = resources;
     const addresses = modulesElsewhere(settings);
     const tls = tlsOf(settings.clusterTls, { isMutual: true });
@@ -49,10 +62,10 @@ export class RemoteModules {
             ? logger.info({ module: name, address }, "another process takes calls")
             : logger.warn({ module: name, address, fault }, "another process takes no calls"),
       });
-      this.#peers.set(name, peers);
+      remote.set(name, peers);
       interfaces[name] = interfaceOf(name, peers, resources);
     }
-    this.interfaces = interfaces as Partial<Interfaces>;
+    return new RemoteModules(remote, interfaces as Partial<Interfaces>);
   }
 
   /** One for each module. Without a vital one nothing can be done; without another there is work for someone. */
@@ -88,10 +101,16 @@ export class OfferedModules {
   readonly #server: GrpcServer;
   readonly #settings: Settings;
 
-  constructor(offers: Partial<Offers>, settings: Settings, logger: Logger) {
-    const secret = hash("sha256", secretOf(settings), "buffer");
+  private constructor(modules: ModuleServer, server: GrpcServer, settings: Settings) {
+    this.#modules = modules;
+    this.#server = server;
     this.#settings = settings;
-    this.#modules = new ModuleServer({
+  }
+
+  static async of(offers: Partial<Offers>, settings: Settings, logger: Logger): Promise<OfferedModules> {
+    const { GrpcServer, ModuleServer, ModuleService } = await import("../grpc/index.ts");
+    const secret = hash("sha256", secretOf(settings), "buffer");
+    const offered = new ModuleServer({
       isMember: (authorization = "") => timingSafeEqual(hash("sha256", authorization, "buffer"), secret),
       onDefect: (method, err) => logger.error({ method, err }, "a call of another process failed"),
     });
@@ -99,14 +118,15 @@ export class OfferedModules {
       const { published } = modules[name as keyof Offers];
       if (published === undefined) continue;
       const { methods, isElsewhere } = published as Publication<Resources, never, typeof offer>;
-      this.#modules.offer(name, { offer, methods, isElsewhere: isElsewhere && (() => isElsewhere(offer)) });
+      offered.offer(name, { offer, methods, isElsewhere: isElsewhere && (() => isElsewhere(offer)) });
     }
     const tls = tlsOf(settings.clusterTls, { isMutual: true });
-    this.#server = new GrpcServer({
-      services: [{ description: ModuleService, implementation: this.#modules.implementation() }],
+    const server = new GrpcServer({
+      services: [{ description: ModuleService, implementation: offered.implementation() }],
       messageBytesMax: limits.peerMessageBytesMax,
       ...(tls && { tls }),
     });
+    return new OfferedModules(offered, server, settings);
   }
 
   async listen(): Promise<string> {

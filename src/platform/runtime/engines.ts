@@ -11,18 +11,11 @@ import {
 import { isPostgresUrl, type Settings } from "../config/index.ts";
 import type { Messaging } from "../messaging/index.ts";
 import { MemoryMessaging } from "../messaging/memory/index.ts";
-import { openPostgresMessaging } from "../messaging/postgres/index.ts";
 import { copyQueues, openSqliteMessaging, restoreQueues } from "../messaging/sqlite/index.ts";
 import type { Sink } from "../sink/index.ts";
 import type { LogReader, Storage } from "../storage/index.ts";
 import { MemoryStorage } from "../storage/memory/index.ts";
-import {
-  copyLog,
-  type LogCopy,
-  openPostgresReader,
-  openPostgresStorage,
-  resumeInPostgres,
-} from "../storage/postgres/index.ts";
+import type { LogCopy } from "../storage/postgres/index.ts";
 import {
   type BackupManifest,
   backupStore,
@@ -44,6 +37,9 @@ export {
 } from "../storage/sqlite/index.ts";
 
 const queues = { copy: copyQueues, restore: restoreQueues };
+/** Loaded only where they are used, as those of sinks are: a start is mostly loading. */
+const postgresStorage = () => import("../storage/postgres/index.ts");
+const postgresMessaging = () => import("../messaging/postgres/index.ts");
 
 /** Copies the log and the queues of a folder into a new one, also while a server uses them (`backupStore`). */
 export function backupFolder(options: {
@@ -66,7 +62,7 @@ export function restoreFolder(options: {
 
 /** Opens the engine that a setting names (`LARDER_STORE`); the configuration has let only these through. */
 export async function openStorage(store: string, folder: string): Promise<Storage> {
-  if (isPostgresUrl(store)) return await openPostgresStorage({ url: store, folder, tagging });
+  if (isPostgresUrl(store)) return await (await postgresStorage()).openPostgresStorage({ url: store, folder, tagging });
   if (store !== "memory:") return await openSqliteStorage({ folder, tagging, coldColumns });
   // Each start is a history of its own: a position of the one before must not pass for one of this.
   return new MemoryStorage({ tagging, epochs: [{ number: 1, id: randomUUID(), startsAfter: 0 }] });
@@ -76,7 +72,7 @@ export async function openStorage(store: string, folder: string): Promise<Storag
 export async function openMessaging(store: string, folder: string, clock: () => number): Promise<Messaging> {
   if (store === "memory:") return new MemoryMessaging({ clock });
   // By the server's hour: processes whose clocks differ agree on leases.
-  if (/^postgres(ql)?:/.test(store)) return await openPostgresMessaging({ url: store });
+  if (isPostgresUrl(store)) return await (await postgresMessaging()).openPostgresMessaging({ url: store });
   return await openSqliteMessaging({ folder, clock });
 }
 
@@ -99,7 +95,8 @@ export async function openSinks(settings: Settings, randomId: () => string): Pro
 
 /** Opens the log of a data folder, a backup, or a PostgreSQL database for reading, also beside a running server. */
 export async function openLog(place: string): Promise<LogReader> {
-  return isPostgresUrl(place) ? await openPostgresReader(place) : await openSqliteReader({ folder: place });
+  if (!isPostgresUrl(place)) return await openSqliteReader({ folder: place });
+  return await (await postgresStorage()).openPostgresReader(place);
 }
 
 /**
@@ -115,6 +112,7 @@ export async function migrateFolder(options: {
 }): Promise<LogCopy> {
   const { folder, url, onProgress } = options;
   await (await openSqliteReader({ folder })).close();
+  const { copyLog } = await postgresStorage();
   const source = await openSqliteStorage({ folder, tagging, coldColumns });
   try {
     const of = source.head();
@@ -125,7 +123,7 @@ export async function migrateFolder(options: {
 }
 
 async function verify(url: string): Promise<void> {
-  const log = await openPostgresReader(url);
+  const log = await openLog(url);
   try {
     const { findings, findingsCount } = await verifyLog(log);
     if (findingsCount === 0) return;
@@ -181,7 +179,7 @@ export async function openArchive(
  * Throws `PlatformError("storage-unavailable")` when there is no log, or a server has it.
  */
 export async function resumeOutgoing(place: string): Promise<boolean> {
-  if (isPostgresUrl(place)) return await resumeInPostgres(place);
+  if (isPostgresUrl(place)) return await (await postgresStorage()).resumeInPostgres(place);
   const folder = place;
   // Opening for writing would make a log where there is none.
   await (await openSqliteReader({ folder })).close();

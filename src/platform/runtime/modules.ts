@@ -1,6 +1,7 @@
 import { limits, parseDuration } from "../../kernel/index.ts";
 import { type Archive, archiveMethods, type RunningArchive, startArchive } from "../../services/archive/index.ts";
-import { createGateway, createGrpcGateway, type Gateway, type GrpcGateway } from "../../services/gateway/index.ts";
+import type { GrpcGateway } from "../../services/gateway/grpc/index.ts";
+import { createGateway, type Gateway } from "../../services/gateway/index.ts";
 import { createIdentity, type Identity } from "../../services/identity/index.ts";
 import {
   captureQueue,
@@ -370,6 +371,7 @@ export const modules: ModuleTable<Resources, Offers, Interfaces> = {
       });
       if (settings.grpcPort === null) return { offer: { http: gateway, grpc: undefined }, stop: () => gateway.close() };
       const tls = tlsOf(settings.grpcTls);
+      const { createGrpcGateway } = await import("../../services/gateway/grpc/index.ts");
       const grpc = createGrpcGateway({
         ...{ inventory, authenticator: identity, logger },
         ...{ requestsInFlight: requests, feedsInFlight: feeds },

@@ -130,7 +130,9 @@ export async function startServer({ settings, logger, version }: ServerOptions):
   };
 
   try {
-    const elsewhere = new RemoteModules(chosen.remote, resources, engines.opened?.shared && resources.clock);
+    const elsewhere = await RemoteModules.connect(
+      ...([chosen.remote, resources, engines.opened?.shared && resources.clock] as const),
+    );
     remote = elsewhere;
     const running = await startModules<Resources, Offers, Interfaces>(
       ...([chosen.names, modules, resources, logger, elsewhere.interfaces] as const),
@@ -145,7 +147,7 @@ export async function startServer({ settings, logger, version }: ServerOptions):
     try {
       moduleChecks = () => ({ ...running.checks(), ...elsewhere.checks() });
       const adminKey = await identity?.ensureAdminKey(settings.adminKey ?? undefined);
-      if (settings.clusterPort !== null) offered = new OfferedModules(running.offers, settings, logger);
+      if (settings.clusterPort !== null) offered = await OfferedModules.of(running.offers, settings, logger);
       const clusterAddress = await offered?.listen();
       if (gateway === undefined) operations = await operationsOf(resources, identity);
       const url = await (gateway?.http ?? operations)?.listen(settings.host, settings.port);

@@ -1,5 +1,5 @@
+import { createRequire } from "node:module";
 import { type DestinationStream, type LevelWithSilent, type Logger, pino } from "pino";
-import { prettyFactory } from "pino-pretty";
 
 export type { Logger };
 
@@ -28,7 +28,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const to = options.to ?? process.stderr;
   const isPretty = options.format === "pretty" || (options.format === "auto" && to.isTTY === true);
   const colorize = to.isTTY === true && !process.env["NO_COLOR"];
-  const format = isPretty ? prettyFactory({ colorize, ignore: "pid" }) : (line: string) => line;
+  const format = isPretty ? prettyFormat(colorize) : (line: string) => line;
   const stream: DestinationStream = { write: (line) => void to.write(format(line)) };
   return pino(
     {
@@ -41,6 +41,12 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     stream,
   );
+}
+
+/** Loaded where somebody looks on, and nowhere else. */
+function prettyFormat(colorize: boolean): (line: string) => string {
+  const { prettyFactory }: typeof import("pino-pretty") = createRequire(import.meta.url)("pino-pretty");
+  return prettyFactory({ colorize, ignore: "pid" });
 }
 
 /** A logger that writes nothing, for tests and for library use. */

@@ -1,5 +1,5 @@
 /** What clients send and get about the archive. Every change here is a change of the public API. */
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "../../kernel/index.ts";
 
 const date = Type.String({ minLength: 10, maxLength: 10, description: "A day, UTC.", examples: ["2026-08-01"] });
 const time = (description: string) => Type.String({ description: `${description} RFC 3339.` });

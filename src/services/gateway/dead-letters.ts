@@ -1,5 +1,4 @@
-import Type from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, Type } from "../../kernel/index.ts";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { type Intake, intakeWire as wire } from "../intake/index.ts";
 import { answer } from "./answer.ts";

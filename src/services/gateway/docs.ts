@@ -1,8 +1,15 @@
 /** How routes say what they do: the words of the OpenAPI document. */
 import type { SwaggerTransform } from "@fastify/swagger";
 import type { FastifySchema } from "fastify";
-import Type, { type Static, type TSchema, type TUnsafe } from "typebox";
-import { catalogue, type ErrorCode, limits } from "../../kernel/index.ts";
+import {
+  catalogue,
+  type ErrorCode,
+  limits,
+  type Static,
+  type TSchema,
+  type TUnsafe,
+  Type,
+} from "../../kernel/index.ts";
 import type { Access } from "./access.ts";
 
 const closed = { additionalProperties: false } as const;

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import Type, { type Static } from "typebox";
-import { invariant, limits, parseInstant } from "../../kernel/index.ts";
+import { invariant, limits, parseInstant, type Static, Type } from "../../kernel/index.ts";
 import { acceptJson, acceptText, type HttpServer, RequestError, sendProblem } from "../../platform/http/index.ts";
 import { CaptureJobView, type Epcis, type EventsQuery, errorBehaviours } from "../intake/index.ts";
 import { wire } from "../inventory/index.ts";

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import Type, { type TSchema } from "typebox";
-import { invariant, limits } from "../../kernel/index.ts";
+import { invariant, limits, type TSchema, Type } from "../../kernel/index.ts";
 import { acceptJson, type HttpServer, RequestError, sendProblem } from "../../platform/http/index.ts";
 import type { Intake } from "../intake/index.ts";
 import { type Inventory, type RunningInventory, wire } from "../inventory/index.ts";

@@ -1,6 +1,5 @@
 import type { FastifyBaseLogger } from "fastify";
-import type { TSchema } from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, type TSchema } from "../../kernel/index.ts";
 import type { Authenticator } from "../../platform/auth/index.ts";
 import { createHttpServer, type HttpServer, type InFlight, type RequestObserver } from "../../platform/http/index.ts";
 import type { Archive } from "../archive/index.ts";

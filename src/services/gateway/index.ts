@@ -1,4 +1,3 @@
 export { createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
-export { createGrpcGateway, type GrpcGateway, type GrpcGatewayOptions } from "./grpc/server.ts";
 export type { Check, MetricsPage, Readiness } from "./operations.ts";
 export { createOperationsServer, type OperationsServer } from "./operations-server.ts";

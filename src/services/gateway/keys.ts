@@ -1,5 +1,4 @@
-import Type from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, Type } from "../../kernel/index.ts";
 import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
 import { CreatedKey, type Identity, KeyRequest, KeysPage } from "../identity/index.ts";
 import { answer, sendJson } from "./answer.ts";

@@ -1,6 +1,6 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import type { TSchema } from "typebox";
+import type { TSchema } from "../../kernel/index.ts";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { ArchivePlan, ArchiveRequest, ArchiveStatus } from "../archive/index.ts";
 import { CreatedKey, KeyRequest, KeysPage } from "../identity/index.ts";

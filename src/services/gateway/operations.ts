@@ -1,5 +1,4 @@
-import Type from "typebox";
-import { catalogue, type ErrorCode, factRejections } from "../../kernel/index.ts";
+import { catalogue, type ErrorCode, factRejections, Type } from "../../kernel/index.ts";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { sendJson } from "./answer.ts";
 import { operation } from "./docs.ts";

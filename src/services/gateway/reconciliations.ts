@@ -1,5 +1,4 @@
-import Type from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, Type } from "../../kernel/index.ts";
 import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
 import { wire as inventoryWire } from "../inventory/index.ts";
 import { type Reconciliations, reconciliationWire as wire } from "../sync/index.ts";

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import Type from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, Type } from "../../kernel/index.ts";
 import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
 import { type Inventory, wire } from "../inventory/index.ts";
 import { answer, idempotencyKey, sendJson } from "./answer.ts";

@@ -1,5 +1,4 @@
-import Type from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, Type } from "../../kernel/index.ts";
 import type { HttpServer } from "../../platform/http/index.ts";
 import { wire } from "../inventory/index.ts";
 import { type Sync, SyncStatus } from "../sync/index.ts";

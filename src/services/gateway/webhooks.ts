@@ -1,5 +1,4 @@
-import Type from "typebox";
-import { limits } from "../../kernel/index.ts";
+import { limits, Type } from "../../kernel/index.ts";
 import { type HttpServer, sendProblem } from "../../platform/http/index.ts";
 import {
   CreatedWebhook,

@@ -1,6 +1,6 @@
 /** What clients send and get about API keys. Every change here is a change of the public API. */
-import Type, { type Static } from "typebox";
-import { limits } from "../../kernel/index.ts";
+
+import { limits, type Static, Type } from "../../kernel/index.ts";
 import { scopes } from "../../platform/auth/index.ts";
 
 const name = Type.String({ minLength: 1, maxLength: limits.textLengthMax, examples: ["till 4"] });

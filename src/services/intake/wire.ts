@@ -1,6 +1,6 @@
 /** What clients see of dead letters. Every change here is a change of the public API. */
-import Type, { type Static } from "typebox";
-import { limits } from "../../kernel/index.ts";
+
+import { limits, type Static, Type } from "../../kernel/index.ts";
 
 const time = (description: string) => Type.String({ description: `${description} RFC 3339.` });
 

@@ -1,6 +1,6 @@
 /** The public JSON Schemas of every event, whole CloudEvents: what is sent (`facts`), and what is told (`recorded`). */
-import Type, { type TSchema } from "typebox";
-import { limits } from "../../kernel/index.ts";
+
+import { limits, type TSchema, Type } from "../../kernel/index.ts";
 import { recordedSchemas } from "./changes/recorded-schemas.ts";
 import { eventOfFact, type FactType, factSchemas } from "./facts/schemas.ts";
 import { RecordedCloudEvent } from "./wire.ts";

@@ -2,8 +2,8 @@
  * What clients of the inventory send and get, as JSON Schemas that validate, type and document at once. contract.md's
  * names; every change here is a change of the public API.
  */
-import Type, { type Static, type TSchema } from "typebox";
-import { limits } from "../../kernel/index.ts";
+
+import { limits, type Static, type TSchema, Type } from "../../kernel/index.ts";
 
 const closed = { additionalProperties: false } as const;
 

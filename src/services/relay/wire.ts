@@ -1,6 +1,6 @@
 /** What clients send and get about webhooks. Every change here is a change of the public API. */
-import Type, { type Static } from "typebox";
-import { limits } from "../../kernel/index.ts";
+
+import { limits, type Static, Type } from "../../kernel/index.ts";
 
 const texts = (description: string, lengthMax: number) =>
   Type.Array(Type.String({ minLength: 1, maxLength: lengthMax, format: "identifier" }), {

@@ -1,5 +1,5 @@
 /** What clients of sync get, as JSON Schemas. contract.md's names; every change here is a change of the public API. */
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "../../kernel/index.ts";
 
 const Time = Type.String({ description: "RFC 3339." });
 

@@ -2,10 +2,13 @@ import { crc32 } from "node:zlib";
 import { type Instant, limits, PlatformError, parseInstant } from "../../../kernel/index.ts";
 import type { Sequence } from "../port.ts";
 import { readUnit, type StoredUnit } from "../unit.ts";
-import { type ColdFooter, type ColdRow, readFooter, readGroup } from "./cold-file.ts";
+import type { ColdFooter, ColdRow } from "./cold-file.ts";
 import type { ColdManifest } from "./manifest.ts";
 import type { ColdStore } from "./port.ts";
 import { RecentBytes } from "./recent-bytes.ts";
+
+/** Most servers have no cold file, and do without the code that reads them. */
+const coldFile = () => import("./cold-file.ts");
 
 /** The checksum of a stored unit at its place. */
 export type CheckOf = (seq: Sequence, body: string) => number;
@@ -134,7 +137,7 @@ export class ColdLog {
       reading(manifest, async () => {
         const text = await this.#store.read(file, footer.start, bytes);
         if (crc32(text) !== footer.crc32) throw new Error("its footer is not what was written");
-        return readFooter(text);
+        return (await coldFile()).readFooter(text);
       }),
     );
   }
@@ -149,7 +152,7 @@ export class ColdLog {
       reading(manifest, async () => {
         const bytes = await this.#store.read(manifest.file, place.start, place.end);
         if (crc32(bytes) !== place.crc32) throw new Error(`byte ${place.start} and on are not what was written`);
-        return { rows: await readGroup(footer, index, bytes) };
+        return { rows: await (await coldFile()).readGroup(footer, index, bytes) };
       }),
     );
   }

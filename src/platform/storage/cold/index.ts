@@ -1,5 +1,4 @@
 export { type ArchivedLog, ColdArchive } from "./cold-archive.ts";
-export { ColdFileWriter } from "./cold-file.ts";
 export { type CheckOf, ColdLog } from "./cold-log.ts";
 export type { ColdColumn, ColdColumns } from "./columns.ts";
 export { FolderColdStore } from "./folder-store.ts";

@@ -6,7 +6,6 @@ import { createHash } from "node:crypto";
 import { formatInstant, invariant, limits } from "../../../kernel/index.ts";
 import type { Sequence } from "../port.ts";
 import type { StoredUnit } from "../unit.ts";
-import { ColdFileWriter } from "./cold-file.ts";
 import { type CheckOf, ColdLog } from "./cold-log.ts";
 import type { ColdColumn } from "./columns.ts";
 import { type ColdManifest, manifestNameOf, manifestText } from "./manifest.ts";
@@ -45,6 +44,7 @@ export async function writeFile(
   { day, epoch, firstSequence, lastSequence, previous }: WriteRequest,
 ): Promise<WrittenFile> {
   const content = createHash("sha256");
+  const { ColdFileWriter } = await import("./cold-file.ts");
   const file = new ColdFileWriter(columns, { "larder.store": storeId, "larder.day": day });
   const streams = new Set<string>();
   let [first, last]: StoredUnit[] = [];

@@ -1,7 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import type { ServerWritableStream, UntypedServiceImplementation } from "@grpc/grpc-js";
-import Type from "typebox";
-import { limits, normalise } from "../../../kernel/index.ts";
+import { limits, normalise, Type } from "../../../kernel/index.ts";
 import { drained } from "../../../platform/grpc/index.ts";
 import { bodyCheck } from "../../../platform/http/index.ts";
 import {

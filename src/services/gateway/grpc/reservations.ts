@@ -1,8 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
-import Type from "typebox";
-import { accept, limits, type Outcome } from "../../../kernel/index.ts";
+import { accept, limits, type Outcome, Type } from "../../../kernel/index.ts";
 import type { Credential } from "../../../platform/auth/index.ts";
 import { bodyCheck, RequestError } from "../../../platform/http/index.ts";
 import {

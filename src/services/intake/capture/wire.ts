@@ -1,6 +1,6 @@
 /** What clients of the EPCIS interface get; the names are those of GS1 EPCIS 2.0, section 12, where it has some. */
-import Type, { type Static } from "typebox";
-import { limits } from "../../../kernel/index.ts";
+
+import { limits, type Static, Type } from "../../../kernel/index.ts";
 import { errorBehaviours } from "../domain/capture/job.ts";
 
 export const CaptureError = Type.Object({

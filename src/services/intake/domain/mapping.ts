@@ -1,5 +1,4 @@
-import Type, { type Static } from "typebox";
-import { limits } from "../../../kernel/index.ts";
+import { limits, type Static, Type } from "../../../kernel/index.ts";
 
 const closed = { additionalProperties: false } as const;
 const column = Type.String({ minLength: 1, description: "A column of the file, of a lookup, or a derived one." });

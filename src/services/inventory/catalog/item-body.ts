@@ -1,6 +1,5 @@
 import { Ajv } from "ajv";
-import Type from "typebox";
-import { identifierProblem, limits, once } from "../../../kernel/index.ts";
+import { identifierProblem, limits, once, Type } from "../../../kernel/index.ts";
 import { countingStoredForm } from "../../../platform/http/index.ts";
 import { ItemBody, Sku } from "../wire.ts";
 

@@ -3,7 +3,7 @@
  * added, never taken away or given another type; that would be a new version beside the old one. Clients pass over
  * members and types that they don't know.
  */
-import Type, { type TObject, type TSchema } from "typebox";
+import { type TObject, type TSchema, Type } from "../../../kernel/index.ts";
 
 const time = Type.String({ description: "RFC 3339." });
 const whole = (description: string) => Type.Integer({ description });

@@ -1,6 +1,5 @@
 import { hash } from "node:crypto";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import type { TSchema } from "typebox";
 import {
   fingerprint,
   type Instant,
@@ -10,6 +9,7 @@ import {
   normalise,
   once,
   parseInstant,
+  type TSchema,
 } from "../../../kernel/index.ts";
 import { countingStoredForm } from "../../../platform/http/index.ts";
 import { type FactReference, type ToldFact, unknownLot } from "../domain/stock/index.ts";

@@ -2,8 +2,8 @@
  * The facts of contract.md: what may stand in `data` of each type. A released type never changes; a new shape is a new
  * version beside it.
  */
-import Type, { type TObject } from "typebox";
-import { limits } from "../../../kernel/index.ts";
+
+import { limits, type TObject, type TSchema, Type } from "../../../kernel/index.ts";
 import type { FactEventType } from "../domain/stock/index.ts";
 import { CalendarDate, Identifier, LocationId, Quantity, Sku, Time } from "../wire.ts";
 
@@ -19,7 +19,7 @@ const subject = {
   reference: Type.Optional(Identifier),
 };
 
-function stockFact(description: string, members: Record<string, import("typebox").TSchema>): TObject {
+function stockFact(description: string, members: Record<string, TSchema>): TObject {
   return Type.Object({ ...subject, ...members }, { ...closed, description });
 }
 

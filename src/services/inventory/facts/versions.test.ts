@@ -1,7 +1,7 @@
 /** How a second version of a fact comes: shown with versions of this test's own, since there are none yet. */
 import fc from "fast-check";
-import Type from "typebox";
 import { describe, expect, it } from "vitest";
+import { Type } from "../../../kernel/index.ts";
 import { Identifier } from "../wire.ts";
 import { factParser, parseFact } from "./parse.ts";
 import { factSchemas } from "./schemas.ts";

@@ -1,6 +1,6 @@
 /** What clients of reconciliation send and get, as JSON Schemas. Every change here is a change of the public API. */
-import Type, { type Static } from "typebox";
-import { limits } from "../../../kernel/index.ts";
+
+import { limits, type Static, Type } from "../../../kernel/index.ts";
 import { wire } from "../../inventory/index.ts";
 
 const closed = { additionalProperties: false } as const;

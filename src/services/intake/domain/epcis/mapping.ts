@@ -1,5 +1,4 @@
-import Type, { type Static } from "typebox";
-import { limits } from "../../../../kernel/index.ts";
+import { limits, type Static, Type } from "../../../../kernel/index.ts";
 
 const text = (description: string, maxLength: number) => Type.String({ minLength: 1, maxLength, description });
 
