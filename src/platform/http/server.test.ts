@@ -40,7 +40,7 @@ beforeEach(async () => {
   const querystring = Type.Object(
     {
       sku: Type.Optional(Type.Array(Type.String())),
-      limit: Type.Optional(Type.Integer()),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
       all: Type.Optional(Type.Boolean()),
     },
     { additionalProperties: false },
@@ -221,6 +221,9 @@ describe("paths and queries", () => {
     ["/things/abcdef", "path", "/name"],
     ["/things/a?limit=x", "query", "/limit"],
     ["/things/a?limit=1&limit=2", "query", "/limit"],
+    ["/things/a?limit=1e400", "query", "/limit"],
+    ["/things/a?limit=-1e400", "query", "/limit"],
+    [`/things/a?limit=${"1".repeat(400)}`, "query", "/limit"],
     ["/things/a?unknown=1", "query", "/unknown"],
     ["/things/a?__proto__=1", "query", "/__proto__"],
   ])("%s is refused by name", async (url, part, pointer) => {

@@ -32,7 +32,8 @@ export function requestValidation(named: Readonly<Record<string, TSchema>>): Fas
   const schemas = Object.entries(named).map(([$id, schema]) => ({ ...schema, $id }));
   const first = countingStoredForm(new Ajv({ ...settings, schemas }));
   const all = countingStoredForm(new Ajv({ ...settings, schemas, allErrors: true }));
-  const texts = new Ajv({ ...settings, allErrors: true, coerceTypes: "array" });
+  // A text such as 1e400 is coerced to Infinity, which is no whole number, and yet held against bounds only where it may be one.
+  const texts = new Ajv({ ...settings, allErrors: true, coerceTypes: "array", strictNumbers: false });
 
   return ({ schema, httpPart }) => {
     if (httpPart === "body") {

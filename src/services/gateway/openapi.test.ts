@@ -11,6 +11,7 @@ interface Operation {
   readonly tags: readonly string[];
   readonly responses: Readonly<Record<string, { readonly description: string }>>;
   readonly security: unknown;
+  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly schema: object }[];
 }
 interface Document {
   readonly openapi: string;
@@ -71,6 +72,18 @@ describe("the OpenAPI document", () => {
           expect(catalogue[code as keyof typeof catalogue]?.http).toBe(Number(status));
       }
     }
+  });
+
+  it("bounds every number in paths and queries, which alone keeps endless ones out", () => {
+    const asked = operations.flatMap(({ parameters = [] }) => parameters).filter((one) => one.in !== "header");
+    const numbers = asked.flatMap(({ name, schema }) =>
+      [...objectsIn(schema)]
+        .filter(({ type }) => type === "integer" || type === "number")
+        .map((one) => ({ name, ...one })),
+    );
+    expect(numbers.length).toBeGreaterThan(5);
+    for (const number of numbers)
+      expect(number).toMatchObject({ minimum: expect.any(Number), maximum: expect.any(Number) });
   });
 
   it("refers only to what is in it", () => {
