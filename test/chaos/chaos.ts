@@ -328,7 +328,7 @@ class Run {
   }
 
   report(): Omit<ChaosReport, "hadWrongClock" | "crashes"> {
-    const entries = [...new Set(this.book.entries)];
+    const { entries } = this.book;
     const answers = entries.flatMap(({ answer }) => answer ?? []);
     return {
       findings: this.book.findings,

@@ -20,11 +20,17 @@ export type Sent =
     }
   | { readonly kind: "step"; readonly reservation: string; readonly step: Step; readonly key?: string };
 
-/** One thing a client asked for, in whatever number of attempts, and the last answer; undefined while unknown. */
+export interface Answer {
+  readonly status: number;
+  readonly code?: string;
+  readonly duplicates?: number;
+}
+
+/** One thing a client asked for, in whatever number of attempts, and what holds of the answers; undefined while unknown. */
 export interface Entry {
   readonly sent: Sent;
   attempts: number;
-  answer?: { readonly status: number; readonly code?: string; readonly duplicates?: number };
+  answer: Answer | undefined;
 }
 
 export interface LogLine {
@@ -71,7 +77,8 @@ export class Book {
   /** Units that a reservation holds of a sku. */
   readonly #holds = new Map<string, number>();
   readonly #steps = new Map<string, string[]>();
-  #compared = 0;
+  /** Those whose answers are still to be compared with the log. */
+  #open: Entry[] = [];
 
   constructor(isRelayed = false) {
     this.#isRelayed = isRelayed;
@@ -79,8 +86,9 @@ export class Book {
 
   send(sent: Sent): Entry {
     if (sent.kind !== "step") this.#sent.set(sent.id, sent);
-    const entry: Entry = { sent, attempts: 0 };
+    const entry: Entry = { sent, attempts: 0, answer: undefined };
     this.entries.push(entry);
+    this.#open.push(entry);
     return entry;
   }
 
@@ -163,7 +171,7 @@ export class Book {
    */
   compare(isLast = false): void {
     const open: Entry[] = [];
-    for (const entry of this.entries.slice(this.#compared)) {
+    for (const entry of this.#open) {
       if (entry.answer === undefined || (!isLast && this.#awaitsExpiry(entry))) open.push(entry);
       else this.#check(entry, entry.answer);
     }
@@ -172,8 +180,7 @@ export class Book {
       if (steps.filter((step) => ends.includes(step) && step !== "fulfilled").length > 1)
         this.#find(`${id} ended by ${steps.join(", ")}`);
     }
-    this.#compared = this.entries.length;
-    this.entries.push(...open);
+    this.#open = open;
   }
 
   /** Nothing but its expiry may follow, so what has ended in another way doesn't wait. */
@@ -183,8 +190,8 @@ export class Book {
     return steps.includes("placed") && !steps.some((step) => step === "confirmed" || ends.includes(step));
   }
 
-  #check({ sent, attempts }: Entry, { status, code = "", duplicates = 0 }: NonNullable<Entry["answer"]>): void {
-    const what = `${JSON.stringify(sent)} answered ${status} ${code}`;
+  #check({ sent, attempts }: Entry, { status, code = "", duplicates = 0 }: Answer): void {
+    const what = `${JSON.stringify(sent)} answered ${status} ${code}, asked ${attempts} times`;
     if (sent.kind === "fact") {
       if (status !== 202) this.#find(`${what}, and a fact is never refused`);
       if (!this.#facts.has(sent.id)) this.#find(`lost: ${what}`);

@@ -71,6 +71,8 @@ export class Client {
   async #ask(entry: Entry): Promise<void> {
     const { sent } = entry;
     entry.attempts += 1;
+    // A refusal holds for its moment: asked again it may be granted, and that answer lost.
+    if (entry.answer !== undefined && entry.answer.status >= 300) entry.answer = undefined;
     const [path, options] = requestOf(sent, this.#book);
     // Some leave before their answer.
     const cut = this.#random() < 0.03 ? { cutAfterMs: Math.floor(this.#random() * 3) } : {};

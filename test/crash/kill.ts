@@ -86,7 +86,7 @@ export async function killCycles(
   } finally {
     await server.stop();
   }
-  const entries = [...new Set(book.entries)];
+  const { entries } = book;
   const answers = entries.flatMap(({ answer }) => answer ?? []);
   return {
     findings: book.findings,
@@ -165,7 +165,11 @@ export function describeKills(report: KillReport): string {
 }
 
 if (import.meta.main) {
-  const [cycles = "2000", seed = String(Date.now() % 1e9)] = process.argv.slice(2);
+  const [cycles = "2000", seed = String(Date.now() % 1e9), ...more] = process.argv.slice(2);
+  if (!/^\d+$/.test(cycles) || !/^\d+$/.test(seed) || more.length > 0) {
+    console.error("Give the number of kills and a seed, as in: npm run crash:kill -- 50 7");
+    process.exit(2);
+  }
   if (spawnSync("cc", ["--version"]).status !== 0) console.log("no C compiler: the power never fails here");
   const from = performance.now();
   const report = await killCycles(Number(cycles), Number(seed), console.log);

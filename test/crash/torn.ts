@@ -322,7 +322,11 @@ export function describeTorn({ counts }: TornReport): string {
 }
 
 if (import.meta.main) {
-  const [cases = "20000", seed = String(Date.now() % 1e9)] = process.argv.slice(2);
+  const [cases = "20000", seed = String(Date.now() % 1e9), ...more] = process.argv.slice(2);
+  if (!/^\d+$/.test(cases) || !/^\d+$/.test(seed) || more.length > 0) {
+    console.error("Give the number of cases and a seed, as in: npm run crash:torn -- 1000 7");
+    process.exit(2);
+  }
   const from = performance.now();
   const report = await tornCases(Number(cases), Number(seed), console.log);
   console.log(`${cases} cases, seed ${seed}, ${((performance.now() - from) / 1000).toFixed(0)} s`);
