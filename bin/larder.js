@@ -3,7 +3,7 @@
 // can read too, so that a machine without that Node gets a sentence instead of a stack trace.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { constants } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -41,10 +41,14 @@ const script = isTool ? (tools[second] ?? join(home, second)) : join(home, "src"
 const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=64"];
 
 if (isNewEnough && !isTool) {
+  // Before the first file in TypeScript, else what turns it into JavaScript is loaded for that alone: a quarter of a command's start.
+  const { enableCompileCache } = await import("node:module");
+  enableCompileCache();
   await import(script);
 } else {
   const args = isTool ? others : process.argv.slice(2);
-  const child = spawn(isNewEnough ? process.execPath : bundled, [...flags, script, ...args], { stdio: "inherit" });
+  const env = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"), ...process.env };
+  const child = spawn(isNewEnough ? process.execPath : bundled, [...flags, script, ...args], { stdio: "inherit", env });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => {
     process.exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
