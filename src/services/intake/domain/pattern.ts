@@ -162,6 +162,17 @@ class Compiler {
   }
 }
 
+/** Where one may stand in a pattern after some of a text. */
+interface Standing {
+  /** Steps that take a character, and the step 0 once it has been reached. */
+  readonly places: readonly number[];
+  /** Where an ASCII character leads to, at twice its code, and one more if it is the text's last: found once. */
+  readonly next: (Standing | undefined)[];
+}
+
+/** Standings that a pattern remembers: few are ever met, and those beyond are found anew each time. */
+const standingsKept = 256;
+
 function matcher({
   steps,
   first,
@@ -169,35 +180,48 @@ function matcher({
   readonly steps: readonly Step[];
   readonly first: number;
 }): (text: string) => boolean {
+  const known = new Map<string, Standing>();
   const seen = new Float64Array(steps.length);
   let turn = 0;
-  return (text) => {
-    let now: number[] = [];
-    const follow = (from: number, into: number[], at: number) => {
-      const open = [from];
-      for (let place = open.pop(); place !== undefined; place = open.pop()) {
-        if (seen[place] === turn) continue;
-        seen[place] = turn;
-        const step = steps[place];
-        if (step === undefined) continue;
-        if ("ways" in step) open.push(...step.ways);
-        else if ("isStart" in step && at === (step.isStart ? 0 : text.length)) open.push(step.next);
-        if ("accepts" in step || place === 0) into.push(place);
-      }
-    };
+
+  const standing = (from: readonly number[], isStart: boolean, isEnd: boolean): Standing => {
+    const places: number[] = [];
     turn += 1;
-    follow(first, now, 0);
-    for (let at = 0; at < text.length && now.length > 0; ) {
+    const open = from.toReversed();
+    for (let place = open.pop(); place !== undefined; place = open.pop()) {
+      if (seen[place] === turn) continue;
+      seen[place] = turn;
+      const step = steps[place];
+      if (step === undefined) continue;
+      if ("ways" in step) open.push(...step.ways);
+      else if ("isStart" in step && (step.isStart ? isStart : isEnd)) open.push(step.next);
+      if ("accepts" in step || place === 0) places.push(place);
+    }
+    const name = places.sort((a, b) => a - b).join();
+    const same = known.get(name);
+    if (same !== undefined) return same;
+    const found = { places, next: [] };
+    if (known.size < standingsKept) known.set(name, found);
+    return found;
+  };
+  const after = ({ places }: Standing, point: number, isEnd: boolean): Standing => {
+    const from = places.flatMap((place) => {
+      const step = steps[place];
+      return step !== undefined && "accepts" in step && step.accepts(point) ? step.next : [];
+    });
+    return standing(from, false, isEnd);
+  };
+
+  const begins = [false, true].map((isEnd) => standing([first], true, isEnd));
+  return (text) => {
+    let now = begins[text === "" ? 1 : 0] as Standing;
+    for (let at = 0; at < text.length && now.places.length > 0; ) {
       const point = text.codePointAt(at) ?? 0;
       at += point > 0xffff ? 2 : 1;
-      const then: number[] = [];
-      turn += 1;
-      for (const place of now) {
-        const step = steps[place];
-        if (step !== undefined && "accepts" in step && step.accepts(point)) follow(step.next, then, at);
-      }
-      now = then;
+      const isEnd = at === text.length;
+      if (point < 128) now = now.next[2 * point + Number(isEnd)] ??= after(now, point, isEnd);
+      else now = after(now, point, isEnd);
     }
-    return now.includes(0);
+    return now.places[0] === 0;
   };
 }
