@@ -57,6 +57,10 @@ async function runImport(file: string, flags: ImportFlags, io: Io, what: "facts"
     throw wrongUse("--mapping is missing: it names the file that says what the columns mean (docs/guides/import.md).");
   if (flags.rejects !== undefined && !canWriteTo(flags.rejects) && !canWriteTo(dirname(flags.rejects)))
     throw wrongUse(`--rejects ${flags.rejects}: nothing can be written in ${dirname(flags.rejects)}.`);
+  for (const read of [file, mappingPath]) {
+    if (flags.rejects !== undefined && isSameFile(flags.rejects, read))
+      throw wrongUse(`--rejects ${flags.rejects}: that is ${read} itself, which would be written over.`);
+  }
   const intake = await import("../services/intake/index.ts");
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
@@ -155,6 +159,11 @@ function rejectsPath(file: string, type: "csv" | "ndjson"): string {
     .replace(/\.[^.]+$/, "");
   const isBeside = statSync(file, { throwIfNoEntry: false })?.isFile() === true && canWriteTo(dirname(file));
   return join(isBeside ? dirname(file) : ".", `${name}.rejects.${type}`);
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino && a.isFile();
 }
 
 function canWriteTo(place: string): boolean {

@@ -83,6 +83,16 @@ describe("larder import", () => {
     expect(JSON.parse((await larder(["stock", "fig", "--json"], env)).out)).toMatchObject({ totals: { onHand: -3 } });
   });
 
+  it("does not write rejects over what it reads", async () => {
+    const { file, args, map } = files([...good, broken]);
+    const before = readFileSync(file);
+    for (const place of [file, map]) {
+      const result = await larder(["import", ...args, "--dry-run", "--rejects", place], env);
+      expect([result.code, result.err]).toEqual([2, expect.stringContaining("would be written over")]);
+    }
+    expect(readFileSync(file)).toEqual(before);
+  });
+
   it("reads standard input, and summarises for people", async () => {
     const { map, file } = files(good);
     const child = spawnLarder(["import", "-", "--mapping", map], env);

@@ -67,7 +67,32 @@ describe("httpSink", () => {
     expect(JSON.parse(seen[0]?.body ?? "")).toEqual([fact("1"), fact("2")]);
   });
 
-  it("waits as long as the server asks, and sends the same again after a lost answer", async () => {
+  it.each([
+    ["a page", (response: ServerResponse) => void response.writeHead(200).end("<html>log in</html>")],
+    ["nothing", (response: ServerResponse) => void response.writeHead(204).end()],
+    ["too few", json(202, { accepted: 1, duplicates: 0, rejected: [] })],
+    ["no numbers", json(202, { accepted: "all", duplicates: 0, rejected: [] })],
+  ])("takes %s for no receipt", async (_what, answer) => {
+    const { url, seen } = await serve(answer);
+    const sending = httpSink({ url, key }).send([fact("1"), fact("2")]);
+    await expect(sending).rejects.toMatchObject({
+      code: "server-refused",
+      message: expect.stringContaining("address"),
+    });
+    expect(seen).toHaveLength(1);
+  });
+
+  it.each(["0", "Sat, 01 Jan 2000 00:00:00 GMT"])(
+    "gives up in time where it may come back at once (%s)",
+    async (after) => {
+      const { url, seen } = await serve(json(503, {}, { "retry-after": after }));
+      const sending = httpSink({ url, key, random, retryMsMax: 700 }).send([fact("1")]);
+      await expect(sending).rejects.toMatchObject({ code: "server-unreachable" });
+      expect(seen.length).toBeLessThan(6);
+    },
+  );
+
+  it("waits as long as the server asks, some time at least, and sends the same again after a lost answer", async () => {
     const { url, seen } = await serve(
       json(503, {}, { "retry-after": "0" }),
       json(429, {}, { "retry-after": "1" }),
@@ -77,7 +102,7 @@ describe("httpSink", () => {
     const retries: [string, number][] = [];
     const sink = httpSink({ url, key, random, onRetry: (why, waitMs) => retries.push([why, waitMs]) });
     expect((await sink.send([fact("1")])).accepted).toBe(1);
-    expect(retries.map(([, waitMs]) => waitMs)).toEqual([0, 1000, 400]);
+    expect(retries.map(([, waitMs]) => waitMs)).toEqual([100, 1000, 400]);
     expect(retries.map(([why]) => why.replace(url, ""))).toEqual([
       "/v1/events answers 503",
       "/v1/events answers 429",

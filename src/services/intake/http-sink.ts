@@ -100,13 +100,27 @@ function poster(options: HttpSinkOptions, path: string, contentType: string) {
     const body = wrap(items);
     const isTooLarge = Buffer.byteLength(body) > limits.bodyBytesMax;
     const answer = isTooLarge && items.length > 1 ? "too-large" : await request(body, signal);
-    if (answer !== "too-large") return [{ offset, body: answer }];
+    if (answer !== "too-large") {
+      mustTellOfAll(answer, items.length, `${options.url}${path}`);
+      return [{ offset, body: answer }];
+    }
     if (items.length === 1) return [{ offset, body: oversized }];
     const half = Math.ceil(items.length / 2);
     const first = await post(items.slice(0, half), wrap, signal, offset);
     return [...first, ...(await post(items.slice(half), wrap, signal, offset + half))];
   };
   return post;
+}
+
+/** A page for logging in, or any other that says yes to everything, must not pass for a receipt. */
+function mustTellOfAll(body: Json, items: number, target: string): void {
+  const { accepted = 0, duplicates = 0, unchanged = 0, rejected = [] } = body;
+  const told = [accepted, duplicates, unchanged].reduce((sum: number, count) => sum + Number(count), 0);
+  if (Array.isArray(rejected) && told + rejected.length === items) return;
+  throw new ImportError(
+    "server-refused",
+    `${target} answers otherwise than Larder, and tells nothing of what was sent: is it the right address?`,
+  );
 }
 
 const oversized: Json = {
@@ -121,7 +135,7 @@ function retrying(options: HttpSinkOptions, path: string, contentType: string | 
   const headers = { authorization: `Bearer ${key}`, ...type, accept: "application/json" };
 
   return async (body: string | undefined, signal: AbortSignal | undefined): Promise<Json | "too-large"> => {
-    let waitedMs = 0;
+    const from = performance.now();
     for (let attempt = 0; ; attempt += 1) {
       const reply = await ask(target, {
         ...(body === undefined ? {} : { method: "POST", body }),
@@ -132,9 +146,11 @@ function retrying(options: HttpSinkOptions, path: string, contentType: string | 
       if (isQuestion && "status" in reply && reply.status === 404) return {};
       if (!("retry" in reply)) return decided(reply, target, isQuestion ? "stock:read" : "stock:write");
       const backoffMs = Math.min(10_000, 200 * 2 ** attempt) * (0.5 + random() / 2);
-      const waitMs = reply.retryAfterMs ?? backoffMs;
-      if (waitedMs + waitMs > retryMsMax) {
-        const seconds = Math.round(waitedMs / 1000);
+      // A wait that is asked for may be none, or a date that our clock has passed.
+      const waitMs = Math.max(reply.retryAfterMs ?? 0, backoffMs);
+      const triedMs = performance.now() - from;
+      if (triedMs + waitMs > retryMsMax) {
+        const seconds = Math.round(triedMs / 1000);
         throw new ImportError(
           "server-unreachable",
           `${reply.retry}, for ${seconds} s. Import the file again later: what is recorded counts once.`,
@@ -142,7 +158,6 @@ function retrying(options: HttpSinkOptions, path: string, contentType: string | 
       }
       onRetry?.(reply.retry, waitMs);
       await wait(waitMs, undefined, signal && { signal });
-      waitedMs += waitMs;
     }
   };
 }

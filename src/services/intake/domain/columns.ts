@@ -36,7 +36,7 @@ export class Columns {
     const index = this.#indexes.get(name);
     if (index !== undefined) return index;
     if (!this.#isOpen) {
-      throw new MappingError(path, `there is no column "${name}"; there are ${[...this.#indexes.keys()].join(", ")}`);
+      throw new MappingError(path, `there is no column "${name}"; there are ${listed([...this.#indexes.keys()])}`);
     }
     this.#noted.add(name);
     return 0;
@@ -47,3 +47,12 @@ export class Columns {
     return [...this.#noted];
   }
 }
+
+/** A file that is none, or has another delimiter, may have columns by the thousand, or one of a megabyte. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, namesShown).map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name));
+  const more = names.length - shown.length;
+  return more > 0 ? `${shown.join(", ")} and ${more} more` : shown.join(", ");
+}
+
+const namesShown = 20;

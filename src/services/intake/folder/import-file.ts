@@ -123,11 +123,18 @@ const unknownKind =
 
 /** Why a file can't be imported; throws again what is the disk's fault and may go by itself. */
 function problemOf(error: unknown): string {
-  if (error instanceof MappingError) return `The mapping can't be used: ${error.message}.`;
-  if (error instanceof ImportError) return error.message;
+  if (error instanceof MappingError) return shortened(`The mapping can't be used: ${error.message}.`);
+  if (error instanceof ImportError) return shortened(error.message);
   if (!(error instanceof Error) || "syscall" in error || error.name === "AbortError") throw error;
-  return `Larder is broken here: ${error.message}`;
+  return shortened(`Larder is broken here: ${error.message}`);
 }
+
+/** It becomes part of a message, which takes only so much: a file that could not be told of would be tried for ever. */
+function shortened(problem: string): string {
+  return problem.length > problemCharsMax ? `${problem.slice(0, problemCharsMax)}…` : problem;
+}
+
+const problemCharsMax = 4000;
 
 function rejectsOf(path: string): string {
   return `${path}.rejects`;

@@ -277,6 +277,20 @@ describe("a watched folder", () => {
     expect(await parts.messaging.deadLetters.redrive(letter?.id ?? "")).toBe("ended-before");
   });
 
+  const wide = Array.from({ length: 40_000 }, (_, index) => `column${index}`).join(";");
+  it.each([
+    ["with columns by the thousand", wide, "and 39980 more"],
+    ["of one endless line", "a".repeat(400_000), "there is no column"],
+  ])("keeps a file %s apart, though its message holds only so much", async (_what, line, said) => {
+    const parts = await opened();
+    withMapping(parts, mapping);
+    parts.drop("x.csv", `${line}\n`);
+    const report = await parts.imported(1);
+    expect(report).toMatchObject({ outcome: "failed", problem: expect.stringContaining(said) });
+    expect(await parts.dead()).toMatchObject([{ cause: expect.stringMatching(/^file-not-imported: x\./) }]);
+    expect(existsSync(join(parts.root, report.kept))).toBe(true);
+  });
+
   it.each([
     ["without a mapping", "x.csv", header, undefined, "no mapping for x.csv"],
     ["with a wrong mapping", "x.csv", header, { ...mapping, rules: [] }, "The mapping can't be used"],
