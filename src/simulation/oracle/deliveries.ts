@@ -4,7 +4,7 @@
  */
 import { createHash, createHmac } from "node:crypto";
 import type { LogOracle } from "./log.ts";
-import { type Choice, isChosen, type PublicEvent, publicEvent } from "./public-events.ts";
+import { type About, type Choice, isChosen, type PublicEvent, publicEvent } from "./public-events.ts";
 import { type LoggedUnit, must } from "./shapes.ts";
 import { balanceText, type Totals } from "./stock.ts";
 
@@ -106,6 +106,8 @@ export class DeliveryOracle {
   readonly #log: LogOracle;
   readonly #hooks = new Map<string, Hook>();
   readonly #events: PublicEvent[] = [];
+  /** What reservations are of, by their streams. */
+  readonly #allocations = new Map<string, readonly About[]>();
   readonly #bySeq = new Map<number, PublicEvent>();
   readonly #secrets = new Map<string, string>();
   /** Where the log was when somebody asked for a webhook with a url. */
@@ -179,7 +181,10 @@ export class DeliveryOracle {
         this.#change(event.stream.slice("webhook-".length), event.type, event.data as WebhookData, unit, seq, now);
         continue;
       }
-      const shown = publicEvent(event, unit, seq);
+      const { allocations } = event.data;
+      if (event.stream.startsWith("reservation-") && allocations !== undefined)
+        this.#allocations.set(event.stream, allocations);
+      const shown = publicEvent(event, unit, seq, this.#allocations.get(event.stream));
       if (shown === undefined) continue;
       this.#events.push(shown);
       this.#bySeq.set(seq, shown);

@@ -3,7 +3,7 @@ import { pairIn } from "./names.ts";
 import type { LoggedEvent, LoggedUnit } from "./shapes.ts";
 
 /** The sku or the location of something, or both. */
-interface About {
+export interface About {
   readonly sku?: string;
   readonly location?: string;
 }
@@ -63,13 +63,21 @@ const otherTypes: Readonly<Record<string, string>> = {
   LocationDescribed: "larder.location.described.v1",
 };
 
-/** An event as clients may see it; undefined for what is no concern of theirs. */
-export function publicEvent(event: LoggedEvent, unit: LoggedUnit, seq: number): PublicEvent | undefined {
+/**
+ * An event as clients may see it; undefined for what is no concern of theirs. `allocations`: what its reservation is of, by
+ * an earlier event.
+ */
+export function publicEvent(
+  event: LoggedEvent,
+  unit: LoggedUnit,
+  seq: number,
+  allocations: readonly About[] = [],
+): PublicEvent | undefined {
   const { stream, v: version, data } = event;
   const kind = stream.slice(0, stream.indexOf("-"));
   if (!publicKinds.has(kind)) return undefined;
   const id = stream.slice(kind.length + 1);
-  const about = aboutOf(kind, id, event);
+  const about = aboutOf(kind, id, event, allocations);
   const [only] = about;
   const isOfPair = kind === "stock" || (kind === "policy" && data.location !== undefined);
   const key = isOfPair ? `${only?.sku}\u0000${only?.location}` : stream;
@@ -82,12 +90,12 @@ function typeOf(kind: string, { type }: LoggedEvent, { fact }: LoggedUnit): stri
   return otherTypes[type] ?? type;
 }
 
-function aboutOf(kind: string, id: string, { data }: LoggedEvent): readonly About[] {
+function aboutOf(kind: string, id: string, { data }: LoggedEvent, allocations: readonly About[]): readonly About[] {
   switch (kind) {
     case "stock":
       return [pairIn(id)];
     case "reservation":
-      return data.allocations ?? [];
+      return data.allocations ?? allocations;
     case "transfer": {
       const places = [data.from, data.to, data.at].filter((place) => typeof place === "string");
       return places.map((location) => ({ ...(data.sku != null && { sku: data.sku }), location }));

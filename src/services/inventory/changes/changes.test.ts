@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { event, unitOf } from "../../../platform/storage/samples.ts";
+import type { Caller, ChangesFilter } from "../api.ts";
 import { caller } from "../fixture.ts";
+import { formatPosition } from "../positions.ts";
 import { Changes } from "./changes.ts";
 import { toCloudEvent } from "./cloud-events.ts";
 
@@ -20,6 +22,64 @@ describe("a change feed", () => {
     await storage.append([unitOf("c2", { "stock-x/a": 1 }, [event("stock-x/a")])]);
     // It used to look for that event for ever, without a pause in which anything else could run.
     expect((await next).done).toBe(true);
+  });
+});
+
+describe("the steps of a reservation", () => {
+  const at = (location: string, sku = "a") => ({ sku, location, quantity: 1 });
+  const steps: readonly (readonly [type: string, allocations?: readonly object[]])[] = [
+    ["ReservationPlaced", [at("leeds"), at("york", "b")]],
+    ["ReservationConfirmed"],
+    ["ReservationAmended", [at("york", "b")]],
+    ["ReservationFulfilled"],
+    ["ReservationReleased"],
+  ];
+
+  const names = ["placed", "confirmed", "amended", "fulfilled", "released"];
+
+  /** Versions that a feed tells of, from before one of them on. */
+  async function told(filter: ChangesFilter, who: Caller, from = 1): Promise<readonly number[]> {
+    const storage = new MemoryStorage();
+    for (const [index, [type, allocations]] of steps.entries()) {
+      const step = { ...event("reservation-r", { ...(allocations && { allocations }) }), type };
+      await storage.append([unitOf(`c${index}`, { "reservation-r": index }, [step])]);
+    }
+    const changes = new Changes(storage);
+    const read = async (after: number) => {
+      const { signal } = new AbortController();
+      const position = formatPosition(storage.epochs, after);
+      const feed = changes.follow(position, filter, who, { signal, heartbeatMs: 1000 });
+      if (!feed.ok) throw new Error("refused");
+      for await (const { events } of feed.value)
+        return events.map(({ data }) => names.indexOf(String(data["step"])) + 1);
+      return [];
+    };
+    // Also when it is known from a feed that began elsewhere.
+    const first = await read(from - 1);
+    for (const other of [4, 0, 2]) {
+      await read(other);
+      expect(await read(from - 1)).toEqual(first);
+    }
+    return first;
+  }
+
+  it.each([
+    [{ locations: new Set(["leeds"]) }, [1, 2]],
+    [{ locations: new Set(["york"]) }, [1, 2, 3, 4, 5]],
+    [{ skus: new Set(["a"]) }, [1, 2]],
+    [{ skus: new Set(["b"]), locations: new Set(["leeds"]) }, []],
+    [{ skus: new Set(["c"]) }, []],
+    [{}, [1, 2, 3, 4, 5]],
+  ])("are all told to those who ask for what it is of (%o)", async (filter, versions) => {
+    for (const from of [1, 2, 3, 4, 5])
+      expect(await told(filter, caller, from)).toEqual(versions.filter((version) => version >= from));
+  });
+
+  it("are told to nobody who may not see all that it is of", async () => {
+    const limited = (...locations: string[]) => ({ ...caller, locations: new Set(locations) });
+    expect(await told({}, limited("leeds", "york"))).toEqual([1, 2, 3, 4, 5]);
+    expect(await told({}, limited("york"))).toEqual([3, 4, 5]);
+    expect(await told({}, limited("leeds"))).toEqual([]);
   });
 });
 

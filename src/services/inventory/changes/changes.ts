@@ -6,7 +6,8 @@ import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
 import { type LocationFields, syncKnownTo } from "../domain/location/index.ts";
 import { kindOf, streamOf } from "../ledger/index.ts";
 import { formatPosition, parsePosition, reachOf } from "../positions.ts";
-import { isPublic, pairsIn, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
+import { isPublic, type Pair, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
+import { EventPairs } from "./event-pairs.ts";
 
 /** Events of a step at most: what one turn of a feed renders before others get theirs. */
 const stepEvents = 500;
@@ -23,6 +24,7 @@ export class Changes {
   readonly #timers: Timers;
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
+  readonly #pairs: EventPairs;
   #recent: RecordedUnit[] = [];
   #open = 0;
   #isClosed = false;
@@ -30,6 +32,7 @@ export class Changes {
   constructor(storage: Storage, timers: Timers = systemTimers) {
     this.#storage = storage;
     this.#timers = timers;
+    this.#pairs = new EventPairs(storage);
     this.#unsubscribe = storage.subscribe((units) => this.#receive(units));
   }
 
@@ -87,7 +90,8 @@ export class Changes {
           for (const event of unit.events) {
             if (event.seq <= seen) continue;
             seen = event.seq;
-            if (isWanted(event, filter, caller)) wanted.push(event);
+            const isToBeTold = isWanted(event, filter, caller, this.#pairs);
+            if (isToBeTold === true || (isToBeTold !== false && (await isToBeTold))) wanted.push(event);
           }
         }
         const own = await withoutOthers(this.#storage, wanted, caller);
@@ -160,7 +164,9 @@ export async function seenBy(
   events: readonly RecordedEvent[],
   caller: Caller,
 ): Promise<readonly RecordedEvent[]> {
-  const seen = events.filter((event) => isWanted(event, {}, caller));
+  const pairs = new EventPairs(storage);
+  const seen: RecordedEvent[] = [];
+  for (const event of events) if (await isWanted(event, {}, caller, pairs)) seen.push(event);
   return await withoutOthers(storage, seen, caller);
 }
 
@@ -224,11 +230,27 @@ function anonymous(event: RecordedEvent): RecordedEvent {
   return { ...event, data, unit: { ...event.unit, actor: hidden } };
 }
 
-function isWanted(event: RecordedEvent, { skus, locations, types }: ChangesFilter, caller: Caller): boolean {
+function isWanted(
+  event: RecordedEvent,
+  filter: ChangesFilter,
+  caller: Caller,
+  pairs: EventPairs,
+): boolean | Promise<boolean> {
+  const { skus, locations, types } = filter;
   if (!isPublic(event)) return false;
   if (types !== undefined && !types.has(publicTypeOf(event))) return false;
   if (skus === undefined && locations === undefined && caller.locations === undefined) return true;
-  const pairs = pairsIn(event);
+  const about = pairs.of(event);
+  const decide = (known: readonly Pair[]) => isAbout(event, known, filter, caller);
+  return about instanceof Promise ? about.then(decide) : decide(about);
+}
+
+function isAbout(
+  event: RecordedEvent,
+  pairs: readonly Pair[],
+  { skus, locations }: ChangesFilter,
+  caller: Caller,
+): boolean {
   if (caller.locations !== undefined && !isSeen(event, pairs, caller.locations)) return false;
   if (skus === undefined && locations === undefined) return true;
   return pairs.some(
@@ -239,7 +261,7 @@ function isWanted(event: RecordedEvent, { skus, locations, types }: ChangesFilte
 }
 
 /** Whether someone limited to locations may see an event: all that it names must be theirs. */
-function isSeen(event: RecordedEvent, pairs: ReturnType<typeof pairsIn>, allowed: ReadonlySet<string>): boolean {
+function isSeen(event: RecordedEvent, pairs: readonly Pair[], allowed: ReadonlySet<string>): boolean {
   const named = pairs.flatMap(({ location }) => (location === undefined ? [] : [location]));
   if (named.length === 0) return event.stream.startsWith("item-");
   return named.every((location) => allowed.has(location));

@@ -219,8 +219,13 @@ function subjectOf(event: RecordedEvent): string | undefined {
   return `${location}/${sku}`;
 }
 
-/** The (sku, location) pairs an event is about: for filters, and for who may see it. */
-export function pairsIn(event: RecordedEvent): readonly { readonly sku?: string; readonly location?: string }[] {
+export interface Pair {
+  readonly sku?: string;
+  readonly location?: string;
+}
+
+/** The (sku, location) pairs that an event names itself (`EventPairs` knows those of a reservation's other steps too). */
+export function pairsIn(event: RecordedEvent): readonly Pair[] {
   switch (kindOf(event.stream)) {
     case "stock":
       return [pairOf(event.stream)];

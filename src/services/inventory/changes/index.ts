@@ -3,7 +3,6 @@ export {
   findEvent,
   happenedAt,
   isPublic,
-  pairsIn,
   recordedTypes,
   reservationType,
   toCloudEvent,
