@@ -359,4 +359,18 @@ describe("importItems", () => {
       "rejected line,rejected reason,sku,name,gtin\n3,invalid-check-digit: should be 4,b,B,2\n6,invalid-check-digit: should be 4,b,B,2\n",
     );
   });
+
+  it("takes two ways to write one sku for one item, as the server does", async () => {
+    const sent: ItemDraft[] = [];
+    const sink = {
+      send: async (batch: readonly ItemDraft[]) => {
+        sent.push(...batch);
+        return { accepted: batch.length, unchanged: 0, rejected: [] };
+      },
+    };
+    const text = "sku,name,gtin\ne\u0301clair,first,1\n\u00e9clair,second,2\n";
+    const summary = await importItems({ input: input(text), mapping: items, sink });
+    expect(sent).toMatchObject([{ name: "first", gtins: ["1", "2"] }]);
+    expect(summary).toMatchObject({ rows: 2, made: 1, repeated: 1 });
+  });
 });

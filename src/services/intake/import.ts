@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { limits } from "../../kernel/index.ts";
+import { limits, normalise } from "../../kernel/index.ts";
 import type { Receipt } from "./delivery.ts";
 import { Columns } from "./domain/columns.ts";
 import type { LookupTable } from "./domain/derive.ts";
@@ -82,8 +82,10 @@ export async function importItems(options: ItemImport): Promise<ImportSummary> {
       for (const row of rows) {
         for (const item of run.note(map(row), row, delivery)) {
           held += 1;
-          const known = items.get(item.sku);
-          if (known === undefined) items.set(item.sku, { item, rows: [row] });
+          // As the server writes it: two ways to write one sku would change the item back and forth.
+          const sku = normalise(item.sku);
+          const known = items.get(sku);
+          if (known === undefined) items.set(sku, { item, rows: [row] });
           else {
             known.item = merged(known.item, item);
             known.rows.push(row);
