@@ -318,6 +318,23 @@ describe.skipIf(postgres === undefined)("the log in PostgreSQL", () => {
       39_999_999, 40_000_000, 40_000_001,
     ]);
   });
+
+  it("is read and searched past the numbers of four bytes", async () => {
+    const [before, after] = [2 ** 31 - 3, 2 ** 31];
+    await (await store.open("one")).close();
+    await store.execute(`select larder.make_parts(${after + 20_000_000}); update larder.head set seq = ${before}`);
+    const storage = await store.open("one");
+    const unit = (n: number) => unitOf(`c${n}`, { [`s${n}`]: 0 }, [event(`s${n}`, { tags: ["a"] })]);
+    for (const n of numbers(5)) expect(await storage.append([unit(n)])).toEqual([{ ok: true, seq: before + n }]);
+    for (const at of [before, after - 2, after - 1, after])
+      expect((await storage.readLog(at, Infinity)).map(({ events }) => events[0]?.seq)).toEqual(
+        numbers(before + 5 - at).map((n) => at + n),
+      );
+    expect(await storage.findCommands(["c1", "c5", "c6"], after)).toEqual([undefined, before + 5, undefined]);
+    expect(await storage.findTagged("a", undefined, Infinity)).toEqual(numbers(5).map((n) => before + 6 - n));
+    expect(await storage.findTagged("a", after, 1)).toEqual([after - 1]);
+    expect((await storage.readStream("s5"))[0]?.seq).toBe(before + 5);
+  });
 });
 
 /** Appends, and where the outcome is unknown or nothing was appended, finds out and goes on until the server is back. */

@@ -1,4 +1,7 @@
-/** What is asked of the server, prepared once in each connection. The tables and functions are in `migrations`. */
+/**
+ * What is asked of the server, prepared once in each connection. The tables and functions are in `migrations`. A value
+ * that is added to is cast: PostgreSQL would take it for an `integer`, which positions outgrow.
+ */
 import type { Statement } from "../../postgres/index.ts";
 import type { Epoch, Sequence } from "../port.ts";
 
@@ -45,7 +48,7 @@ export const statements = {
   logAfter: named(
     "log-after",
     `select seq, body from larder.log
-     where seq >= coalesce((select seq from larder.log where seq <= $1 + 1 order by seq desc limit 1), 1)
+     where seq >= coalesce((select seq from larder.log where seq <= $1::bigint + 1 order by seq desc limit 1), 1)
        and last > $1 and seq <= $2
      order by seq limit $3`,
   ),
@@ -79,14 +82,14 @@ export const statements = {
     "tagged",
     `select u.seq
      from (
-       select base, firsts from larder.tags where tag = $1 and base < $2 order by base desc limit $3 + 1
+       select base, firsts from larder.tags where tag = $1 and base < $2 order by base desc limit $3::bigint + 1
      ) t, lateral (select t.base + f as seq from unnest(t.firsts) f) u
      where u.seq < $2 order by u.seq desc limit $3`,
   ),
   commands: named(
     "commands",
     `select cmd, min(seq) as seq from larder.log
-     where seq >= coalesce((select seq from larder.log where seq <= $2 + 1 order by seq desc limit 1), 1)
+     where seq >= coalesce((select seq from larder.log where seq <= $2::bigint + 1 order by seq desc limit 1), 1)
        and last > $2 and cmd = any ($1::text[])
      group by cmd`,
   ),
