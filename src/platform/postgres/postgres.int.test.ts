@@ -80,8 +80,14 @@ describe.skipIf(server === undefined)("PostgreSQL", () => {
       const slow = open({ idleTransactionMsMax: 100 });
       const session = await slow.session();
       const ended = new Promise<void>((resolve) => session.onEnd(resolve));
+      let isHeard = false;
+      const unhear = session.onEnd(() => {
+        isHeard = true;
+      });
       await session.query("begin; update t set n = 2");
+      unhear();
       await ended;
+      expect(isHeard).toBe(false);
       // The client hears of its end a moment before the server lets go of what it had locked.
       expect(await postgres.query("select n from t for update")).toEqual([{ n: 1 }]);
     });

@@ -40,8 +40,8 @@ export interface Querying {
 export interface Session extends Querying {
   /** The server's process that serves it, as the other side said when it connected. */
   readonly processId: number;
-  /** Called once, when the connection ends, by whomever. */
-  onEnd(listener: () => void): void;
+  /** Called once, when the connection ends, by whomever; never, once what this gives has been called. */
+  onEnd(listener: () => void): () => void;
   onNotification(listener: (channel: string, payload: string) => void): void;
   close(): Promise<void>;
 }
@@ -154,7 +154,7 @@ export class Postgres implements Querying {
   async session(): Promise<Session> {
     const client = new pg.Client(this.#config);
     let hasEnded = false;
-    const listeners: (() => void)[] = [];
+    const listeners = new Set<() => void>();
     const end = () => {
       if (hasEnded) return;
       hasEnded = true;
@@ -180,7 +180,8 @@ export class Postgres implements Querying {
       },
       onEnd(listener) {
         if (hasEnded) listener();
-        else listeners.push(listener);
+        else listeners.add(listener);
+        return () => listeners.delete(listener);
       },
       onNotification: (listener) =>
         void client.on("notification", ({ channel, payload = "" }) => listener(channel, payload)),

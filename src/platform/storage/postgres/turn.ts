@@ -54,13 +54,15 @@ export class HeldTurn implements Turn {
   readonly at: Instant;
   readonly #session: Session;
   readonly #ended: () => void;
+  /** The session outlasts the turn. */
+  readonly #unhear: () => void;
   #state: "held" | "lost" | "over" = "held";
 
   constructor(session: Session, at: Instant, ended: () => void) {
     this.#session = session;
     this.at = at;
     this.#ended = ended;
-    session.onEnd(() => {
+    this.#unhear = session.onEnd(() => {
       if (this.#state === "held") this.#state = "lost";
     });
   }
@@ -90,6 +92,7 @@ export class HeldTurn implements Turn {
   #over(): void {
     if (this.#state === "over") return;
     this.#state = "over";
+    this.#unhear();
     this.#ended();
   }
 }
