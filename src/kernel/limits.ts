@@ -383,9 +383,9 @@ export const limits = {
   /** Milliseconds before a lost process is tried again: the first time, and at most. */
   peerAgainMsFirst: 100,
   peerAgainMsMax: 1000,
-  /** Bytes of one message between processes: a page of 1,000 reservations of 80 lines has about 12 MB. */
+  /** Bytes of one message between processes, and so of an answer: a page of 1,000 reservations of 80 lines has about 12 MB. */
   peerMessageBytesMax: 67_108_864,
-  /** Bytes after which calls that go to one process at the same time are sent as another message. */
+  /** Bytes after which calls that go to one process at the same time, or answers, are sent as another message. */
   peerMessageBytesGoal: 262_144,
   /** Milliseconds that calls of other processes under way get to finish at a stop. */
   peerDrainMs: 5000,

@@ -5,7 +5,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { codeOf, type ErrorCode, NotBegun, type Outcome } from "../../kernel/index.ts";
+import { codeOf, type ErrorCode, limits, NotBegun, type Outcome, PlatformError } from "../../kernel/index.ts";
 import { drained } from "./drained.ts";
 import { decodeArguments, encodeValue } from "./encoding.ts";
 import {
@@ -116,8 +116,9 @@ export class ModuleServer {
     }
     this.#inFlight += 1;
     try {
-      const value = await found.call(...decodeArguments(bytes));
-      writer.add(create(AnswerSchema, { id, outcome: { case: "value", value: encodeValue(value) } }));
+      const value = encodeValue(await found.call(...decodeArguments(bytes)));
+      checkSize(value);
+      writer.add(create(AnswerSchema, { id, outcome: { case: "value", value } }));
     } catch (error) {
       const fault = codeOf(error);
       if (fault !== undefined) writer.add(failure(id, fault, messageOf(error), error instanceof NotBegun));
@@ -201,7 +202,10 @@ interface Offered {
   readonly call: Callable | undefined;
 }
 
-/** Writes answers: all that are there in one turn of the event loop as one message, as they come from one append. */
+/**
+ * Writes answers: all that are there in one turn of the event loop together, as they come from one append. Much is cut into
+ * several messages, as a message beyond what the other side takes ends the stream, and with it every call that waits there.
+ */
 class AnswerWriter {
   readonly #stream: Exchange;
   #answers: Answer[] = [];
@@ -232,15 +236,42 @@ class AnswerWriter {
   }
 
   #flush(): void {
-    const answers = this.#answers;
-    if (answers.length === 0) return;
+    const all = this.#answers;
     this.#answers = [];
-    this.#write({ answers, isLeaving: false });
+    let answers: Answer[] = [];
+    let bytes = 0;
+    for (const answer of all) {
+      bytes += sizeOf(answer);
+      if (answers.length > 0 && bytes > limits.peerMessageBytesGoal) {
+        this.#write({ answers, isLeaving: false });
+        answers = [];
+        bytes = sizeOf(answer);
+      }
+      answers.push(answer);
+    }
+    if (answers.length > 0) this.#write({ answers, isLeaving: false });
   }
 
   #write(message: { answers: Answer[]; isLeaving: boolean }): void {
     if (!this.#isEnded) this.#stream.write(create(ExchangeResponseSchema, message));
   }
+}
+
+function sizeOf({ outcome }: Answer): number {
+  return outcome.case === "value" ? outcome.value.length : (outcome.value?.detail.length ?? 0);
+}
+
+/** Bytes that a message has beside the one value in it, at most. */
+const frameBytesMax = 32;
+
+/** Throws when a value does not fit into a message: to ask again, here or elsewhere, would come to the same. */
+function checkSize(value: Uint8Array): void {
+  const max = limits.peerMessageBytesMax - frameBytesMax;
+  if (value.length <= max) return;
+  throw new PlatformError(
+    "internal",
+    `the answer has ${value.length} bytes, and between processes it may have at most ${max}`,
+  );
 }
 
 function messageOf(error: unknown): string {

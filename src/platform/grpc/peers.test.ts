@@ -347,6 +347,43 @@ describe("several processes that offer the same", () => {
   });
 });
 
+describe("an answer", () => {
+  /** Calls that are all answered in one turn of the event loop, with so much each; another one is under way beside them. */
+  async function askFor(count: number, chars: number) {
+    const { peerMessageBytesMax } = limits;
+    onTestFinished(() => void Object.assign(limits, { peerMessageBytesMax }));
+    Object.assign(limits, { peerMessageBytesMax: 1_000_000 });
+    const { address, house } = await open("one");
+    const { shop } = connect([address]);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    house.gate = promise;
+    house.answers = [accept("x".repeat(chars))];
+    const orders = Array.from({ length: count }, (_, n) => shop.order(`item ${n}`, { name: "ann" }));
+    const buying = shop.buy("milk");
+    await vi.waitFor(() => expect([house.taken.length, house.asked.length]).toEqual([count, 1]));
+    resolve();
+    const [outcomes, bought] = await Promise.all([Promise.allSettled(orders), buying]);
+    return { outcomes, bought, times: house.taken.length };
+  }
+
+  it("comes, however much is answered at the same time", async () => {
+    const { outcomes, bought, times } = await askFor(10, 300_000);
+    const outcome = { status: "fulfilled", value: accept("x".repeat(300_000)) };
+    expect(outcomes).toEqual(Array.from({ length: 10 }, () => outcome));
+    expect([bought, times]).toEqual(["milk from one", 10]);
+  });
+
+  it("that is too large for a message fails its own call alone, at once", async () => {
+    const { outcomes, bought, times } = await askFor(2, 1_000_000);
+    const reason = { code: "internal", message: expect.stringMatching(/has 10000\d\d bytes, .* at most 999968$/) };
+    expect(outcomes).toMatchObject([
+      { status: "rejected", reason },
+      { status: "rejected", reason },
+    ]);
+    expect([bought, times]).toEqual(["milk from one", 2]);
+  });
+});
+
 describe("a call whose process stands still", () => {
   const soldOut = reject({ code: "insufficient-stock" as const, detail: "none is left" });
 
