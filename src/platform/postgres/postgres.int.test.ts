@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CuttingProxy } from "../../../test/cutting-proxy.ts";
 import { execute, startPostgres } from "../../../test/postgres.ts";
-import { PlatformError } from "../../kernel/index.ts";
+import { OutcomeUnknown, PlatformError } from "../../kernel/index.ts";
 import { Listener, migrate, Postgres } from "./index.ts";
 
 const server = await startPostgres({ ownServer: true });
@@ -90,6 +90,27 @@ describe.skipIf(server === undefined)("PostgreSQL", () => {
       expect(isHeard).toBe(false);
       // The client hears of its end a moment before the server lets go of what it had locked.
       expect(await postgres.query("select n from t for update")).toEqual([{ n: 1 }]);
+    });
+
+    it("loses its locks when its client does not read the answer, which the server sends before it commits", async () => {
+      const proxy = await CuttingProxy.start(server.port);
+      try {
+        const through = open({ url: url.replace(String(server.port), String(proxy.port)), unreadMsMax: 500 });
+        // More than there is room for on the way.
+        const answer = `select pg_advisory_xact_lock(7), case n when 1 then pg_sleep(1)::text else repeat('x', 1000000) end
+          from generate_series(1, 100) n`;
+        const lost = through.query(answer).catch((error: unknown) => error);
+        const locks = "select count(*) as n from pg_locks where locktype = 'advisory' and granted";
+        await expect.poll(() => postgres.query(locks)).toEqual([{ n: 1 }]);
+        proxy.silence(true);
+        const began = performance.now();
+        await postgres.query("select pg_advisory_xact_lock(7)");
+        expect(performance.now() - began).toBeLessThan(5000);
+        proxy.silence(false);
+        expect(await lost).toBeInstanceOf(OutcomeUnknown);
+      } finally {
+        await proxy.stop();
+      }
     });
   });
 

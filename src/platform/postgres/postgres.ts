@@ -13,6 +13,11 @@ export interface PostgresOptions {
   readonly statementMsMax?: number;
   /** Milliseconds that a transaction may wait for its client before the server undoes it and ends the connection. */
   readonly idleTransactionMsMax?: number;
+  /**
+   * Milliseconds that a client may take nothing of an answer before the server ends the connection. It sends answers before
+   * it commits, so a process that is paused would else keep what it has locked for as long. Without effect on Unix sockets.
+   */
+  readonly unreadMsMax?: number;
   /** Milliseconds until a connection has to stand. */
   readonly connectMsMax?: number;
 }
@@ -47,7 +52,13 @@ export interface Session extends Querying {
 }
 
 const oldestVersion = 15;
-const defaults = { connectionsMax: 8, statementMsMax: 30_000, idleTransactionMsMax: 10_000, connectMsMax: 5000 };
+const defaults = {
+  connectionsMax: 8,
+  statementMsMax: 30_000,
+  idleTransactionMsMax: 10_000,
+  unreadMsMax: 5000,
+  connectMsMax: 5000,
+};
 
 /**
  * A PostgreSQL server, by a pool of connections that are made when they are needed. Every session commits durably
@@ -197,7 +208,7 @@ export class Postgres implements Querying {
   }
 
   async #prepare(client: pg.ClientBase): Promise<void> {
-    const { statementMsMax, idleTransactionMsMax } = this.#options;
+    const { statementMsMax, idleTransactionMsMax, unreadMsMax } = this.#options;
     // By statements and not by the connection's options, which poolers refuse.
     await client.query(
       `select set_config('synchronous_commit', 'on', false)
@@ -205,6 +216,7 @@ export class Postgres implements Querying {
        set default_transaction_isolation = 'read committed';
        set statement_timeout = ${statementMsMax}; set lock_timeout = ${statementMsMax};
        set idle_in_transaction_session_timeout = ${idleTransactionMsMax};
+       set tcp_user_timeout = ${unreadMsMax};
        set client_min_messages = warning; set jit = off`,
     );
   }
