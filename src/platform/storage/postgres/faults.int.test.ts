@@ -197,6 +197,27 @@ describe.skipIf(postgres === undefined)("the log in PostgreSQL", () => {
     expect(tokens[2]).toBeGreaterThan(tokens[1] ?? 0);
   });
 
+  it("tells a process whose answers come late that it has lost a lease before another one has it", async () => {
+    const [one, two] = [await store.open("one", { url: store.proxyUrl }), await store.open()];
+    const history: string[] = [];
+    const holder = (name: string) => ({
+      acquired: () => void history.push(`${name} has it`),
+      lost: () => void history.push(`${name} lost it`),
+    });
+    one.lease("relay", holder("one"));
+    await until(() => history.length === 1);
+    two.lease("relay", holder("two"));
+    await pause(1000);
+    // The server hears a last sign of life, whose answer is 1.5 s on its way when nothing passes any more.
+    store.proxy.delay(1500);
+    await pause(2300);
+    store.proxy.silence(true);
+    await until(() => history.length === 3);
+    store.proxy.silence(false);
+    store.proxy.delay(0);
+    expect(history).toEqual(["one has it", "one lost it", "two has it"]);
+  });
+
   describe("a clock that is wrong", () => {
     it("is told by how much", async () => {
       const storage = await store.open("one", { clock: () => Date.now() + 600_000 });

@@ -6,7 +6,10 @@ import type { LeaseHolder } from "../port.ts";
 const beatEveryMs = 500;
 /** Milliseconds without a sign of life after which the server ends the session, and with it all of its leases. */
 const silenceMsMax = 5000;
-/** Milliseconds after which this process takes its leases to be lost: less, so that it stops before another begins. */
+/**
+ * Milliseconds after which this process takes its leases to be lost: less, so that it stops before another begins. They
+ * count from when the last sign of life that was answered was sent; the server counts from when it came, which is later.
+ */
 const doubtMsMax = 4000;
 
 interface Asked {
@@ -26,7 +29,7 @@ export class Leases {
   readonly #asked = new Set<Asked>();
   readonly #stopping = new AbortController();
   #session: Session | undefined;
-  #aliveAt = 0;
+  #callOffDoubt: () => void = () => undefined;
   #loop: Promise<void> | undefined;
   #step: Promise<unknown> = Promise.resolve();
 
@@ -54,6 +57,7 @@ export class Leases {
     await this.#loop;
     // Before another can have them.
     this.#loseAll();
+    this.#callOffDoubt();
     await this.#session?.close();
     this.#asked.clear();
   }
@@ -61,12 +65,8 @@ export class Leases {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      // A beat that hangs is as good as none; what it may still do on the server ends with the session.
-      const silence = systemTimers.after(doubtMsMax, () => this.#lose());
       await this.#inTurn(() => this.#beat()).catch(() => this.#lose());
-      silence();
       await pause(beatEveryMs, signal, systemTimers);
-      if (systemTimers.elapsedMs() - this.#aliveAt > doubtMsMax) this.#lose();
     }
   }
 
@@ -79,8 +79,10 @@ export class Leases {
 
   async #beat(): Promise<void> {
     const session = await this.#open();
+    const sentAt = systemTimers.elapsedMs();
     await session.query("select 1");
-    this.#aliveAt = systemTimers.elapsedMs();
+    if (this.#session !== session) return;
+    this.#trustFrom(sentAt);
     for (const asked of this.#asked) if (asked.token === 0) await this.#tryAcquire(session, asked);
   }
 
@@ -113,6 +115,7 @@ export class Leases {
     if (this.#session !== undefined) return this.#session;
     const session = await this.#postgres.session();
     this.#session = session;
+    this.#trustFrom(systemTimers.elapsedMs());
     session.onEnd(() => {
       if (this.#session === session) this.#lose();
     });
@@ -120,8 +123,16 @@ export class Leases {
     return session;
   }
 
+  /** A beat that hangs is as good as none; what it may still do on the server ends with the session. */
+  #trustFrom(instant: number): void {
+    this.#callOffDoubt();
+    const leftMs = Math.max(0, instant + doubtMsMax - systemTimers.elapsedMs());
+    this.#callOffDoubt = systemTimers.after(leftMs, () => this.#lose());
+  }
+
   /** All are lost: with the session, or because nobody knows whether it still stands. */
   #lose(): void {
+    this.#callOffDoubt();
     const session = this.#session;
     this.#session = undefined;
     void session?.close();
