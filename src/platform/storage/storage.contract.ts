@@ -22,6 +22,8 @@ export interface StorageSkips {
   readonly reopen?: string;
   readonly failNextAppend?: string;
   readonly loseNextAnswer?: string;
+  /** A stream of 150,000 units: a tenth of it is read instead. */
+  readonly longStreams?: string;
 }
 
 /** What every engine promises (port.ts), as tests. `open` opens an empty store with `sampleTagging`. */
@@ -377,6 +379,17 @@ export function storageContract(name: string, open: () => Promise<StorageUnderTe
         expect(await storage.findCommands(["c5", "c2"], 4)).toEqual([9, undefined]);
         expect(await storage.findCommands(["c6"], 12)).toEqual([undefined]);
         expect(await storage.findCommands([], 0)).toEqual([]);
+      });
+
+      it("gives a stream whole, however many units it lies in", async () => {
+        const [each, appends] = [skip.longStreams === undefined ? 50_000 : 5000, 3];
+        for (let after = 0; after < each * appends; after += each) {
+          const versions = numbers(each).map((n) => after + n - 1);
+          await storage.append(versions.map((version) => unitOf(`c${version}`, { a: version }, [event("a")])));
+        }
+        const events = await storage.readStream("a");
+        expect(events.length).toBe(each * appends);
+        expect(events.findIndex(({ version }, index) => version !== index + 1)).toBe(-1);
       });
 
       it("gives what was stored, whatever becomes of the objects it gave before", async () => {

@@ -34,5 +34,6 @@ storageContract(
   {
     failNextAppend: "the tests of the plain engine have it",
     loseNextAnswer: "the tests of the plain engine have it",
+    longStreams: "moving so much takes 10 s",
   },
 );

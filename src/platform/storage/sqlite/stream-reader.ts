@@ -63,7 +63,7 @@ export class StreamReader {
     // Only what is cold is waited for; the seam may move on meanwhile.
     for (let seq = seqs[0]; seq !== undefined && seq <= this.#whole.seam; seq = seqs[units.length])
       units.push(await this.#whole.unit(seq));
-    units.push(...this.#rows.units(seqs.slice(units.length)));
+    for (const unit of this.#rows.units(seqs.slice(units.length))) units.push(unit);
     const events: RecordedEvent[] = [];
     for (const unit of units) {
       for (const event of unit?.events ?? noEvents)
