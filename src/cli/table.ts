@@ -7,7 +7,7 @@ export interface Column<Row> {
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
   const cells = rows.map((row) => columns.map((column) => column.of(row) ?? ""));
   const widths = columns.map((column, index) =>
-    Math.max(column.title.length, ...cells.map((row) => String(row[index]).length)),
+    cells.reduce((width, row) => Math.max(width, String(row[index]).length), column.title.length),
   );
   const line = (row: readonly (string | number)[]) =>
     row
