@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
-import { event, unitOf } from "../../../platform/storage/samples.ts";
-import type { Caller, ChangesFilter } from "../api.ts";
+import { event, numbers, unitOf } from "../../../platform/storage/samples.ts";
+import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
 import { caller } from "../fixture.ts";
 import { formatPosition } from "../positions.ts";
 import { Changes } from "./changes.ts";
@@ -12,16 +12,29 @@ describe("a change feed", () => {
     const storage = new MemoryStorage();
     const changes = new Changes(storage);
     await storage.append([unitOf("c1", { "stock-x/a": 0 }, [event("stock-x/a")])]);
-    const { signal } = new AbortController();
-    const feed = changes.follow(undefined, {}, caller, { signal, heartbeatMs: 1000 });
-    if (!feed.ok) throw new Error("refused");
-    const steps = feed.value[Symbol.asyncIterator]();
+    const steps = follow(changes);
     expect((await steps.next()).value.events).toHaveLength(1);
     const next = steps.next();
     changes.close();
     await storage.append([unitOf("c2", { "stock-x/a": 1 }, [event("stock-x/a")])]);
     // It used to look for that event for ever, without a pause in which anything else could run.
     expect((await next).done).toBe(true);
+  });
+
+  it("lets others have their turn while it looks through a long log in which nothing matches", async () => {
+    const storage = new MemoryStorage();
+    await appendUnits(storage, 20, 500);
+    const steps = follow(new Changes(storage), { skus: new Set(["none"]) });
+    let [turns, isOver] = [0, false];
+    const others = (async () => {
+      for (; !isOver; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    })();
+    let step = await steps.next();
+    while (step.value.caughtUp === false) step = await steps.next();
+    isOver = true;
+    await others;
+    expect(step.value.events).toEqual([]);
+    expect(turns).toBeGreaterThanOrEqual(19);
   });
 });
 
@@ -82,6 +95,22 @@ describe("the steps of a reservation", () => {
     expect(await told({}, limited("leeds"))).toEqual([]);
   });
 });
+
+/** Appends so many units, each of so many events of one stock. */
+async function appendUnits(storage: MemoryStorage, units: number, events: number): Promise<void> {
+  for (const n of numbers(units)) {
+    const version = storage.head();
+    const told = numbers(events).map(() => event("stock-x/a"));
+    await storage.append([unitOf(`c${n}`, { "stock-x/a": version }, told)]);
+  }
+}
+
+function follow(changes: Changes, filter: ChangesFilter = {}): AsyncIterator<ChangesStep> {
+  const { signal } = new AbortController();
+  const feed = changes.follow(undefined, filter, caller, { signal, heartbeatMs: 1000 });
+  if (!feed.ok) throw new Error("refused");
+  return feed.value[Symbol.asyncIterator]();
+}
 
 it("tells where a location's changes go, and nothing of what signs them", () => {
   const sync = { url: "https://wms.example", of: "all", batchSize: 10, sealedSecret: "sealed" };

@@ -102,7 +102,9 @@ export class Changes {
           saidAt = this.#timers.elapsedMs();
           yield { events, position: this.#token(seen), caughtUp };
         }
-        if (caughtUp && !signal.aborted && !this.#isClosed) await this.#more(seen, heartbeatMs, signal);
+        // A log that is read in this process answers at once: without a pause nothing else would run until the present.
+        if (!caughtUp) await new Promise<void>((resolve) => this.#timers.soon(resolve));
+        else if (!signal.aborted && !this.#isClosed) await this.#more(seen, heartbeatMs, signal);
       }
     } finally {
       this.#open -= 1;
