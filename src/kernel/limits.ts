@@ -402,6 +402,11 @@ export const limits = {
   /** Calls of one conversation that are being decided; its next message is read when there are fewer. */
   grpcConversationInFlightMax: 500,
   grpcConversationCallsMax: 100,
+  /**
+   * Characters of events, as JSON, that one message of a change feed holds, unless one event has more. So it has at most some 1 MiB,
+   * for nothing takes more in protobuf than six bytes a character (a digit in a list); clients take 4 MiB.
+   */
+  grpcFeedCharsGoal: 170_000,
   /** Rejected facts of one stream that are listed; all are counted. */
   grpcRejectedListedMax: 1000,
   /**

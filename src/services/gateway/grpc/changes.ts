@@ -53,7 +53,7 @@ export function changeService(
       const every = heartbeatSeconds === undefined ? heartbeatMs : Math.min(heartbeatSeconds * 1000, heartbeatMs);
       const opened = await inventory.changes(request.after, filter, credential, { signal, heartbeatMs: every });
       if (!opened.ok) throw new Refused(opened.rejection);
-      for await (const step of opened.value) {
+      for await (const step of inMessages(opened.value)) {
         if (signal.aborted) break;
         if (!rules.authenticator.stands(credential)) throw new Refused(revoked);
         if (!feed.write(messageOf(step))) await taken(feed, signal);
@@ -66,6 +66,23 @@ export function changeService(
       throw new Refused(stoppingRejection);
     }),
   };
+}
+
+/** Steps that a message can take: of one in parts, each says the position after its events, and the last what the whole said. */
+async function* inMessages(steps: AsyncIterable<ChangesStep>): AsyncGenerator<ChangesStep> {
+  for await (const { events, position, caughtUp } of steps) {
+    let [first, chars, reached] = [0, 0, position];
+    for (const [index, event] of events.entries()) {
+      const more = events.length > 1 ? JSON.stringify(event).length : 0;
+      if (index > first && chars + more > limits.grpcFeedCharsGoal) {
+        yield { events: events.slice(first, index), position: reached, caughtUp: false };
+        [first, chars] = [index, 0];
+      }
+      chars += more;
+      reached = event.position;
+    }
+    yield { events: events.slice(first), position, caughtUp };
+  }
 }
 
 function messageOf({ events, position, caughtUp }: ChangesStep): proto.FollowChangesResponse {

@@ -1,6 +1,6 @@
 /** The API over gRPC, on an inventory in memory, as a client sees it. */
 import { getEventListeners } from "node:events";
-import { create, type DescMessage, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack, timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   type CallOptions,
@@ -14,6 +14,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { accept, catalogue } from "../../../kernel/index.ts";
 import { definitionOf } from "../../../platform/grpc/index.ts";
 import { InFlight } from "../../../platform/http/index.ts";
+import { numbers } from "../../../platform/storage/samples.ts";
 import { silentLogger } from "../../../platform/telemetry/index.ts";
 import { accepted, fact, openInventory } from "../../inventory/fixture.ts";
 import { credential, FakeIdentity, recorded } from "../fixture.ts";
@@ -23,6 +24,7 @@ import {
   ChangeService,
   FollowChangesRequestSchema,
   type FollowChangesResponse,
+  FollowChangesResponseSchema,
 } from "./generated/larder/v1/changes_pb.js";
 import { FactSchema, FactService, StreamFactsRequestSchema } from "./generated/larder/v1/facts_pb.js";
 import { type Problem, ProblemSchema } from "./generated/larder/v1/problem_pb.js";
@@ -502,6 +504,29 @@ describe("reading over gRPC", () => {
     ]);
     const wrong = client.FollowChanges(create(FollowChangesRequestSchema, { after: "?" }), metadataOf("reader"));
     await expect(wrong.toArray()).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  });
+
+  it("tells a step that is too large for a message in several, each with its position", async () => {
+    const { clientOf, inventory } = await open();
+    const sizes = [...numbers(400).map(() => 15_000), 2_000_000, 10];
+    const events = sizes.map((size, at) => recorded(String(at), { padding: "x".repeat(size), digits: numbers(9) }));
+    vi.spyOn(inventory, "changes").mockImplementation(async () => {
+      async function* steps() {
+        yield { events, position: "seen", caughtUp: true };
+      }
+      return accept(steps());
+    });
+    const request = create(FollowChangesRequestSchema, { untilPresent: true });
+    const stream = clientOf(ChangeService).FollowChanges(request, metadataOf("reader"));
+    const messages: FollowChangesResponse[] = await stream.toArray();
+    expect(messages.flatMap((message) => message.events.map(({ id }) => id))).toEqual(events.map(({ id }) => id));
+    for (const message of messages)
+      if (message.events.length > 1)
+        expect(toBinary(FollowChangesResponseSchema, message).length).toBeLessThan(1_048_576);
+    const last = messages.pop();
+    expect(last).toMatchObject({ position: "seen", caughtUp: true });
+    for (const { events, position, caughtUp } of messages)
+      expect([position, caughtUp]).toEqual([events.at(-1)?.position, false]);
   });
 
   it("waits for a slow reader again and again, and keeps nothing of it", async () => {

@@ -36,6 +36,25 @@ describe("a change feed", () => {
     expect(step.value.events).toEqual([]);
     expect(turns).toBeGreaterThanOrEqual(19);
   });
+
+  it("gives no more at once near the present than from the log, unless one unit has more", async () => {
+    const storage = new MemoryStorage();
+    const changes = new Changes(storage);
+    // While somebody follows, the newest units are at hand.
+    await follow(changes).next();
+    await appendUnits(storage, 30, 81);
+    await appendUnits(storage, 1, 700);
+    await appendUnits(storage, 30, 81);
+    const steps = follow(changes);
+    const sizes: number[] = [];
+    for (let isOver = false; !isOver; ) {
+      const { value } = await steps.next();
+      sizes.push(value.events.length);
+      isOver = value.caughtUp;
+    }
+    const five = numbers(5).map(() => 6 * 81);
+    expect(sizes).toEqual([...five, 700, ...five]);
+  });
 });
 
 describe("the steps of a reservation", () => {

@@ -9,7 +9,7 @@ import { formatPosition, parsePosition, reachOf } from "../positions.ts";
 import { isPublic, type Pair, publicTypeOf, toCloudEvent } from "./cloud-events.ts";
 import { EventPairs } from "./event-pairs.ts";
 
-/** Events of a step at most: what one turn of a feed renders before others get theirs. */
+/** Events of a step at most, unless one unit has more: what one turn of a feed renders before others get theirs. */
 const stepEvents = 500;
 
 /**
@@ -121,7 +121,12 @@ export class Changes {
       if (lastSeq(this.#recent[middle]) > seen) high = middle;
       else low = middle + 1;
     }
-    return this.#recent.slice(low, low + stepEvents);
+    let end = low;
+    for (let events = 0; end < this.#recent.length; end += 1) {
+      events += this.#recent[end]?.events.length ?? 0;
+      if (events > stepEvents && end > low) break;
+    }
+    return this.#recent.slice(low, end);
   }
 
   /** Waits for an append, at most `ms`. */
