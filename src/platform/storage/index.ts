@@ -31,3 +31,4 @@ export type {
   UnitMeta,
 } from "./port.ts";
 export { familyTag, noTags } from "./port.ts";
+export { readInTurns } from "./read-in-turns.ts";

@@ -76,3 +76,16 @@ export function accepted<T>(outcome: { readonly ok: true; readonly value: T } | 
 export function codeOf(outcome: { readonly ok: boolean; readonly rejection?: { readonly code: string } }): string {
   return outcome.rejection?.code ?? "ok";
 }
+
+/** What a promise comes to, and how often other things could run until then. */
+export async function withTurns<T>(work: Promise<T>): Promise<{ readonly value: T; readonly turns: number }> {
+  let [turns, isOver] = [0, false];
+  const others = (async () => {
+    for (; !isOver; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+  })();
+  const value = await work.finally(() => {
+    isOver = true;
+  });
+  await others;
+  return { value, turns };
+}

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
 import { event, numbers, unitOf } from "../../../platform/storage/samples.ts";
 import type { Caller, ChangesFilter, ChangesStep } from "../api.ts";
-import { caller } from "../fixture.ts";
+import { caller, withTurns } from "../fixture.ts";
 import { formatPosition } from "../positions.ts";
 import { Changes } from "./changes.ts";
 import { toCloudEvent } from "./cloud-events.ts";
@@ -25,15 +25,14 @@ describe("a change feed", () => {
     const storage = new MemoryStorage();
     await appendUnits(storage, 20, 500);
     const steps = follow(new Changes(storage), { skus: new Set(["none"]) });
-    let [turns, isOver] = [0, false];
-    const others = (async () => {
-      for (; !isOver; turns += 1) await new Promise((resolve) => setImmediate(resolve));
-    })();
-    let step = await steps.next();
-    while (step.value.caughtUp === false) step = await steps.next();
-    isOver = true;
-    await others;
-    expect(step.value.events).toEqual([]);
+    const untilPresent = async () => {
+      for (;;) {
+        const { value } = await steps.next();
+        if (value.caughtUp) return value.events;
+      }
+    };
+    const { value, turns } = await withTurns(untilPresent());
+    expect(value).toEqual([]);
     expect(turns).toBeGreaterThanOrEqual(19);
   });
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { limits, PlatformError } from "../../../kernel/index.ts";
 import type { AppendUnit } from "../../../platform/storage/index.ts";
 import type { MemoryStorage } from "../../../platform/storage/memory/index.ts";
-import { caller, fact, openInventory } from "../fixture.ts";
+import { numbers, unitOf } from "../../../platform/storage/samples.ts";
+import { caller, fact, openInventory, withTurns } from "../fixture.ts";
 import { type Command, streamOf } from "./index.ts";
 import { command, milk, open, read, receive, received, take } from "./ledger.fixture.ts";
 
@@ -132,6 +133,18 @@ describe("group commit", () => {
     const { value } = await ledger.submit(command(() => reads, { streams }));
     expect(value).toBe(streams.length);
     expect(Math.max(...seen.map((count, index) => count - (seen[index - 1] ?? 0)))).toBeLessThan(30);
+  });
+
+  it("lets others have their turn while it reads a long history", async () => {
+    const { storage, ledger, clock } = open();
+    const facts = numbers(9000).map(() => ({ stream: milk, schema: 1, ...received(1, clock.now) }));
+    await storage.append([unitOf("c1", { [milk]: 0 }, facts)]);
+    const told = ledger.submit(
+      command((transaction) => [transaction.stock("shop", "milk").onHand, transaction.history("shop", "milk").length]),
+    );
+    const { value, turns } = await withTurns(told);
+    expect(value.value).toEqual([9000, 9000]);
+    expect(turns).toBeGreaterThan(3);
   });
 
   it("answers nobody before the append is durable, not even those who only looked", async () => {

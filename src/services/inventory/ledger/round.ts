@@ -2,7 +2,14 @@
  * One round of the ledger: commands decided one after another, each on top of the ones before it, to be appended together.
  */
 import { hasCode, type Instant, PlatformError, type Timeframe } from "../../../kernel/index.ts";
-import type { AppendUnit, Claim, ClaimRecord, Storage, UnitMeta } from "../../../platform/storage/index.ts";
+import {
+  type AppendUnit,
+  type Claim,
+  type ClaimRecord,
+  readInTurns,
+  type Storage,
+  type UnitMeta,
+} from "../../../platform/storage/index.ts";
 import type { PastEvent } from "../domain/stock/index.ts";
 import type { Answers } from "./answers.ts";
 import type { CacheEntry, StateCache } from "./cache.ts";
@@ -198,7 +205,9 @@ export class Round {
     await this.#loadStreams(missing.streams);
     await this.#loadClaims(missing.claims);
     for (const stream of missing.histories) {
-      const events = await this.#storage.readStream(stream);
+      // Where others append, they would do so between two portions, and the state be older than the history each time.
+      const newest = this.isShared ? 0 : (this.#cache.get(stream)?.version ?? 0);
+      const events = await readInTurns(this.#storage, stream, newest, this.#options.soon ?? setImmediate);
       this.#histories.set(
         stream,
         events.map((event) => pastEvent(event, event.unit)),

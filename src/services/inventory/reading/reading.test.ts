@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { MemoryStorage } from "../../../platform/storage/memory/index.ts";
+import { numbers, unitOf } from "../../../platform/storage/samples.ts";
 import type { StockOptions } from "../api.ts";
-import { accepted, caller, fact, type Opened, openInventory } from "../fixture.ts";
+import { accepted, caller, fact, type Opened, openInventory, withTurns } from "../fixture.ts";
+import { inventoryTagging } from "../reservations/lists.ts";
 
 const start = Date.parse("2026-01-01T12:00:00Z");
 const minute = 60_000;
@@ -155,6 +158,21 @@ describe("the past", () => {
       (await view(opened, { at: instant(minutes) })).find(({ location }) => location === "b")?.incoming;
     expect([await incoming(5), await incoming(15), await incoming(19), await incoming(30)]).toEqual([0, 5, 5, 5]);
     await opened.inventory.stop();
+  });
+
+  it("lets others have their turn while a long history is read", async () => {
+    const storage = new MemoryStorage({ tagging: inventoryTagging });
+    const data = { at: start, fact: { quantity: 1 }, change: { onHand: 1 }, balance: { onHand: 1 } };
+    const stream = "stock-shop/milk";
+    const facts = numbers(9000).map(() => ({ stream, type: "StockReceived", schema: 1, data }));
+    await storage.append([unitOf("c1", { [stream]: 0 }, facts)]);
+    const { inventory } = await openInventory({ storage });
+    for (const options of [{ at: instant(1) }, { knownAt: instant(1) }]) {
+      const { value, turns } = await withTurns(inventory.stock("milk", options, caller));
+      expect(accepted(value).locations).toMatchObject([{ location: "shop", onHand: 9000, version: 9000 }]);
+      expect(turns).toBeGreaterThan(3);
+    }
+    await inventory.stop();
   });
 
   it("is refused where its time can't be read", async () => {

@@ -126,7 +126,7 @@ export class Reading {
     const position = this.#tokens.head();
     if (options.at !== undefined || options.knownAt !== undefined) {
       if (locations.length === 0 && !this.#parts.isItem(name)) return unknownSku(name);
-      const past = await pastView(this.#storage, name, locations, options);
+      const past = await pastView(this.#storage, name, locations, options, this.#parts.timers);
       return past.ok ? accept({ ...past.value, position }) : past;
     }
     const { value, seq } = await this.#parts.ledger.submit(stockCommand(name, caller));
@@ -140,7 +140,7 @@ export class Reading {
   async onHandThen(questions: readonly ThenQuestion[]): Promise<readonly (number | undefined)[]> {
     const answers: (number | undefined)[] = [];
     for (const question of questions) {
-      answers.push(await onHandThen(this.#storage, question));
+      answers.push(await onHandThen(this.#storage, question, this.#parts.timers));
       // Reads of the log keep this thread busy: others get their turn in between.
       if (answers.length % pastReadsInTurn === 0)
         await new Promise<void>((resolve) => this.#parts.timers.soon(resolve));

@@ -8,7 +8,14 @@ import {
   reject,
   unreadableCursor,
 } from "../../../kernel/index.ts";
-import type { Epoch, RecordedEvent, Sequence, Storage } from "../../../platform/storage/index.ts";
+import {
+  type Epoch,
+  type RecordedEvent,
+  readInTurns,
+  type Sequence,
+  type Storage,
+} from "../../../platform/storage/index.ts";
+import type { Timers } from "../../../platform/timers/index.ts";
 import { type Caller, isVisible, type StockOptions } from "../api.ts";
 import type { AvailabilityModel } from "../availability/index.ts";
 import { toCloudEvent, withoutOthers } from "../changes/index.ts";
@@ -96,6 +103,7 @@ export async function pastView(
   sku: string,
   locations: readonly string[],
   options: StockOptions,
+  { soon }: Timers,
 ): Promise<Outcome<Omit<StockView, "position">>> {
   const at = instantOf(options.at);
   const knownAt = instantOf(options.knownAt);
@@ -107,11 +115,12 @@ export async function pastView(
     });
   }
   const views: LocationView[] = [];
+  const streams = locations.map((location) => streamOf.stock(location, sku));
+  const versions = await storage.versions(streams);
   for (const [index, location] of locations.entries()) {
-    if (index % streamsInTurn === streamsInTurn - 1) await new Promise(setImmediate);
-    const events = (await storage.readStream(streamOf.stock(location, sku))).filter(
-      ({ unit }) => unit.recordedAt <= (knownAt ?? unit.recordedAt),
-    );
+    if (index % streamsInTurn === streamsInTurn - 1) await new Promise<void>((resolve) => soon(resolve));
+    const all = await readInTurns(storage, streams[index] ?? "", versions[index] ?? 0, soon);
+    const events = all.filter(({ unit }) => unit.recordedAt <= (knownAt ?? unit.recordedAt));
     const last = events[events.length - 1];
     if (last === undefined) continue;
     const history = events.map(pastEvent);
