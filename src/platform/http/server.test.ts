@@ -253,6 +253,10 @@ describe("paths and queries", () => {
     expect((await server.inject({ method: "GET", url: "/things:plan" })).headers.allow).toBe("POST");
     expect(await raw("TRACE /things/a HTTP/1.1\r\nHost: x\r\n\r\n")).toMatch(/^HTTP\/1.1 405 .*\r\nallow: GET, HEAD/is);
     expect(await raw("PROPFIND /things/a HTTP/1.1\r\nHost: x\r\n\r\n")).toMatch(/^HTTP\/1.1 405 /);
+    expect(await raw("QUERY /things/a HTTP/1.1\r\nHost: x\r\n\r\n")).toMatch(/^HTTP\/1.1 405 .*\r\nallow: GET, HEAD/is);
+    expect(await raw("QUERY /none HTTP/1.1\r\nHost: x\r\n\r\n")).toMatch(/^HTTP\/1.1 404 /);
+    const asked = "Content-Type: text/plain\r\nContent-Length: 3\r\n\r\nall";
+    expect(await raw(`QUERY /things/a HTTP/1.1\r\nHost: x\r\n${asked}`)).toMatch(/^HTTP\/1.1 405 /);
   });
 });
 

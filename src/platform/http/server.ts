@@ -84,6 +84,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }).withTypeProvider<SchemaTypes>();
   const allowedMethods = routeTable(server);
 
+  // Nothing here takes it: the framework would refuse it for its missing type before anyone looks for a route.
+  server.addHttpMethod("QUERY", { hasBody: false, overrideExisting: true });
   server.removeAllContentTypeParsers();
   acceptJson(server, ["application/json"]);
   for (const [$id, schema] of Object.entries(schemas)) server.addSchema({ ...schema, $id });
