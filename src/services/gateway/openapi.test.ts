@@ -74,6 +74,13 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  it("promises no 404 of a policy that is read, for each sku has one", () => {
+    const { get, put } = document.paths["/v1/stock/{sku}/policy"] ?? {};
+    expect(Object.keys(get?.responses ?? {})).toContain("200");
+    expect(Object.keys(get?.responses ?? {})).not.toContain("404");
+    expect(Object.keys(put?.responses ?? {})).toContain("404");
+  });
+
   it("bounds every number in paths and queries, which alone keeps endless ones out", () => {
     const asked = operations.flatMap(({ parameters = [] }) => parameters).filter((one) => one.in !== "header");
     const numbers = asked.flatMap(({ name, schema }) =>

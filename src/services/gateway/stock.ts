@@ -128,7 +128,6 @@ const docs = {
     tag,
     summary: "Read the policy of one sku",
     answers: policyView,
-    problems: ["not-found"],
   }),
   setPolicy: operation({
     operationId: "setPolicy",
