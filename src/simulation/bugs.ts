@@ -583,7 +583,7 @@ export const bugs: readonly Bug[] = [
   {
     name: "given-up-without-a-word",
     file: "platform/messaging/worker.ts",
-    find: 'return (await messaging.deadLetter(delivery, cause)) ? "dead" : "lost";',
+    find: 'return (await messaging.deadLetter(delivery, cause, { freesKey: freesKeyWhenGivenUp })) ? "dead" : "lost";',
     replace: 'return (await messaging.acknowledge(delivery)) ? "done" : "lost";',
     why: "What was tried often enough is gone, and no dead letter says so (I7).",
     part: "webhooks",
@@ -591,8 +591,8 @@ export const bugs: readonly Bug[] = [
   {
     name: "dead-letter-lets-others-pass",
     file: "platform/messaging/worker.ts",
-    find: "await messaging.deadLetter(delivery, cause)) ?",
-    replace: "await messaging.deadLetter(delivery, cause, { freesKey: true })) ?",
+    find: "{ freesKey: freesKeyWhenGivenUp }",
+    replace: "{ freesKey: true }",
     why: "Behind an event that was given up, those of the same stock go on: their order is lost.",
     part: "webhooks",
   },

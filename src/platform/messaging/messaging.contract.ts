@@ -527,6 +527,24 @@ export function messagingContract(
         expect(dead?.causes.map(({ attempt }) => attempt)).toEqual([1, 2]);
       });
 
+      it("that are spent free the key of their message where the queue says so, also after a redrive", async () => {
+        await messaging.declareQueue(queueOf("q", { attemptsMax: 1, freesKeyWhenGivenUp: true }));
+        await send("a1", "a2", "a3", "a4");
+        await messaging.retry(await receiveOne(), 0, "broken");
+        await receiveOne();
+        await engine.pass(1000);
+        const next = [...(await receive()), ...(await receive())];
+        expect(idsOf(next)).toEqual(["a3"]);
+        expect(await deadIds()).toEqual(["a1", "a2"]);
+        const { items } = await messaging.deadLetters.list({ order: "oldest-first", limit: 9 });
+        expect(items.map(({ key }) => key)).toEqual([undefined, undefined]);
+        await messaging.declareQueue(queueOf("q", { attemptsMax: 1 }));
+        expect(await messaging.deadLetters.redriveQueue("q")).toBe(2);
+        expect(idsOf(await receive()).sort()).toEqual(["a1", "a2"]);
+        await messaging.retry(next[0] as Delivery, 0, "broken");
+        expect(await receive()).toEqual([]);
+      });
+
       it("keep the newest causes, cut where they are long", async () => {
         await messaging.declareQueue(queueOf("q", { attemptsMax: 100 }));
         await send("a1");

@@ -20,6 +20,11 @@ export interface QueueDeclaration {
   readonly attemptsMax: number;
   /** Messages that it holds, dead letters among them, before it takes no more. */
   readonly depthMax: number;
+  /**
+   * A message that had all its attempts gives up its key (`DeadLetterOptions.freesKey`); it keeps it unless this says so.
+   * For the queue's own dead letters: whoever gives up by a policy says it with `deadLetter`.
+   */
+  readonly freesKeyWhenGivenUp?: boolean;
 }
 
 export interface OutgoingMessage {

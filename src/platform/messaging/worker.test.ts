@@ -69,6 +69,20 @@ it("tries again what failed or threw, then makes a dead letter of it with the ca
   await worker.stop(0);
 });
 
+it("lets those behind what it gives up go on where the queue says so", async () => {
+  const handle: WorkerOptions["handle"] = async ([delivery]) => [
+    delivery?.id === "a" ? { outcome: "retry", cause: "a defect" } : done,
+  ];
+  for (const [freesKeyWhenGivenUp, waiting] of [[true, 0] as const, [false, 1] as const]) {
+    const options = { policy: { ...policy, attemptsMax: 1 }, freesKeyWhenGivenUp };
+    const { messaging, worker, settled } = await working(handle, options);
+    await messaging.send("q", [message("a", { key: "k" }), message("b", { key: "k" })]);
+    await vi.waitFor(() => expect(settled).toHaveLength(2 - waiting));
+    expect(await messaging.depth("q")).toMatchObject({ waiting, deadLetters: 1 });
+    await worker.stop(0);
+  }
+});
+
 it("makes a dead letter at once of what can't be handled, and its neighbour is done", async () => {
   const { messaging, worker, settled } = await working(
     async (batch) => batch.map(({ id }): Handled => (id === "a" ? { outcome: "dead", cause: "unreadable" } : done)),

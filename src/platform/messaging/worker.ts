@@ -26,6 +26,8 @@ export interface WorkerOptions {
   handle(batch: readonly Delivery[], signal: AbortSignal): Promise<readonly Handled[]>;
   /** Its time counts while the worker works: not while it is stopped, or the queue fails. */
   readonly policy: RetryPolicy;
+  /** As in the declaration of the queue: what is given up by the policy gives up its key; it keeps it unless this says so. */
+  readonly freesKeyWhenGivenUp?: boolean;
   /** Messages of one call of `handle`; 1 unless given. */
   readonly batchMax?: number;
   /** Calls of `handle` at one time; 1 unless given. */
@@ -119,7 +121,7 @@ export class QueueWorker {
   }
 
   async #answer(delivery: Delivery, handled: Handled): Promise<Settled> {
-    const { messaging, policy, clock, random } = this.#options;
+    const { messaging, policy, freesKeyWhenGivenUp = false, clock, random } = this.#options;
     if (handled.outcome === "done") return (await messaging.acknowledge(delivery)) ? "done" : "lost";
     if (handled.outcome === "dead") {
       const { cause, freesKey = false } = handled;
@@ -132,7 +134,7 @@ export class QueueWorker {
     if (decision.action === "retry")
       return (await messaging.retry(delivery, decision.delayMs, handled.cause)) ? "retried" : "lost";
     const cause = `given up after ${delivery.attempts} attempts${decision.because === "time" ? ", for no more time is left" : ""}; the last: ${handled.cause}`;
-    return (await messaging.deadLetter(delivery, cause)) ? "dead" : "lost";
+    return (await messaging.deadLetter(delivery, cause, { freesKey: freesKeyWhenGivenUp })) ? "dead" : "lost";
   }
 }
 

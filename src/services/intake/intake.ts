@@ -68,6 +68,8 @@ export async function startIntake(options: IntakeOptions): Promise<RunningIntake
     queue: factsQueue,
     handle: recorder.handle,
     policy,
+    // The facts behind it say what has happened, and would be missing from the stock until someone has looked.
+    freesKeyWhenGivenUp: true,
     batchMax: limits.batchItemsMax,
     concurrency: limits.intakeBatchesInFlight,
     leaseMs: limits.intakeLeaseMs,

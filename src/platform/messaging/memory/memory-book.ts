@@ -129,7 +129,7 @@ export class MemoryBook implements QueueBook {
       if (deliveries.length === max) break;
       if (message.token !== undefined) addCause(message, unanswered, now);
       if (message.attempts >= settings.attemptsMax) {
-        this.#bury(queue, message, exhausted(message.attempts, message.causes.at(-1)?.cause ?? unanswered), now);
+        this.#giveUp(queue, message, message.causes.at(-1)?.cause ?? unanswered, now);
       } else {
         deliveries.push(this.#lease(queue, message, now + leaseMs, now));
       }
@@ -159,7 +159,7 @@ export class MemoryBook implements QueueBook {
     if (message === undefined) return false;
     addCause(message, cause, now);
     if (message.attempts >= this.#get(lease.queue).settings.attemptsMax) {
-      this.#bury(lease.queue, message, exhausted(message.attempts, cause), now);
+      this.#giveUp(lease.queue, message, cause, now);
     } else {
       message.due = now + delayMs;
       message.token = undefined;
@@ -259,6 +259,12 @@ export class MemoryBook implements QueueBook {
     const message = this.#get(queue).messages.get(id);
     const holds = message?.dead === undefined && message?.token === token && message.due > now;
     return holds ? message : undefined;
+  }
+
+  /** Makes a dead letter of a message that had all its attempts. */
+  #giveUp(queue: string, message: Message, lastCause: string, now: Instant): void {
+    if (this.#get(queue).settings.freesKeyWhenGivenUp === true) message.key = undefined;
+    this.#bury(queue, message, exhausted(message.attempts, lastCause), now);
   }
 
   #bury(queue: string, message: Message, cause: string, now: Instant): void {

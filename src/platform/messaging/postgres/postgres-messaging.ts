@@ -148,8 +148,8 @@ class PostgresMessaging implements Messaging {
 
   async declareQueue(queue: QueueDeclaration): Promise<void> {
     checkDeclaration(queue);
-    const { name, deduplicationMs, attemptsMax, depthMax } = queue;
-    const values = [name, deduplicationMs, attemptsMax, depthMax, limits.queuesMax];
+    const { name, deduplicationMs, attemptsMax, depthMax, freesKeyWhenGivenUp = false } = queue;
+    const values = [name, deduplicationMs, attemptsMax, depthMax, limits.queuesMax, freesKeyWhenGivenUp];
     const [{ done } = { done: false }] = await this.#query<{ done: boolean }>(statements.declare, values);
     if (!done) throw new PlatformError("overloaded", `there are ${limits.queuesMax} queues already`);
   }

@@ -10,7 +10,7 @@ const dead = `
 const ofQueue = "d.queue = (select x.number from larder.queue x where x.name = $3)";
 
 export const statements = {
-  declare: named("declare", "select larder.queue_declare($1, $2, $3, $4, $5) as done"),
+  declare: named("declare", "select larder.queue_declare($1, $2, $3, $4, $5, $6) as done"),
   remove: named("remove", "select larder.queue_remove($1)"),
   queues: named("queues", "select q.name from larder.queue q order by q.number"),
   subscribe: named(

@@ -137,8 +137,7 @@ export class SqliteBook implements QueueBook {
         const causes = message.token === undefined ? message.causes : withCause(message, unanswered, now);
         if (message.attempts >= row.settings.attemptsMax) {
           exhaustedOnes += 1;
-          const cause = exhausted(message.attempts, causes.at(-1)?.cause ?? unanswered);
-          this.#bury(row, { ...message, causes }, this.#tokens.take(), cause, now);
+          this.#giveUp(row, { ...message, causes }, this.#tokens.take(), now);
         } else {
           deliveries.push(this.#lease(queue, { ...message, causes }, leaseMs, now));
         }
@@ -175,7 +174,7 @@ export class SqliteBook implements QueueBook {
     if (message === undefined) return false;
     const causes = withCause(message, cause, now);
     if (message.attempts >= row.settings.attemptsMax) {
-      this.#bury(row, { ...message, causes }, Number(lease.token), exhausted(message.attempts, cause), now);
+      this.#giveUp(row, { ...message, causes }, Number(lease.token), now);
     } else {
       this.#messages.delay(message.place, now + delayMs, undefined, causes);
     }
@@ -185,9 +184,8 @@ export class SqliteBook implements QueueBook {
   deadLetter(lease: Lease, cause: string, freesKey: boolean, now: Instant): boolean {
     const { row, message } = this.#held(lease, now);
     if (message === undefined) return false;
-    const key = freesKey ? undefined : message.key;
-    this.#bury(row, { ...message, key, causes: withCause(message, cause, now) }, Number(lease.token), cause, now);
-    if (freesKey) this.#promote(row, message.key);
+    const dead = { ...message, causes: withCause(message, cause, now) };
+    this.#bury(row, dead, Number(lease.token), cause, now, freesKey);
     return true;
   }
 
@@ -276,13 +274,20 @@ export class SqliteBook implements QueueBook {
     return { row, message: holds ? message : undefined };
   }
 
-  /** Makes a dead letter of a message; its key stays blocked. */
-  #bury(row: QueueRow, message: MessageRow, number: number, cause: string, now: Instant): void {
+  /** Makes a dead letter of a message that had all its attempts. */
+  #giveUp(row: QueueRow, message: MessageRow, number: number, now: Instant): void {
+    const cause = exhausted(message.attempts, message.causes.at(-1)?.cause ?? unanswered);
+    this.#bury(row, message, number, cause, now, row.settings.freesKeyWhenGivenUp);
+  }
+
+  /** Makes a dead letter of a message; its key stays blocked unless it is given up. */
+  #bury(row: QueueRow, message: MessageRow, number: number, cause: string, now: Instant, freesKey = false): void {
     this.#messages.remove(message.place);
-    this.#dead.add(row.number, message, number, cause, now);
+    this.#dead.add(row.number, freesKey ? { ...message, key: undefined } : message, number, cause, now);
     row.waiting -= 1;
     row.dead += 1;
     this.#queues.changed(row);
+    if (freesKey) this.#promote(row, message.key);
   }
 
   /** Lets the next message of a key be given out, now that the one before it is gone; a dead letter holds it up. */

@@ -20,6 +20,7 @@ export class FactsQueue {
       deduplicationMs: 0,
       attemptsMax: limits.intakeAttemptsMax,
       depthMax: limits.queueDepthMax,
+      freesKeyWhenGivenUp: true,
     });
   }
 

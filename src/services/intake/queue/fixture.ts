@@ -1,6 +1,7 @@
 /** What tests of the queue of facts share: intake on queues in memory, on an inventory that a test makes. */
 
 import { accept } from "../../../kernel/index.ts";
+import type { Timer } from "../../../platform/messaging/index.ts";
 import { MemoryMessaging } from "../../../platform/messaging/memory/index.ts";
 import { systemTimers } from "../../../platform/timers/index.ts";
 import type { Caller, Inventory } from "../../inventory/index.ts";
@@ -18,8 +19,12 @@ export function fact(type: string, data: object, rest: { readonly id?: string; r
   return { specversion: "1.0", id: `f${facts}`, source: "till", type: `larder.stock.${type}.v1`, ...rest, data };
 }
 
-export async function openIntake(inventory: Pick<Inventory, "recordFacts">, clock: () => number = Date.now) {
-  const messaging = new MemoryMessaging({ clock });
+export async function openIntake(
+  inventory: Pick<Inventory, "recordFacts">,
+  clock: () => number = Date.now,
+  timer: Timer = systemTimers.after,
+) {
+  const messaging = new MemoryMessaging({ clock, timer });
   const settled: string[] = [];
   const held: unknown[] = [];
   const ended: object[] = [];

@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { InvariantError, limits, PlatformError } from "../../../kernel/index.ts";
+import { VirtualTime } from "../../../platform/messaging/samples.ts";
 import { openInventory } from "../../inventory/fixture.ts";
 import type { Caller, FactsReceipt, Inventory } from "../../inventory/index.ts";
 import { factsQueue } from "./facts-queue.ts";
@@ -261,6 +262,29 @@ describe("facts by the queue", () => {
     const one = (sku: string) => fact("sold", { sku, location: "shop", quantity: 1 });
     await intake.enqueueFacts([one("a"), one("poison"), one("b")], till);
     await vi.waitFor(() => expect(settled.toSorted()).toEqual(["done", "done", "retried"]), { timeout: 5000 });
+  });
+
+  it("that are given up hold up nobody", async () => {
+    const time = new VirtualTime();
+    const recorded: string[] = [];
+    const inventory = {
+      recordFacts: async (facts: readonly unknown[]) => {
+        if (JSON.stringify(facts).includes('"broken"')) throw new InvariantError("a defect");
+        recorded.push(...facts.map((one) => (one as { id: string }).id));
+        return nothing;
+      },
+    };
+    const { intake, messaging, settled } = await openIntake(inventory, time.clock, time.timer);
+    onTestFinished(() => intake.stop());
+    await intake.enqueueFacts([fact("sold", { ...milk, quantity: 1 }, { id: "broken" })], till);
+    await vi.waitFor(() => expect(settled).toHaveLength(1));
+    await intake.enqueueFacts([fact("sold", { ...milk, quantity: 1 }, { id: "behind" })], till);
+    await vi.waitFor(() => {
+      time.pass(60_000);
+      expect(settled.filter((how) => how === "dead")).toHaveLength(1);
+    });
+    await vi.waitFor(() => expect(recorded).toEqual(["behind"]));
+    expect(await messaging.depth(factsQueue)).toMatchObject({ waiting: 0, deadLetters: 1 });
   });
 
   it("that no message can hold are turned down, all of them", async () => {
