@@ -1,11 +1,14 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { InvariantError, limits, PlatformError } from "../../../kernel/index.ts";
+import type { Delivery } from "../../../platform/messaging/index.ts";
 import { VirtualTime } from "../../../platform/messaging/samples.ts";
+import { systemTimers } from "../../../platform/timers/index.ts";
 import { openInventory } from "../../inventory/fixture.ts";
 import type { Caller, FactsReceipt, Inventory } from "../../inventory/index.ts";
 import { factsQueue } from "./facts-queue.ts";
 import { fact, openIntake, till } from "./fixture.ts";
-import { callerHeader } from "./message.ts";
+import { callerHeader, factMessages } from "./message.ts";
+import { Recorder } from "./recorder.ts";
 
 const milk = { sku: "milk", location: "shop" };
 const nothing: FactsReceipt = { accepted: 0, duplicates: 0, rejected: [], position: "" };
@@ -285,6 +288,50 @@ describe("facts by the queue", () => {
     });
     await vi.waitFor(() => expect(recorded).toEqual(["behind"]));
     expect(await messaging.depth(factsQueue)).toMatchObject({ waiting: 0, deadLetters: 1 });
+  });
+
+  it("that are large are read a few at a time, in their order, and leased all the while", async () => {
+    const large = Array.from({ length: 20 }, (_, index) =>
+      fact("sold", { ...milk, sku: `s${index}`, quantity: 1, reference: "x".repeat(200_000) }),
+    );
+    const read: string[] = [];
+    const deliveries = factMessages(large, { caller: till }).map(({ id, body, headers = {} }): Delivery => {
+      const lease = { queue: factsQueue, id, token: "1", leasedUntil: 1, attempts: 1, sentAt: 1, firstAttemptAt: 1 };
+      return {
+        ...lease,
+        headers,
+        get body() {
+          if (!read.includes(id)) read.push(id);
+          return body;
+        },
+      };
+    });
+    const extended = new Set<string>();
+    let recorded = 0;
+    let isDown = true;
+    const recorder = new Recorder({
+      inventory: {
+        recordFacts: async (facts) => {
+          const waiting = (read.length - recorded) * 200_000;
+          expect(waiting).toBeLessThan(limits.intakeReadBytesMax + limits.messageBytesMax);
+          isDown = !isDown;
+          if (!isDown && recorded > 0) throw new PlatformError("storage-unavailable", "away for a moment");
+          expect(facts).toEqual(large.slice(recorded, recorded + facts.length));
+          recorded += facts.length;
+          return nothing;
+        },
+      },
+      messaging: {
+        sendDead: () => Promise.reject(new Error("nothing is dead")),
+        extend: async ({ id }) => extended.add(id).has(id),
+      },
+      timers: systemTimers,
+      random: () => 0,
+    });
+    const handled = await recorder.handle(deliveries, new AbortController().signal);
+    expect(handled.map(({ outcome }) => outcome)).toEqual(large.map(() => "done"));
+    expect(recorded).toBe(20);
+    expect(extended.size).toBe(20);
   });
 
   it("that no message can hold are turned down, all of them", async () => {
