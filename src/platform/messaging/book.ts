@@ -38,6 +38,7 @@ export interface QueueBook {
   acknowledge(lease: Lease, now: Instant): boolean;
   extend(lease: Lease, leaseMs: number, now: Instant): boolean;
   retry(lease: Lease, delayMs: number, cause: string, now: Instant): boolean;
+  release(lease: Lease, now: Instant): boolean;
   /** With `freesKey` those of its key behind it go on, and it has no key any more. */
   deadLetter(lease: Lease, cause: string, freesKey: boolean, now: Instant): boolean;
   isCurrent(lease: Lease, now: Instant): boolean;

@@ -150,6 +150,10 @@ export class LocalMessaging implements Messaging {
     return this.#settle(lease, (book) => book.retry(lease, delayMs, cut(cause), this.#clock()));
   }
 
+  release(lease: Lease): Promise<boolean> {
+    return this.#settle(lease, (book) => book.release(lease, this.#clock()));
+  }
+
   deadLetter(lease: Lease, cause: string, { freesKey = false }: DeadLetterOptions = {}): Promise<boolean> {
     return this.#settle(lease, (book) => book.deadLetter(lease, cut(cause), freesKey, this.#clock()));
   }

@@ -527,6 +527,29 @@ export function messagingContract(
         expect(dead?.causes.map(({ attempt }) => attempt)).toEqual([1, 2]);
       });
 
+      it("are none where the message is released: it is due at once, before those behind it", async () => {
+        await messaging.declareQueue(queueOf("q", { attemptsMax: 2 }));
+        await send("a1", "a2");
+        for (const _ of numbers(3)) {
+          const found = await receiveOne();
+          expect(found).toMatchObject({ id: "a1", attempts: 1 });
+          expect(await messaging.release(found)).toBe(true);
+          expect(await messaging.release(found)).toBe(false);
+        }
+        await receiveOne();
+        await engine.pass(1000);
+        const second = await receiveOne();
+        expect(second.attempts).toBe(2);
+        expect(await messaging.release(second)).toBe(true);
+        const third = await receiveOne();
+        expect(third.attempts).toBe(2);
+        expect(third.token > second.token).toBe(true);
+        await engine.pass(1000);
+        expect(await messaging.release(third)).toBe(false);
+        expect(await receive()).toEqual([]);
+        expect(await deadIds()).toEqual(["a1"]);
+      });
+
       it("that are spent free the key of their message where the queue says so, also after a redrive", async () => {
         await messaging.declareQueue(queueOf("q", { attemptsMax: 1, freesKeyWhenGivenUp: true }));
         await send("a1", "a2", "a3", "a4");

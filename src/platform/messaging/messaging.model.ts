@@ -15,7 +15,7 @@ type Step =
   | {
       readonly do: "answer";
       readonly which: number;
-      readonly with: "acknowledge" | "retry" | "deadLetter" | "freeKey" | "extend";
+      readonly with: "acknowledge" | "retry" | "release" | "deadLetter" | "freeKey" | "extend";
     }
   | { readonly do: "pass"; readonly ms: number }
   | { readonly do: "redrive" | "discard"; readonly which: number }
@@ -37,7 +37,16 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("answer" as const),
       which: fc.nat(1000),
-      with: fc.constantFrom("acknowledge", "acknowledge", "retry", "retry", "deadLetter", "freeKey", "extend"),
+      with: fc.constantFrom(
+        "acknowledge",
+        "acknowledge",
+        "retry",
+        "retry",
+        "release",
+        "deadLetter",
+        "freeKey",
+        "extend",
+      ),
     }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.constantFrom(1, 299, 500, 1000) }) },
@@ -189,6 +198,7 @@ class Comparison {
     const answers = {
       acknowledge: () => this.#messaging.acknowledge(delivery),
       retry: () => this.#messaging.retry(delivery, 300, "busy"),
+      release: () => this.#messaging.release(delivery),
       deadLetter: () => this.#messaging.deadLetter(delivery, "broken"),
       freeKey: () => this.#messaging.deadLetter(delivery, "broken", { freesKey: true }),
       extend: () => this.#messaging.extend(delivery, 700),
@@ -197,6 +207,7 @@ class Comparison {
     if (!holds) return;
     if (how === "extend") one.due = this.#now + 700;
     else if (how === "acknowledge") one.state = "acknowledged";
+    else if (how === "release") Object.assign(one, { state: "waiting", due: this.#now, attempts: one.attempts - 1 });
     else if (how === "freeKey") Object.assign(one, { state: "dead", key: undefined });
     else if (how === "deadLetter" || one.attempts >= attemptsMax) one.state = "dead";
     else Object.assign(one, { state: "waiting", due: this.#now + 300 });

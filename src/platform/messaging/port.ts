@@ -57,7 +57,7 @@ export interface Delivery extends Lease {
   readonly key?: string;
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** How often it has been given out since it was sent or redriven, this time too. */
+  /** How often it has been given out since it was sent or redriven, this time too, but for when it was released. */
   readonly attempts: number;
   readonly sentAt: Instant;
   /** When it was first given out since it was sent or redriven. */
@@ -227,6 +227,8 @@ export interface Messaging {
   extend(lease: Lease, leaseMs: number): Promise<boolean>;
   /** The message comes again after a while; it becomes a dead letter when it has had all attempts of its queue. */
   retry(lease: Lease, delayMs: number, cause: string): Promise<boolean>;
+  /** Given back by whoever can't finish: the message is due again at once, and what it was given out for is no attempt. */
+  release(lease: Lease): Promise<boolean>;
   /** The message can't be handled. Those of its key behind it wait for it, unless it gives the key up. */
   deadLetter(lease: Lease, cause: string, options?: DeadLetterOptions): Promise<boolean>;
   /** Whether the lease still holds: for a handler to ask before it does what can't be fenced. */

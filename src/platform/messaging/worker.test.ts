@@ -192,6 +192,7 @@ it("counts what its end cuts off as no attempt, however long it has been tried",
   await worker.stop(0);
   expect(settled).toEqual([["a", "retried"]]);
   expect(await messaging.depth("q")).toMatchObject({ waiting: 1, deadLetters: 0 });
+  expect(await messaging.receive("q", { max: 1, leaseMs: 1 })).toMatchObject([{ attempts: 1 }]);
 });
 
 it("counts against a message neither the time without a worker nor that in which the queue failed", async () => {

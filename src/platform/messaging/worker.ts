@@ -128,7 +128,7 @@ export class QueueWorker {
       return (await messaging.deadLetter(delivery, cause, { freesKey })) ? "dead" : "lost";
     }
     // What was cut off by the end of this worker is no attempt: it says nothing of the message.
-    if (this.#cutting.signal.aborted) return (await messaging.retry(delivery, 0, handled.cause)) ? "retried" : "lost";
+    if (this.#cutting.signal.aborted) return (await messaging.release(delivery)) ? "retried" : "lost";
     const firstAttemptAt = Math.max(delivery.firstAttemptAt, this.#worksSince);
     const decision = decideRetry(policy, { ...delivery, ...handled, firstAttemptAt }, clock(), random);
     if (decision.action === "retry")

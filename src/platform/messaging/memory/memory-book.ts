@@ -167,6 +167,13 @@ export class MemoryBook implements QueueBook {
     return true;
   }
 
+  release(lease: Lease, now: Instant): boolean {
+    const message = this.#held(lease, now);
+    if (message === undefined) return false;
+    Object.assign(message, { due: now, token: undefined, attempts: message.attempts - 1 });
+    return true;
+  }
+
   deadLetter(lease: Lease, cause: string, freesKey: boolean, now: Instant): boolean {
     const message = this.#held(lease, now);
     if (message === undefined) return false;

@@ -77,7 +77,7 @@ interface ReceivedRow {
   readonly leased_until: number;
 }
 interface Answering {
-  readonly act: "acknowledge" | "extend" | "retry" | "dead" | "dead-and-free" | "look";
+  readonly act: "acknowledge" | "extend" | "retry" | "release" | "dead" | "dead-and-free" | "look";
   readonly lease: Lease;
   readonly ms: number;
   readonly cause: string | null;
@@ -226,6 +226,10 @@ class PostgresMessaging implements Messaging {
   async retry(lease: Lease, delayMs: number, cause: string): Promise<boolean> {
     checkRetryDelay(delayMs);
     return this.#settle({ act: "retry", lease, ms: delayMs, cause: packed(cut(cause)) });
+  }
+
+  release(lease: Lease): Promise<boolean> {
+    return this.#settle({ act: "release", lease, ms: 0, cause: null });
   }
 
   deadLetter(lease: Lease, cause: string, { freesKey = false }: DeadLetterOptions = {}): Promise<boolean> {

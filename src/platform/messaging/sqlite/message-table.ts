@@ -112,6 +112,11 @@ export class MessageTable {
     else this.#sql.delayWithCauses.run(due, token ?? null, causesText(causes), place);
   }
 
+  /** As if it had not been leased. */
+  giveBack(place: number, due: Instant): void {
+    this.#sql.giveBack.run(due, place);
+  }
+
   find(queue: number, id: string): MessageRow | undefined {
     const row = this.#sql.find.get(queue, id);
     return row && messageOf(row);
@@ -179,6 +184,7 @@ function prepareAll(database: DatabaseSync) {
     lease: prepare("UPDATE message SET token = ?, attempts = ?, due = ?, firstAt = ?, causes = ? WHERE place = ?"),
     delay: prepare("UPDATE message SET due = ?, token = ? WHERE place = ?"),
     delayWithCauses: prepare("UPDATE message SET due = ?, token = ?, causes = ? WHERE place = ?"),
+    giveBack: prepare("UPDATE message SET due = ?, token = NULL, attempts = attempts - 1 WHERE place = ?"),
     find: prepare(`SELECT ${columns} FROM message WHERE place = (SELECT place FROM known WHERE queue = ? AND id = ?)`),
     remove: prepare("DELETE FROM message WHERE place = ?"),
     removeAllMessages: prepare("DELETE FROM message WHERE place >= ? AND place < ?"),

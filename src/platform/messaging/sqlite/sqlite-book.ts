@@ -181,6 +181,13 @@ export class SqliteBook implements QueueBook {
     return true;
   }
 
+  release(lease: Lease, now: Instant): boolean {
+    const { message } = this.#held(lease, now);
+    if (message === undefined) return false;
+    this.#messages.giveBack(message.place, now);
+    return true;
+  }
+
   deadLetter(lease: Lease, cause: string, freesKey: boolean, now: Instant): boolean {
     const { row, message } = this.#held(lease, now);
     if (message === undefined) return false;
