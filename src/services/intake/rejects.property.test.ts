@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { checkMapping, type FactMapping, type FactSink, importFacts, RejectsFile } from "./index.ts";
+import { CsvReader } from "./domain/csv.ts";
+import {
+  checkMapping,
+  type FactMapping,
+  type FactSink,
+  type FactSinkReceipt,
+  importFacts,
+  RejectsFile,
+} from "./index.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -57,17 +65,23 @@ function fileOf(form: Form, rows: readonly Sold[]): Buffer {
 
 let files = 0;
 
-/** The facts that are recorded, by their ids, and the rejects. */
-async function imported(content: Buffer, mapping: FactMapping, refused: string) {
+/** The facts that are recorded, by their ids, and the rejects. `ledger` is what was recorded before, and is kept up. */
+async function imported(content: Buffer, mapping: FactMapping, refused: string, ledger = new Map<string, string>()) {
   const recorded = new Map<string, unknown>();
   const sink: FactSink = {
     send: async (facts) => {
-      const rejected = facts.flatMap(({ id, data }, index) =>
-        data["sku"] === refused ? [{ index, id, code: "unknown-item", detail: "told to" }] : [],
-      );
-      const taken = facts.filter(({ data }) => data["sku"] !== refused);
-      for (const { id, data } of taken) recorded.set(id, data);
-      return { accepted: taken.length, duplicates: 0, rejected };
+      const rejected: FactSinkReceipt["rejected"][number][] = [];
+      for (const [index, { id, data }] of facts.entries()) {
+        const text = JSON.stringify(data);
+        const isReused = (ledger.get(id) ?? text) !== text;
+        if (data["sku"] === refused) rejected.push({ index, id, code: "unknown-item", detail: "told to" });
+        else if (isReused) rejected.push({ index, id, code: "event-id-reused", detail: "says something else" });
+        else {
+          recorded.set(id, data);
+          ledger.set(id, text);
+        }
+      }
+      return { accepted: facts.length - rejected.length, duplicates: 0, rejected };
     },
   };
   files += 1;
@@ -98,6 +112,62 @@ it.each(Object.keys(formats) as Form[])(
           "nobody",
         );
         expect(new Map([...first.recorded, ...second.recorded])).toEqual(whole.recorded);
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
+
+const known: fc.Arbitrary<Sold> = fc.record({
+  id: fc.constantFrom("1", "2"),
+  sku: fc.constantFrom("crème", 'a "b"'),
+  qty: fc.constantFrom("1", "2"),
+});
+
+/** A rejects file whose rows say something else now; those that get nothing stay as they are. */
+function putRight(form: Form, rejects: Buffer, rows: readonly (Sold | undefined)[]): Buffer {
+  const text = rejects.toString();
+  const of = (index: number) => rows[index % rows.length];
+  if (form === "ndjson") {
+    const lines = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const right = lines.map((line, index) => ({ ...line, row: of(index) ?? line.row }));
+    return Buffer.from(right.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+  const delimiter = form === "without a header" ? ";" : ",";
+  const [header, ...lines] = new CsvReader(delimiter).push(text.replace("\ufeff", ""), true);
+  const right = lines.map(({ fields }, index) => [
+    ...fields.slice(0, 3),
+    ...Object.values(of(index) ?? fields.slice(3)),
+  ]);
+  const written = [header?.fields ?? [], ...right].map((fields) =>
+    fields.map((field) => `"${field.replaceAll('"', '""')}"`).join(delimiter),
+  );
+  return Buffer.from(`${text.startsWith("\ufeff") ? "\ufeff" : ""}${written.join("\n")}\n`);
+}
+
+it.each((Object.keys(formats) as Form[]).flatMap((form) => ["{id}/{sku}", "row"].map((id) => [form, id] as const)))(
+  "rejects that were put right in any column are recorded once each, however often they are imported: %s, %s",
+  async (form, id) => {
+    const product = row.filter(({ sku }) => sku !== "bag");
+    const rows = fc.array(product, { minLength: 1, maxLength: 12 });
+    const some = fc.array(fc.option(product, { nil: undefined }), { minLength: 1, maxLength: 12 });
+    const right = fc.array(known, { minLength: 12, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(rows, some, right, async (first, second, third) => {
+        const mapping = mappingOf(form, id);
+        const ledger = new Map<string, string>();
+        const twice = async (content: Buffer) => {
+          await imported(content, mapping, "refused", ledger);
+          return await imported(content, mapping, "refused", ledger);
+        };
+        const { rejects } = await twice(fileOf(form, first));
+        const still = rejects && (await twice(putRight(form, rejects, second))).rejects;
+        const left = still && (await twice(putRight(form, still, third))).rejects;
+        expect(left).toBeUndefined();
+        expect(ledger.size).toBe(first.length);
       }),
       { numRuns: 60 },
     );

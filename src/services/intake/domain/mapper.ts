@@ -5,7 +5,13 @@ import { compileDerived, compileLookups, type LookupTable } from "./derive.ts";
 import { compileField, compileText, type Field, type RowProblem, type Text } from "./fields.ts";
 import type { FactMapping, FactRule, FactTemplate, ItemMapping, ItemTemplate, TimeField } from "./mapping.ts";
 import { MappingError } from "./mapping-error.ts";
-import { Occurrences } from "./occurrences.ts";
+import {
+  type Occurrence,
+  Occurrences,
+  occurrenceDigestLength,
+  occurrenceText,
+  parseOccurrence,
+} from "./occurrences.ts";
 import type { Row } from "./rows.ts";
 import { timeParser } from "./time-format.ts";
 
@@ -30,14 +36,14 @@ export interface ItemDraft {
 
 /**
  * What becomes of a row. `repeated`: the mapping leaves out rows whose id an earlier row had. `occurrence`: which it is of the
- * rows of its id, from 1, where the mapping keeps them all.
+ * rows of its id, where the mapping keeps them all (`Row.occurrence`).
  */
 export type Mapped<T> = (
   | { readonly kind: "yields"; readonly made: readonly T[] }
   | { readonly kind: "rejected"; readonly by: "rule" | "row"; readonly reason: string; readonly detail?: string }
   | { readonly kind: "ignored"; readonly reason: string }
   | { readonly kind: "repeated" }
-) & { readonly occurrence?: number };
+) & { readonly occurrence?: string };
 
 export type Mapper<T> = (row: Row) => Mapped<T>;
 
@@ -63,10 +69,7 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
     });
   });
 
-  const make = (
-    templates: readonly FactMaker[],
-    { values, row, id: known, occurrence = 1 }: Numbered,
-  ): Mapped<CloudEvent> => {
+  const make = (templates: readonly FactMaker[], { values, row, number: known }: Numbered): Mapped<CloudEvent> => {
     const at = time(values);
     if (!at.ok) return rejected(at.rejection);
     const bodies: CloudEvent["data"][] = [];
@@ -75,10 +78,9 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
       if (!data.ok) return rejected(data.rejection);
       bodies.push(data.value);
     }
-    const text = known ?? id(values, row);
+    const { id: text, rowId = text } = known ?? { id: id(values, row) };
     if (text.trim() === "") return rejected({ reason: "empty-field", detail: "id comes out empty" });
     if (mapping.duplicates === "skip" && seen.note(text) > 1) return { kind: "repeated" };
-    const rowId = occurrence === 1 ? text : `${text}~${occurrence}`;
     const made = bodies.map((data, index): CloudEvent => {
       const type = templates[index]?.type ?? "";
       return { specversion: "1.0", id: nthId(rowId, index), source: mapping.source, type, time: at.value, data };
@@ -87,9 +89,14 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
   };
   if (mapping.duplicates !== "keep") return (row) => mapRow(row, derive, rules, make);
   // Before anything is decided about the row: one that is put right later keeps its number, and those after it theirs.
-  const number = (values: Values, row: Row) => {
+  const number = (values: Values, row: Row): RowNumber => {
     const text = id(values, row);
-    return { id: text, occurrence: row.occurrence ?? seen.note(text) };
+    const own = around.digest(text).slice(0, occurrenceDigestLength);
+    const given = row.occurrence === undefined ? undefined : parseOccurrence(row.occurrence);
+    const { number: nth, of = own }: Occurrence = given ?? { number: seen.note(text) };
+    // One that was put right in what its id is made of is told by what it was from all that have the new id.
+    const mark = of === own ? (nth === 1 ? "" : `~${nth}`) : `~${nth}~${of}`;
+    return { id: text, rowId: `${text}${mark}`, occurrence: occurrenceText({ number: nth, of }) };
   };
   return (row) => mapRow(row, derive, rules, make, number);
 }
@@ -122,12 +129,18 @@ interface Rule<M> {
   readonly outcome: { readonly maker: M } | { readonly mapped: Mapped<never> };
 }
 
-/** A row with its values; where rows of one id are counted, with its id and which of them it is. */
+/** Where rows of one id are counted: the id, that of this one of them, and which it is (`Row.occurrence`). */
+interface RowNumber {
+  readonly id: string;
+  readonly rowId: string;
+  readonly occurrence: string;
+}
+
+/** A row with its values. */
 interface Numbered {
   readonly row: Row;
   readonly values: Values;
-  readonly id?: string;
-  readonly occurrence?: number;
+  readonly number?: RowNumber;
 }
 
 function mapRow<M, T>(
@@ -135,15 +148,15 @@ function mapRow<M, T>(
   derive: (fields: Values) => Values,
   rules: readonly Rule<M>[],
   make: (maker: M, numbered: Numbered) => Mapped<T>,
-  number?: (values: Values, row: Row) => { readonly id: string; readonly occurrence: number },
+  numberOf?: (values: Values, row: Row) => RowNumber,
 ): Mapped<T> {
   if (row.problem !== undefined) return rejected({ reason: "unreadable-row", detail: row.problem });
   const values = derive(row.fields);
   const outcome = rules.find(({ fits }) => fits(values))?.outcome ?? noRuleFits;
-  if (number === undefined) return "maker" in outcome ? make(outcome.maker, { row, values }) : outcome.mapped;
-  const numbered = { row, values, ...number(values, row) };
-  const mapped = "maker" in outcome ? make(outcome.maker, numbered) : outcome.mapped;
-  return { ...mapped, occurrence: numbered.occurrence };
+  if (numberOf === undefined) return "maker" in outcome ? make(outcome.maker, { row, values }) : outcome.mapped;
+  const number = numberOf(values, row);
+  const mapped = "maker" in outcome ? make(outcome.maker, { row, values, number }) : outcome.mapped;
+  return { ...mapped, occurrence: number.occurrence };
 }
 
 /** Adds the mapping's own columns to the set, and gives the function that fills them. */

@@ -44,7 +44,7 @@ it("reads the lines of a rejects file as the rows that they hold, as they stood"
   const why = { text: row, isObject: true };
   const lines = [
     rejectedLine(7, 'no: "row":{}', why),
-    rejectedLine(8, "no", { ...why, occurrence: 3 }),
+    rejectedLine(8, "no", { ...why, occurrence: "3 of aZ-_456789" }),
     rejectedLine(9, "no", { text: 'not"json', isObject: false }),
     `{ "line": 7, "reason": "", "row": ${row} }\n`,
   ];
@@ -52,7 +52,7 @@ it("reads the lines of a rejects file as the rows that they hold, as they stood"
   const fields = ["1747382910293847561", "a"];
   expect(rows).toEqual([
     { line: 1, text: row, fields },
-    { line: 2, text: row, fields, occurrence: 3 },
+    { line: 2, text: row, fields, occurrence: "3 of aZ-_456789" },
     { line: 3, text: 'not"json', fields: [], problem: "is not a JSON object" },
     // Written anew by something else since: what it says is kept, how it was written is lost.
     { line: 4, text: '{"id":1747382910293847561,"sku":"a"}', fields },

@@ -1,6 +1,26 @@
 import { limits } from "../../../kernel/index.ts";
 import { MappingError } from "./mapping-error.ts";
 
+/** Which row of an id one is: the number, from 1, and a digest of the id. */
+export interface Occurrence {
+  readonly number: number;
+  /** Absent where a rejects file of an earlier version says only the number: the id is taken to be the same. */
+  readonly of?: string;
+}
+
+/** As a rejects file says it: `2 of mJ7qzG0aXw`, which no spreadsheet takes for a number or a date. */
+export function occurrenceText({ number, of }: Required<Occurrence>): string {
+  return `${number} of ${of}`;
+}
+
+/** Characters of the digest, six bits each: two ids of one file that share it are put right to one id hardly ever. */
+export const occurrenceDigestLength = 10;
+
+export function parseOccurrence(text: string): Occurrence | undefined {
+  const [, number, of] = /^([1-9]\d{0,8})(?: of ([\w-]{10}))?$/.exec(text.trim()) ?? [];
+  return number === undefined ? undefined : { number: Number(number), ...(of !== undefined && { of }) };
+}
+
 /**
  * Counts how often each text was seen, in 12 bytes a text: by a 64-bit hash, not the text itself. Among ten million
  * different texts the chance that any two are taken for one is about 3 in a million. Throws `MappingError` beyond

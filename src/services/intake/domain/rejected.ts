@@ -1,4 +1,5 @@
 /** How a rejects file holds the rows that were turned down, so that the mapping that made it takes them again. */
+import { parseOccurrence } from "./occurrences.ts";
 
 /** The columns that stand before those of a row. Hardly any file of anyone else begins with them. */
 export const rejectedColumns = ["rejected line", "rejected reason"] as const;
@@ -12,18 +13,18 @@ export function rejectedWidth(header: readonly string[]): number {
   return names[rejectedColumns.length] === occurrenceColumn ? rejectedColumns.length + 1 : rejectedColumns.length;
 }
 
-/** What stands under `occurrenceColumn`. */
-export function occurrenceIn(text: string | undefined): { readonly occurrence?: number } {
-  return text !== undefined && /^[1-9]\d{0,8}$/.test(text.trim()) ? { occurrence: Number(text) } : {};
+/** What stands under `occurrenceColumn`; nothing where that can't be read. */
+export function occurrenceIn(text: string | undefined): { readonly occurrence?: string } {
+  return text !== undefined && parseOccurrence(text) !== undefined ? { occurrence: text.trim() } : {};
 }
 
 /** A line of NDJSON in a rejects file. What was a JSON object stands in it as it stood; a line that was none, as a text. */
 export function rejectedLine(
   line: number,
   reason: string,
-  row: { readonly text: string; readonly isObject: boolean; readonly occurrence?: number },
+  row: { readonly text: string; readonly isObject: boolean; readonly occurrence?: string },
 ): string {
-  const occurrence = row.occurrence === undefined ? "" : `"occurrence":${row.occurrence},`;
+  const occurrence = row.occurrence === undefined ? "" : `"occurrence":${JSON.stringify(row.occurrence)},`;
   return `{"line":${line},"reason":${JSON.stringify(reason)},${occurrence}"row":${row.isObject ? row.text : JSON.stringify(row.text)}}\n`;
 }
 
@@ -34,7 +35,7 @@ export function isRejectedLine(line: object): line is { readonly row: unknown } 
 
 export interface RejectedRow {
   readonly text: string;
-  readonly occurrence?: number;
+  readonly occurrence?: string;
 }
 
 /**
@@ -50,4 +51,4 @@ export function rowOfRejectedLine(line: object, text: string): RejectedRow | und
   return { text: asWritten.exec(text)?.[1] ?? JSON.stringify(row), ...given };
 }
 
-const asWritten = /^\{"line":\d+,"reason":"(?:[^"\\]|\\.)*",(?:"occurrence":\d+,)?"row":(\{.*\})\}$/s;
+const asWritten = /^\{"line":\d+,"reason":"(?:[^"\\]|\\.)*",(?:"occurrence":(?:\d+|"[^"\\]*"),)?"row":(\{.*\})\}$/s;
