@@ -171,6 +171,8 @@ export const limits = {
   messageBatchBytesMax: 16_777_216,
   /** Messages received in one call: a batch of facts. */
   receiveMessagesMax: 1000,
+  /** Bytes of bodies that a receiver may ask for at most: what 1,000 of the largest messages have. */
+  receiveBytesMax: 262_144_000,
   /** Milliseconds a receiver waits for a message. */
   receiveWaitMsMax: 60_000,
   /** Milliseconds a message may be delayed when it is sent, and before it comes again: what queue services allow (15 min, 12 h). */
@@ -216,6 +218,8 @@ export const limits = {
   deliveryElapsedMsMax: 259_200_000,
   /** Times a waiting fact is given out: more than restarts during an outage, fewer than a fact that kills the server needs. */
   intakeAttemptsMax: 100,
+  /** Bytes of waiting messages that are fetched at one time: some ten thousand facts, and little of a server's memory. */
+  intakeReceiveBytesMax: 4_194_304,
   /** Bytes of waiting messages that are read at one time: parsed they may hold twenty times as much memory (255 KB of `{}`: 5.3 MB). */
   intakeReadBytesMax: 1_048_576,
   /** Facts of one key that came together and wait in one message. */

@@ -32,7 +32,7 @@ export interface QueueBook {
   send(queue: string, message: OutgoingMessage, now: Instant): void;
   /** Does nothing for an id that is known. */
   sendDead(queue: string, message: OutgoingMessage, failure: Failure, now: Instant): void;
-  receive(queue: string, max: number, leaseMs: number, now: Instant): readonly Delivery[];
+  receive(queue: string, max: number, leaseMs: number, now: Instant, bytesMax?: number): readonly Delivery[];
   /** When the next message is due or the next lease runs out. */
   nextDue(queue: string): Instant | undefined;
   acknowledge(lease: Lease, now: Instant): boolean;

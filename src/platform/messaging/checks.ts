@@ -37,8 +37,9 @@ function checkMessage({ id, key, body, headers = {}, delayMs = 0 }: OutgoingMess
   return bytes;
 }
 
-export function checkReceive({ max, leaseMs, waitMs = 0 }: ReceiveOptions): void {
+export function checkReceive({ max, bytesMax = 1, leaseMs, waitMs = 0 }: ReceiveOptions): void {
   checkNumber("max", max, 1, limits.receiveMessagesMax);
+  checkNumber("bytesMax", bytesMax, 1, limits.receiveBytesMax);
   checkLease(leaseMs);
   checkNumber("waitMs", waitMs, 0, limits.receiveWaitMsMax);
 }

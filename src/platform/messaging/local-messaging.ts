@@ -119,12 +119,12 @@ export class LocalMessaging implements Messaging {
 
   async receive(queue: string, options: ReceiveOptions): Promise<readonly Delivery[]> {
     checkReceive(options);
-    const { max, leaseMs, waitMs = 0, signal } = options;
+    const { max, bytesMax, leaseMs, waitMs = 0, signal } = options;
     const until = this.#clock() + waitMs;
     for (;;) {
       const news = this.#receivers.news(queue);
       const { found, nextDue } = await this.#soon((book) => {
-        const found = book.receive(queue, max, leaseMs, this.#clock());
+        const found = book.receive(queue, max, leaseMs, this.#clock(), bytesMax);
         return { found, nextDue: found.length > 0 ? undefined : book.nextDue(queue) };
       });
       const now = this.#clock();

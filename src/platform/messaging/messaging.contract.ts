@@ -493,6 +493,22 @@ export function messagingContract(
         (await messaging.deadLetters.list({ order: "newest-first", limit: 1 })).items[0]?.id ?? "";
     });
 
+    describe("a receive with a bound in bytes", () => {
+      it("gives no more once it is reached, at least one message, and the rest the next time", async () => {
+        const bodies = [300, 400, 400, 5000, 10];
+        await messaging.send(
+          "q",
+          bodies.map((bytes, index) => message(`m${index}`, { body: "ä".repeat(bytes / 2), delayMs: index })),
+        );
+        await engine.pass(200);
+        const found: string[][] = [];
+        for (const _ of bodies) found.push(idsOf(await receive({ bytesMax: 600, leaseMs: 60_000 })));
+        expect(found).toEqual([["m0", "m1"], ["m2", "m3"], ["m4"], [], []]);
+        await send("a1", "b1", "c1");
+        expect(idsOf(await receive({ bytesMax: 600, max: 2 })).length).toBe(2);
+      });
+    });
+
     describe("attempts", () => {
       it("come to an end by retries", async () => {
         await messaging.declareQueue(queueOf("q", { attemptsMax: 3 }));

@@ -77,6 +77,8 @@ export interface Failure {
 export interface ReceiveOptions {
   /** At most so many; there may be fewer although more are waiting. */
   readonly max: number;
+  /** No more are given once their bodies have so many bytes together: less than one body beyond it. As many as `max` when not said. */
+  readonly bytesMax?: number;
   readonly leaseMs: number;
   /** Milliseconds to wait for a message when there is none; 0 when not said. Also ended by `signal` and by `close`. */
   readonly waitMs?: number;

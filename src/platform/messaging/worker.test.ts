@@ -134,6 +134,22 @@ it("has no more under way than its concurrency", async () => {
   await worker.stop(0);
 });
 
+it("fetches no more at one time than it may hold", async () => {
+  const batches: number[] = [];
+  const handle: WorkerOptions["handle"] = async (batch) => {
+    batches.push(batch.length);
+    return batch.map(() => done);
+  };
+  const { messaging, worker, settled } = await working(handle, { batchMax: 10, bytesMax: 600 });
+  await messaging.send(
+    "q",
+    numbers(5).map((n) => message(`m${n}`, { body: "x".repeat(400) })),
+  );
+  await vi.waitFor(() => expect(settled).toHaveLength(5));
+  expect(batches).toEqual([2, 2, 1]);
+  await worker.stop(0);
+});
+
 it("tells when a lease ran out meanwhile, and changes nothing then", async () => {
   let started = 0;
   let release = () => {};

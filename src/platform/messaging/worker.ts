@@ -32,6 +32,8 @@ export interface WorkerOptions {
   readonly batchMax?: number;
   /** Calls of `handle` at one time; 1 unless given. */
   readonly concurrency?: number;
+  /** As of `receive`: bounds what is fetched at one time. */
+  readonly bytesMax?: number;
   /** Milliseconds for which a message is leased: longer than `handle` may take. */
   readonly leaseMs: number;
   readonly clock: () => Instant;
@@ -80,13 +82,14 @@ export class QueueWorker {
   }
 
   async #run(): Promise<void> {
-    const { messaging, queue, leaseMs, batchMax = 1, concurrency = 1 } = this.#options;
+    const { messaging, queue, leaseMs, batchMax = 1, bytesMax, concurrency = 1 } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
         // One receive for all places that are free: it costs a turn of the queue's file, however many it gives.
         const max = Math.min(limits.receiveMessagesMax, batchMax * (concurrency - this.#underWay.size));
-        const found = await messaging.receive(queue, { max, leaseMs, waitMs: receiveWaitMs, signal });
+        const bounds = { max, ...(bytesMax !== undefined && { bytesMax }) };
+        const found = await messaging.receive(queue, { ...bounds, leaseMs, waitMs: receiveWaitMs, signal });
         for (let at = 0; at < found.length; at += batchMax) this.#begin(found.slice(at, at + batchMax));
       } catch (error) {
         this.#options.onFailure?.(error);

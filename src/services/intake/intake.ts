@@ -71,6 +71,7 @@ export async function startIntake(options: IntakeOptions): Promise<RunningIntake
     // The facts behind it say what has happened, and would be missing from the stock until someone has looked.
     freesKeyWhenGivenUp: true,
     batchMax: limits.batchItemsMax,
+    bytesMax: limits.intakeReceiveBytesMax,
     concurrency: limits.intakeBatchesInFlight,
     leaseMs: limits.intakeLeaseMs,
     clock,

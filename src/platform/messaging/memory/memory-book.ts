@@ -121,17 +121,19 @@ export class MemoryBook implements QueueBook {
     this.#bury(queue, sent, cause, now);
   }
 
-  receive(queue: string, max: number, leaseMs: number, now: Instant): readonly Delivery[] {
+  receive(queue: string, max: number, leaseMs: number, now: Instant, bytesMax = Infinity): readonly Delivery[] {
     const { settings } = this.#get(queue);
     const deliveries: Delivery[] = [];
+    let bytes = 0;
     const due = this.#heads(queue).filter((message) => message.due <= now);
     for (const message of due.sort((a, b) => a.due - b.due || a.place - b.place)) {
-      if (deliveries.length === max) break;
+      if (deliveries.length === max || bytes >= bytesMax) break;
       if (message.token !== undefined) addCause(message, unanswered, now);
       if (message.attempts >= settings.attemptsMax) {
         this.#giveUp(queue, message, message.causes.at(-1)?.cause ?? unanswered, now);
       } else {
         deliveries.push(this.#lease(queue, message, now + leaseMs, now));
+        bytes += Buffer.byteLength(message.body);
       }
     }
     return deliveries;

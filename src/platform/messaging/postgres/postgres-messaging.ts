@@ -53,6 +53,7 @@ interface Sent {
 interface Receiving {
   readonly queue: string;
   readonly max: number;
+  readonly bytesMax: number | undefined;
   readonly leaseMs: number;
 }
 interface Received {
@@ -197,12 +198,15 @@ class PostgresMessaging implements Messaging {
 
   async receive(queue: string, options: ReceiveOptions): Promise<readonly Delivery[]> {
     checkReceive(options);
-    const { max, leaseMs, waitMs = 0, signal } = options;
+    const { max, bytesMax, leaseMs, waitMs = 0, signal } = options;
     const until = this.#clock() + waitMs;
     for (;;) {
       const news = this.#receivers.news(queue);
       const asked = this.#clock();
-      const { found, isUndeclared, dueInMs } = await this.#receives.ask({ queue, max, leaseMs }, requestBytes);
+      const { found, isUndeclared, dueInMs } = await this.#receives.ask(
+        { queue, max, bytesMax, leaseMs },
+        requestBytes,
+      );
       if (isUndeclared) throw undeclared(queue);
       const now = this.#clock();
       if (found.length > 0 || now >= until || signal?.aborted === true || this.#isClosed) return found;
@@ -322,10 +326,10 @@ class PostgresMessaging implements Messaging {
   }
 
   async #callReceive(requests: readonly Receiving[]): Promise<readonly Received[]> {
-    // Those who ask the same of a queue are asked for together, and share what comes.
+    // Those who ask the same of a queue are asked for together, and share what comes; but not what is bounded in bytes.
     const shared = new Map<string, Receiving[]>();
-    for (const request of requests) {
-      const name = `${request.leaseMs} ${request.queue}`;
+    for (const [index, request] of requests.entries()) {
+      const name = `${request.bytesMax === undefined ? "" : index} ${request.leaseMs} ${request.queue}`;
       shared.set(name, [...(shared.get(name) ?? []), request]);
     }
     const groups = [...shared.values()];
@@ -334,6 +338,7 @@ class PostgresMessaging implements Messaging {
       groups.map(([first]) => first?.queue),
       groups.map((group) => group.reduce((sum, { max }) => sum + max, 0)),
       groups.map(([first]) => first?.leaseMs),
+      groups.map(([first]) => first?.bytesMax ?? null),
       unanswered,
     ]);
     const answers = new Map<Receiving, Received>();

@@ -27,7 +27,7 @@ export const statements = {
   ),
   send: named("send", "select * from larder.queue_send($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
   sendDead: named("send-dead", "select * from larder.queue_send_dead($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
-  receive: named("receive", "select * from larder.queue_receive($1, $2, $3, $4, $5)"),
+  receive: named("receive", "select * from larder.queue_receive($1, $2, $3, $4, $5, $6)"),
   settle: named("settle", "select * from larder.queue_settle($1, $2, $3, $4, $5, $6, $7)"),
   depth: named(
     "depth",

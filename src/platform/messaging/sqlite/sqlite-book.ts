@@ -126,20 +126,24 @@ export class SqliteBook implements QueueBook {
     this.#bury(row, failed, this.#tokens.take(), cause, now);
   }
 
-  receive(queue: string, max: number, leaseMs: number, now: Instant): readonly Delivery[] {
+  receive(queue: string, max: number, leaseMs: number, now: Instant, bytesMax = Infinity): readonly Delivery[] {
     const row = this.#queues.get(queue);
     const deliveries: Delivery[] = [];
+    let bytes = 0;
     // Those that have had all their attempts make room for others, but one call does not go on for ever.
     for (let exhaustedOnes = 0; exhaustedOnes < limits.messageBatchMax; ) {
       const wanted = max - deliveries.length;
       const due = this.#messages.due(row.number, now, wanted);
       for (const message of due) {
+        if (bytes >= bytesMax) return deliveries;
         const causes = message.token === undefined ? message.causes : withCause(message, unanswered, now);
         if (message.attempts >= row.settings.attemptsMax) {
           exhaustedOnes += 1;
           this.#giveUp(row, { ...message, causes }, this.#tokens.take(), now);
         } else {
-          deliveries.push(this.#lease(queue, { ...message, causes }, leaseMs, now));
+          const delivery = this.#lease(queue, { ...message, causes }, leaseMs, now);
+          deliveries.push(delivery);
+          bytes += Buffer.byteLength(delivery.body);
         }
       }
       if (due.length < wanted || deliveries.length === max) break;
