@@ -1,6 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { FileFormat } from "./domain/mapping.ts";
 import { occurrenceColumn, rejectedColumns, rejectedLine } from "./domain/rejected.ts";
+import type { Row } from "./domain/rows.ts";
 import type { Reject } from "./summary.ts";
 
 /**
@@ -59,7 +60,7 @@ export class RejectsFile implements RejectsWriter {
 
   #csvLine({ line, row, ...why }: Reject): string {
     const fields = row.fields.length > 0 ? row.fields : [row.text ?? ""];
-    const occurrence = this.#hasOccurrences ? [String(row.occurrence ?? "")] : [];
+    const occurrence = this.#hasOccurrences ? [occurrenceOf(row) ?? ""] : [];
     return this.#join([String(line), reasonText(why), ...occurrence, ...fields]);
   }
 
@@ -75,9 +76,14 @@ export class RejectsFile implements RejectsWriter {
 }
 
 function jsonLine({ line, row, ...why }: Reject): string {
-  const { text = "", problem, occurrence } = row;
+  const { text = "", problem } = row;
+  const occurrence = occurrenceOf(row);
   const isObject = problem === undefined;
   return rejectedLine(line, reasonText(why), { text, isObject, ...(occurrence !== undefined && { occurrence }) });
+}
+
+function occurrenceOf({ occurrence }: Row): string | undefined {
+  return typeof occurrence === "function" ? occurrence() : occurrence;
 }
 
 const byteOrderMark = "\ufeff";

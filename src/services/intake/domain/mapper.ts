@@ -43,7 +43,7 @@ export type Mapped<T> = (
   | { readonly kind: "rejected"; readonly by: "rule" | "row"; readonly reason: string; readonly detail?: string }
   | { readonly kind: "ignored"; readonly reason: string }
   | { readonly kind: "repeated" }
-) & { readonly occurrence?: string };
+) & { readonly occurrence?: string | (() => string) };
 
 export type Mapper<T> = (row: Row) => Mapped<T>;
 
@@ -89,12 +89,18 @@ export function factMapper(mapping: FactMapping, around: Surroundings): Mapper<C
   };
   if (mapping.duplicates !== "keep") return (row) => mapRow(row, derive, rules, make);
   // Before anything is decided about the row: one that is put right later keeps its number, and those after it theirs.
+  const digestOf = (text: string) => around.digest(text).slice(0, occurrenceDigestLength);
   const number = (values: Values, row: Row): RowNumber => {
     const text = id(values, row);
-    const own = around.digest(text).slice(0, occurrenceDigestLength);
-    const given = row.occurrence === undefined ? undefined : parseOccurrence(row.occurrence);
-    const { number: nth, of = own }: Occurrence = given ?? { number: seen.note(text) };
-    // One that was put right in what its id is made of is told by what it was from all that have the new id.
+    if (typeof row.occurrence === "string") return numberAgain(text, row.occurrence);
+    const nth = seen.note(text);
+    const occurrence = () => occurrenceText({ number: nth, of: digestOf(text) });
+    return { id: text, rowId: nth === 1 ? text : `${text}~${nth}`, occurrence };
+  };
+  /** One that was put right in what its id is made of is told by what it was from all that have the new id. */
+  const numberAgain = (text: string, given: string): RowNumber => {
+    const own = digestOf(text);
+    const { number: nth, of = own }: Occurrence = parseOccurrence(given) ?? { number: seen.note(text) };
     const mark = of === own ? (nth === 1 ? "" : `~${nth}`) : `~${nth}~${of}`;
     return { id: text, rowId: `${text}${mark}`, occurrence: occurrenceText({ number: nth, of }) };
   };
@@ -133,7 +139,7 @@ interface Rule<M> {
 interface RowNumber {
   readonly id: string;
   readonly rowId: string;
-  readonly occurrence: string;
+  readonly occurrence: string | (() => string);
 }
 
 /** A row with its values. */

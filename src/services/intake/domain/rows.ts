@@ -9,8 +9,11 @@ export interface Row {
   readonly text?: string;
   /** Why the row can't be read; `fields` is empty then. */
   readonly problem?: string;
-  /** Which it was of the rows of which id, in the file that it was turned down in (`occurrences.ts`); said by a rejects file. */
-  readonly occurrence?: string;
+  /**
+   * Which it was of the rows of which id, in the file that it was turned down in (`occurrences.ts`); said by a rejects file. To be
+   * made when it is written: most rows are not turned down.
+   */
+  readonly occurrence?: string | (() => string);
 }
 
 /** A line is over `limits.importRowCharsMax`: the file is hardly what the mapping takes it for. */
