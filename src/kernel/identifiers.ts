@@ -20,6 +20,12 @@ export function isLongerThan(text: string, lengthMax: number): boolean {
   return text.length > lengthMax && (text.length > 2 * lengthMax || [...text].length > lengthMax);
 }
 
+/** The first characters of a text, at most so many UTF-16 units, and no half of a surrogate pair at the end. */
+export function beginningOf(text: string, lengthMax: number): string {
+  const beginning = text.slice(0, lengthMax);
+  return beginning.length < text.length && /[\ud800-\udbff]$/.test(beginning) ? beginning.slice(0, -1) : beginning;
+}
+
 /** The one form of an identifier that is stored and compared: Unicode normalisation form C. */
 export function normalise(text: string): string {
   return /^[ -~]*$/.test(text) ? text : text.normalize("NFC");

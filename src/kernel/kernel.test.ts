@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  beginningOf,
   fingerprint,
   fnv1a,
   formatInstant,
@@ -104,4 +105,18 @@ describe("digests that stored data depends on", () => {
     );
     expect(seen.size).toBe(200_000);
   });
+});
+
+it("cuts a text and leaves no half of a surrogate pair", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), fc.nat(12), (text, lengthMax) => {
+      const beginning = beginningOf(text, lengthMax);
+      expect(text.startsWith(beginning)).toBe(true);
+      expect(beginning.isWellFormed()).toBe(true);
+      expect(beginning.length).toBeGreaterThanOrEqual(Math.min(text.length, lengthMax - 1));
+      expect(beginning.length).toBeLessThanOrEqual(lengthMax);
+    }),
+  );
+  expect(beginningOf("ab😀", 3)).toBe("ab");
+  expect(beginningOf("ab\ud83d", 3)).toBe("ab\ud83d");
 });

@@ -1,5 +1,5 @@
 /** What a caller of the port may not ask: engines look before anything else. Throws `InvariantError`. */
-import { identifierProblem, invariant, isLongerThan, limits } from "../../kernel/index.ts";
+import { beginningOf, identifierProblem, invariant, isLongerThan, limits } from "../../kernel/index.ts";
 import type { OutgoingMessage, QueueDeclaration, ReceiveOptions } from "./port.ts";
 
 export function checkDeclaration({ name, deduplicationMs, attemptsMax, depthMax }: QueueDeclaration): void {
@@ -58,7 +58,7 @@ export function checkPage(limit: number): void {
 
 /** A cause or a reason as it is stored: causes come from errors, so a long one is cut and not refused. */
 export function cut(text: string): string {
-  return text.length > limits.causeLengthMax ? `${text.slice(0, limits.causeLengthMax - 1)}…` : text;
+  return text.length > limits.causeLengthMax ? `${beginningOf(text, limits.causeLengthMax - 1)}…` : text;
 }
 
 function checkNumber(what: string, value: number, min: number, max: number): void {

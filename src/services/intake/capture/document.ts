@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { accept, limits, type Outcome, reject } from "../../../kernel/index.ts";
+import { accept, beginningOf, limits, type Outcome, reject } from "../../../kernel/index.ts";
 import type { Inventory } from "../../inventory/index.ts";
 import type { CaptureProblem } from "../domain/capture/job.ts";
 import { Contents } from "../domain/epcis/contents.ts";
@@ -212,7 +212,7 @@ function idIn({ raw, event }: ReadEvent): { readonly eventID?: string } {
 }
 
 function cut(text: string, lengthMax: number): string {
-  return text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…` : text;
+  return text.length > lengthMax ? `${beginningOf(text, lengthMax - 1)}…` : text;
 }
 
 function tooLarge(why: string): Outcome<never> {

@@ -1,4 +1,12 @@
-import { accept, formatInstant, limits, parseInstant, type Result, reject } from "../../../kernel/index.ts";
+import {
+  accept,
+  beginningOf,
+  formatInstant,
+  limits,
+  parseInstant,
+  type Result,
+  reject,
+} from "../../../kernel/index.ts";
 import type { Columns, Values } from "./columns.ts";
 import { compileConditions, type Test } from "./conditions.ts";
 import { compileDerived, compileLookups, type LookupTable } from "./derive.ts";
@@ -278,7 +286,7 @@ function compileItem(template: ItemTemplate, columns: Columns, path: string) {
   const [sku, name, unit, plu] = [text("sku"), text("name"), text("unit"), text("plu")];
   const gtins = (template.gtins ?? []).map((gtin, index) => compileText(gtin, columns, `${path}.gtins[${index}]`));
   return (values: Values): Checked<ItemDraft> => {
-    const draft = { sku: sku(values), name: name(values).slice(0, limits.textLengthMax), unit: unit(values) };
+    const draft = { sku: sku(values), name: beginningOf(name(values), limits.textLengthMax), unit: unit(values) };
     for (const [member, value] of Object.entries(draft)) {
       if (value === "") return comesOutEmpty(member);
     }

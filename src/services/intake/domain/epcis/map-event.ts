@@ -1,4 +1,4 @@
-import { formatInstant, identifierProblem, limits } from "../../../../kernel/index.ts";
+import { beginningOf, formatInstant, identifierProblem, limits } from "../../../../kernel/index.ts";
 import type { CloudEvent } from "../mapper.ts";
 import { type ContentsFinder, withContents } from "./contents.ts";
 import { identify } from "./identify.ts";
@@ -118,7 +118,7 @@ function sideOf({ fact, sign }: Movement): string {
 
 function voidOf(error: EpcisErrorDeclaration, around: EpcisSurroundings): (fact: CloudEvent) => CloudEvent {
   const corrected = error.correctedBy.length === 0 ? "" : `; corrected by ${error.correctedBy.join(", ")}`;
-  const reason = `${error.reason ?? "declared an error"}${corrected}`.slice(0, limits.textLengthMax);
+  const reason = beginningOf(`${error.reason ?? "declared an error"}${corrected}`, limits.textLengthMax);
   return ({ id, source }) => ({
     specversion: "1.0",
     id: asId(`${id} void`, around),
