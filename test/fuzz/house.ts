@@ -23,6 +23,7 @@ import { createIdentity, type Identity } from "../../src/services/identity/index
 import {
   captureQueue,
   EpcisEvents,
+  factsQueue,
   type RunningCapture,
   type RunningIntake,
   startCapture,
@@ -273,13 +274,16 @@ export class House {
     return hash("sha256", await describeState(this.inventory, this.#identity, this.#storage), "base64url");
   }
 
-  /** Ends the house. Gives what is wrong with its log, or with what is read from it after a new start. */
-  /** Until what was captured is recorded: it happens beside whatever is asked meanwhile. */
-  async captured(): Promise<void> {
-    while ((await this.#messaging.depth(captureQueue)).waiting > 0)
-      await new Promise((resolve) => setImmediate(resolve));
+  /** Until what waits in queues is recorded, for some seconds at most: it happens beside whatever is asked meanwhile. */
+  async recorded(): Promise<void> {
+    const until = performance.now() + 5000;
+    for (const queue of [captureQueue, factsQueue]) {
+      while ((await this.#messaging.depth(queue)).waiting > 0 && performance.now() < until)
+        await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
+  /** Ends the house. Gives what is wrong with its log, or with what is read from it after a new start. */
   async close(): Promise<readonly string[]> {
     const before = await describeState(this.inventory, this.#identity, this.#storage);
     await this.gateway.close();

@@ -78,7 +78,7 @@ class HttpCase implements Case {
       sent.method !== "HEAD",
     );
     insist(house.errors.length === 0, `the server logged an error: ${JSON.stringify(house.errors, errorsToo)}`);
-    if (status === 202 && sent.url.startsWith("/v1/epcis/capture")) await house.captured();
+    if (status === 202) await house.recorded();
     const isReading = sent.method === "GET" || sent.method === "HEAD";
     if (status < 400 && !isReading) this.#state = undefined;
     else if (isReading) insist(house.head() === headBefore, "reading has moved the log");

@@ -103,7 +103,9 @@ class SocketCase implements Case {
     const { answers, upgraded } = readAnswers(bytes);
     for (const answer of answers) {
       this.#counts.add(`answered ${answer.status}`);
-      insist(answer.isWhole || !isEndedByServer, `an answer was cut off: ${answer.body.slice(0, 200)}`);
+      // Node closes after its answer whatever is still to come, and what is unread then resets the connection.
+      const mayBeCut = !isEndedByServer || input.kind === "great body";
+      insist(answer.isWhole || mayBeCut, `an answer was cut off: ${answer.body.slice(0, 200)}`);
       if (answer.isWhole) checkAnswer(answer, answer.hasBody);
     }
     this.#counts.add(`sent ${input.kind}`);
@@ -138,6 +140,7 @@ class SocketCase implements Case {
 
 /** What was asked by someone who left may still be under way, and what was answered 202 still waits in a queue. */
 async function settled(house: House): Promise<string> {
+  await house.recorded();
   let last = await house.state();
   for (let [calm, looks] = [0, 0]; calm < 2 && looks < 50; looks += 1) {
     const from = performance.now();

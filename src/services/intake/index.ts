@@ -31,6 +31,7 @@ export {
   readItemMapping,
   readMapping,
 } from "./mapping.ts";
+export { factsQueue } from "./queue/facts-queue.ts";
 export { RejectsFile, type RejectsWriter } from "./rejects.ts";
 export { type IntakeInterface, intakeMethods } from "./remote.ts";
 export type { ImportProgress } from "./run.ts";
