@@ -26,6 +26,11 @@ export function beginningOf(text: string, lengthMax: number): string {
   return beginning.length < text.length && /[\ud800-\udbff]$/.test(beginning) ? beginning.slice(0, -1) : beginning;
 }
 
+/** A text that is only shown or noted, of at most so many UTF-16 units, with the mark that says that it goes on. */
+export function shortened(text: string, lengthMax: number): string {
+  return text.length > lengthMax ? `${beginningOf(text, lengthMax - 1)}…` : text;
+}
+
 /** The one form of an identifier that is stored and compared: Unicode normalisation form C. */
 export function normalise(text: string): string {
   return /^[ -~]*$/.test(text) ? text : text.normalize("NFC");

@@ -13,7 +13,7 @@ export {
   unreadableCursor,
 } from "./errors.ts";
 export { fingerprint, fnv1a } from "./hash.ts";
-export { beginningOf, identifierProblem, isLongerThan, normalise } from "./identifiers.ts";
+export { beginningOf, identifierProblem, isLongerThan, normalise, shortened } from "./identifiers.ts";
 export { limits } from "./limits.ts";
 export { once } from "./once.ts";
 export { accept, type Result, reject } from "./result.ts";

@@ -1,4 +1,4 @@
-import type { TSchema } from "../../kernel/index.ts";
+import { shortened, type TSchema } from "../../kernel/index.ts";
 import { isSecret, type SettingName, settingOf } from "./settings.ts";
 
 /** What a source gives: a typed value from the file, a text from everywhere else. */
@@ -16,7 +16,7 @@ export function parseValue(name: SettingName, given: Given): Parsed {
   return {
     problem: isSecret(name)
       ? `is not what it must be: ${problem}`
-      : `is "${shortened(withoutLogin(shown))}", and must be ${problem}`,
+      : `is "${shortened(withoutLogin(shown), shownCharsMax)}", and must be ${problem}`,
   };
 }
 
@@ -59,12 +59,8 @@ function jsonText(value: unknown): string {
   }
 }
 
-function shortened(text: string): string {
-  return text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : text;
-}
-
 /** Characters of a wrong value that are shown: enough to find it. */
-const shownCharsMax = 200;
+const shownCharsMax = 201;
 
 /** A text that may be shown: what stands before the host of an address may hold a password, and so may its parameters. */
 export function withoutLogin(text: string): string {

@@ -1,5 +1,5 @@
 /** What a caller of the port may not ask: engines look before anything else. Throws `InvariantError`. */
-import { beginningOf, identifierProblem, invariant, isLongerThan, limits } from "../../kernel/index.ts";
+import { identifierProblem, invariant, isLongerThan, limits, shortened } from "../../kernel/index.ts";
 import type { OutgoingMessage, QueueDeclaration, ReceiveOptions } from "./port.ts";
 
 export function checkDeclaration({ name, deduplicationMs, attemptsMax, depthMax }: QueueDeclaration): void {
@@ -58,7 +58,7 @@ export function checkPage(limit: number): void {
 
 /** A cause or a reason as it is stored: causes come from errors, so a long one is cut and not refused. */
 export function cut(text: string): string {
-  return text.length > limits.causeLengthMax ? `${beginningOf(text, limits.causeLengthMax - 1)}…` : text;
+  return shortened(text, limits.causeLengthMax);
 }
 
 function checkNumber(what: string, value: number, min: number, max: number): void {

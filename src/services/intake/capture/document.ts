@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { accept, beginningOf, limits, type Outcome, reject } from "../../../kernel/index.ts";
+import { accept, limits, type Outcome, reject, shortened } from "../../../kernel/index.ts";
 import type { Inventory } from "../../inventory/index.ts";
 import type { CaptureProblem } from "../domain/capture/job.ts";
 import { Contents } from "../domain/epcis/contents.ts";
@@ -199,7 +199,7 @@ export function problemOf(
     type: isForbidden ? "epcisException:SecurityException" : "epcisException:ValidationException",
     title: "The event was not captured",
     code,
-    detail: cut(detail, limits.textLengthMax),
+    detail: shortened(detail, limits.textLengthMax),
     ...(event.eventID !== undefined && { eventID: event.eventID }),
     pointer: event.pointer,
   };
@@ -208,11 +208,7 @@ export function problemOf(
 /** The event's id as far as it can be told, also of one that can't be read. */
 function idIn({ raw, event }: ReadEvent): { readonly eventID?: string } {
   const told = event.ok ? event.value.eventId : (raw as { readonly eventID?: unknown } | null)?.eventID;
-  return typeof told === "string" && told !== "" ? { eventID: cut(told, limits.identifierLengthMax) } : {};
-}
-
-function cut(text: string, lengthMax: number): string {
-  return text.length > lengthMax ? `${beginningOf(text, lengthMax - 1)}…` : text;
+  return typeof told === "string" && told !== "" ? { eventID: shortened(told, limits.identifierLengthMax) } : {};
 }
 
 function tooLarge(why: string): Outcome<never> {

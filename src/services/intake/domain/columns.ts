@@ -1,3 +1,4 @@
+import { shortened } from "../../../kernel/index.ts";
 import { MappingError } from "./mapping-error.ts";
 
 /** The values of a row: the file's columns, then those of lookups, then the derived ones. */
@@ -50,7 +51,7 @@ export class Columns {
 
 /** A file that is none, or has another delimiter, may have columns by the thousand, or one of a megabyte. */
 function listed(names: readonly string[]): string {
-  const shown = names.slice(0, namesShown).map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name));
+  const shown = names.slice(0, namesShown).map((name) => shortened(name, 60));
   const more = names.length - shown.length;
   return more > 0 ? `${shown.join(", ")} and ${more} more` : shown.join(", ");
 }

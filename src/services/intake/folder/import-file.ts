@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatInstant, type Instant } from "../../../kernel/index.ts";
+import { formatInstant, type Instant, shortened } from "../../../kernel/index.ts";
 import type { Inventory } from "../../inventory/index.ts";
 import type { FileFormat } from "../domain/mapping.ts";
 import { MappingError } from "../domain/mapping-error.ts";
@@ -123,17 +123,13 @@ const unknownKind =
 
 /** Why a file can't be imported; throws again what is the disk's fault and may go by itself. */
 function problemOf(error: unknown): string {
-  if (error instanceof MappingError) return shortened(`The mapping can't be used: ${error.message}.`);
-  if (error instanceof ImportError) return shortened(error.message);
+  if (error instanceof MappingError) return shortened(`The mapping can't be used: ${error.message}.`, problemCharsMax);
+  if (error instanceof ImportError) return shortened(error.message, problemCharsMax);
   if (!(error instanceof Error) || "syscall" in error || error.name === "AbortError") throw error;
-  return shortened(`Larder is broken here: ${error.message}`);
+  return shortened(`Larder is broken here: ${error.message}`, problemCharsMax);
 }
 
 /** It becomes part of a message, which takes only so much: a file that could not be told of would be tried for ever. */
-function shortened(problem: string): string {
-  return problem.length > problemCharsMax ? `${problem.slice(0, problemCharsMax)}…` : problem;
-}
-
 const problemCharsMax = 4000;
 
 function rejectsOf(path: string): string {
